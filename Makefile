@@ -1,0 +1,54 @@
+# The only entry point. Bare `make` prints this help.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3.11)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environments: one stamp a role of machine -----------------------------------------------
+$(VENV)/.node: requirements/node.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "python3.11 or python3.12 is needed and was not found on PATH: install it, or give PYTHON=/path/to/python" >&2; exit 2; }
+	@echo "Setting up $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/node.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/.target: requirements/target.txt $(VENV)/.node
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/target.txt
+	@touch $@
+
+$(VENV)/.controller: requirements/controller.txt $(VENV)/.node
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/controller.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# --- development -----------------------------------------------------------------------------
+.PHONY: check fix test lock
+check: $(VENV)/.dev ## Lint and type-check; edits nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fix: $(VENV)/.dev ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check ## Check and run every test that this machine can run
+	$(BIN)/pytest
+
+lock: $(VENV)/.dev ## Renew the hash-locked requirements
+	for role in node target controller dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done

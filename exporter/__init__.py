@@ -1,0 +1,1 @@
+"""Publishes a master's live statistics: snapshots over ZeroMQ, metrics over HTTP."""

@@ -1,0 +1,1 @@
+"""Scenarios, one a file; shared clients and load shapes beside them."""

@@ -1,0 +1,1 @@
+"""Drives runs: starts, watches, stops, collects and judges load on one machine or a fleet."""

@@ -1,0 +1,1 @@
+"""Systems under test that can be run here, answering as the real ones do."""
