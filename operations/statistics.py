@@ -1,0 +1,95 @@
+"""Arithmetic on response-time histograms: the one place where a percentile is computed.
+
+A *histogram* maps a rounded response time in milliseconds to its count. Histograms of workers,
+names or moments merge by adding counts, so any split of the same requests gives the same numbers.
+Percentiles are read from merged histograms only; they are never averaged.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+Histogram = Mapping[float, int]
+
+
+def merge(histograms: Iterable[Histogram]) -> dict[float, int]:
+    """Add counts value by value."""
+    merged: Counter[float] = Counter()
+    for histogram in histograms:
+        merged.update(histogram)
+    return dict(merged)
+
+
+def difference(later: Histogram, earlier: Histogram) -> dict[float, int]:
+    """Return what a cumulative histogram gained; values without a gain are left out.
+
+    Raises ValueError when `earlier` holds more of a value than `later`: the two are then not
+    states of one growing histogram.
+    """
+    gained = {}
+    for value in later.keys() | earlier.keys():
+        gain = later.get(value, 0) - earlier.get(value, 0)
+        if gain < 0:
+            raise ValueError(
+                f"the earlier histogram holds {-gain} more requests at {value} ms than the later "
+                "one, but counts only grow: compare states of one epoch, in order"
+            )
+        if gain:
+            gained[value] = gain
+    return gained
+
+
+def total_count(histogram: Histogram) -> int:
+    """Return the number of requests in a histogram."""
+    return sum(histogram.values())
+
+
+def percentile(
+    histogram: Histogram,
+    ratio: float,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> float | None:
+    """Return the nearest-rank percentile in milliseconds, None for an empty histogram.
+
+    With n requests it is the smallest value at which at least ceil(ratio * n) requests are at or
+    below it, rank 1 at least. `ratio` is in [0, 1]; 0 and 1 return the exact `minimum` and
+    `maximum` when given, and every result is clamped to them, as rounding may step over an end.
+    """
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"percentile ratio is {ratio}, but must lie in 0..1")
+    count = total_count(histogram)
+    if not count:
+        return None
+    if ratio == 0 and minimum is not None:
+        return minimum
+    if ratio == 1 and maximum is not None:
+        return maximum
+    return _clamp(_at_rank(histogram, ratio), minimum, maximum)
+
+
+def _at_rank(histogram: Histogram, ratio: float) -> float:
+    # 0.07 * 100 is 7.000000000000001 in binary: without rounding its rank would be 8.
+    rank = max(1, math.ceil(round(ratio * total_count(histogram), 9)))
+    seen = 0
+    for value in sorted(histogram):
+        seen += histogram[value]
+        if seen >= rank:
+            return value
+    raise AssertionError("the ranks of a histogram end at its count")
+
+
+def _clamp(value: float, minimum: float | None, maximum: float | None) -> float:
+    low = -math.inf if minimum is None else minimum
+    high = math.inf if maximum is None else maximum
+    return min(max(value, low), high)
+
+
+def mean(total_ms: float, timed_requests: int) -> float | None:
+    """Return the mean in milliseconds from exact totals, None without requests."""
+    return total_ms / timed_requests if timed_requests else None
+
+
+def ratio(part: int, whole: int) -> float:
+    """Return part / whole, 0 for nothing out of nothing."""
+    return part / whole if whole else 0.0

@@ -1,0 +1,84 @@
+"""What a run came to: the model of `summary.json`, read by report, JUnit, comparison and search."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+
+Verdict = Literal["passed", "failed", "invalid", "error", "interrupted"]
+EXIT_CODES: dict[Verdict, int] = {
+    "passed": 0,
+    "failed": 1,
+    "invalid": 3,
+    "error": 4,
+    "interrupted": 130,
+}
+SUMMARY_FILE = "summary.json"
+
+
+class _Model(BaseModel):
+    # A summary of a later release may hold more; an archive has to stay readable.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ResponseTimes(_Model):
+    """Seconds, over all names, from the merged histogram; None when nothing was timed."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class WorkerCounts(_Model):
+    """Worker processes asked for, seen at the start of load, and lost before its end."""
+
+    expected: int
+    seen: int
+    lost: int
+
+
+class SloResult(_Model):
+    """One SLO after the run. `held` is None when nothing was measured that it speaks of.
+
+    `slo` is its text ("p95 of GET /item < 2 s"); `measured` and `limit` are in `unit`;
+    `method` and `name` are None for an SLO over all requests.
+    """
+
+    slo: str
+    held: bool | None
+    measured: float | None
+    limit: float
+    unit: str
+    sentence: str
+    method: str | None = None
+    name: str | None = None
+
+
+class Summary(_Model):
+    """One run. Times are UTC; `reasons` are whole sentences: when, where and how much."""
+
+    run_id: str
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    requests: int = 0
+    failures: int = 0
+    throughput_per_second: float = 0.0
+    response_time_seconds: ResponseTimes = ResponseTimes()
+    workers: WorkerCounts
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    versions: dict[str, str] = {}
+    release_sha256: str = ""
+    specification: dict[str, JsonValue] = {}
+    slos: tuple[SloResult, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The code that `loadgen run` ends with."""
+        return EXIT_CODES[self.verdict]
+
+
+def load_summary(run_directory: Path) -> Summary:
+    """Read a run's summary; raises OSError or pydantic's ValidationError."""
+    return Summary.model_validate_json((run_directory / SUMMARY_FILE).read_text())
