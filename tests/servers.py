@@ -1,0 +1,51 @@
+"""Real servers for tests: an ASGI application over HTTP or HTTPS on a free loopback port."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+START_TIMEOUT_SECONDS = 30.0
+
+
+@contextmanager
+def serving(
+    app: ASGIApp, certificate: Path | None = None, key: Path | None = None
+) -> Iterator[str]:
+    """Serve `app` from a thread until the block ends; yields its base URL, without a slash."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        http="httptools",
+        ws="none",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        _await_start(server, thread)
+        scheme = "https" if certificate else "http"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(START_TIMEOUT_SECONDS)
+        listener.close()
+        assert not thread.is_alive(), "the server's thread did not end"
+
+
+def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while not server.started:
+        assert thread.is_alive(), "the server ended before it listened"
+        assert time.monotonic() < deadline, "the server did not listen in time"
+        time.sleep(0.01)
