@@ -181,7 +181,7 @@ def _errors(errors: Sequence[ErrorCount]) -> str:
     ordered = sorted(errors, key=lambda error: -error.occurrences)
     rows = "".join(
         f"<tr><td>{error.occurrences:,}</td>"
-        f'<td class="text">{escape(f"{error.method} {error.name}")}</td>'
+        f'<td class="text long">{escape(f"{error.method} {error.name}")}</td>'
         f'<td class="text long">{escape(error.error)}</td></tr>'
         for error in ordered[:ERRORS_MAX]
     )

@@ -41,8 +41,8 @@ def test_an_invalid_run_is_an_error_and_judges_no_slo() -> None:
     assert counts(suite("invalid", slo(False))) == ("3", "1", "0", "1")
 
 
-def test_an_slo_without_data_is_skipped() -> None:
-    assert counts(suite("passed", slo(None))) == ("3", "0", "0", "1")
+def test_an_slo_without_data_did_not_hold() -> None:
+    assert counts(suite("failed", slo(None))) == ("3", "0", "1", "0")
 
 
 @given(st.text())

@@ -1,0 +1,179 @@
+"""SLOs: limits on a run, judged on data merged over all workers.
+
+A *measure* is what is limited: `p95_seconds` (any percentile), `average_seconds`,
+`maximum_seconds`, `failure_ratio` or `throughput_per_second`. It is taken over the whole run, or
+over every window of `window_seconds`. An SLO that found nothing to measure did not hold.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from exporter.snapshot import EntryStatistics
+from operations.statistics import difference, mean, merge, percentile
+from operations.statistics import ratio as ratio_of
+
+_PERCENTILE = re.compile(r"^p(\d{1,2}(?:\.\d+)?|100)_seconds$")
+_MEASURES = ("average_seconds", "maximum_seconds", "failure_ratio", "throughput_per_second")
+RequestTags = Mapping[str, tuple[str, ...]]
+
+
+class Slo(BaseModel):
+    """One limit. Exactly one of `at_most` and `at_least` is given, in the measure's unit.
+
+    `name` and the names of a `tag` may hold `*` for any text. `each_name` judges every name that
+    matches on its own, so that failures of one kind don't hide in the total. The first
+    `after_seconds` of load are left out. `abort` ends the run at once and needs a window.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measure: str = Field(examples=["p95_seconds", "failure_ratio"])
+    at_most: float | None = Field(default=None, ge=0)
+    at_least: float | None = Field(default=None, ge=0)
+    name: str | None = None
+    method: str | None = None
+    tag: str | None = None
+    each_name: bool = False
+    window_seconds: float | None = Field(default=None, ge=2, le=86400)
+    after_seconds: float = Field(default=0, ge=0, le=86400)
+    abort: bool = False
+
+    @field_validator("measure")
+    @classmethod
+    def _measure_is_known(cls, measure: str) -> str:
+        if measure not in _MEASURES and not _PERCENTILE.match(measure):
+            raise ValueError(f"give p50_seconds, p95_seconds, …, {', '.join(_MEASURES)}")
+        return measure
+
+    @model_validator(mode="after")
+    def _limits_are_whole(self) -> Self:
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("give exactly one of at_most and at_least")
+        if self.abort and self.window_seconds is None:
+            raise ValueError(
+                "abort needs window_seconds: a limit on the whole run is judged at its end"
+            )
+        if self.tag is not None and self.name is not None:
+            raise ValueError("give name or tag, not both")
+        return self
+
+    @property
+    def limit(self) -> float:
+        """The limit in the measure's unit."""
+        return self.at_least if self.at_most is None else self.at_most  # type: ignore[return-value]
+
+    @property
+    def unit(self) -> str:
+        """The measure's unit: s, /s, or nothing for a ratio."""
+        if self.measure == "throughput_per_second":
+            return "/s"
+        return "" if self.measure == "failure_ratio" else "s"
+
+    @property
+    def subject(self) -> str:
+        """What it speaks of: "GET /item/[id]", "tag search", "all requests"."""
+        which = f"tag {self.tag}" if self.tag else self.name
+        return " ".join(part for part in (self.method, which) if part) or "all requests"
+
+    def text(self, subject: str | None = None) -> str:
+        """Return the SLO in words: "p95 of GET / at most 2 s in every 30 s"."""
+        word = "at least" if self.at_most is None else "at most"
+        window = f" in every {self.window_seconds:g} s" if self.window_seconds else ""
+        each = "each name of " if self.each_name and subject is None else ""
+        of = f"{each}{subject or self.subject}"
+        return f"{self.label} of {of} {word} {self.show(self.limit)}{window}"
+
+    @property
+    def label(self) -> str:
+        """The measure without its unit: p95, failure ratio."""
+        return self.measure.removesuffix("_seconds").removesuffix("_per_second").replace("_", " ")
+
+    def show(self, value: float) -> str:
+        """Return a value with its unit."""
+        if self.measure == "failure_ratio":
+            return f"{100 * value:.3g} %"
+        return f"{value:.4g}/s" if self.unit == "/s" else f"{value:.4g} s"
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a measured value is within the limit; the limit itself is."""
+        return value <= self.limit if self.at_most is not None else value >= self.limit
+
+    def worse(self, one: float, other: float) -> bool:
+        """Tell whether `one` is further on the wrong side than `other`."""
+        return one > other if self.at_most is not None else one < other
+
+    def matches(self, entry: EntryStatistics, tags: RequestTags) -> bool:
+        """Tell whether a name's requests count."""
+        if self.method is not None and entry.method != self.method:
+            return False
+        patterns = tags.get(self.tag, ()) if self.tag else (self.name or "*",)
+        return any(_matches(pattern, entry.name) for pattern in patterns)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    # fnmatch would read the [id] of a name as a set of characters.
+    parts = map(re.escape, pattern.split("*"))
+    return re.fullmatch(".*".join(parts), name, re.DOTALL) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Cumulative statistics of the requests that an SLO speaks of, at `time`."""
+
+    time: float
+    requests: int = 0
+    failures: int = 0
+    total_ms: float = 0.0
+    maximum_ms: float = 0.0
+    response_times: Mapping[float, int] | None = None
+
+    @classmethod
+    def of(cls, time: float, entries: Iterable[EntryStatistics]) -> Self:
+        """Merge entries."""
+        chosen = list(entries)
+        return cls(
+            time=time,
+            requests=sum(entry.requests for entry in chosen),
+            failures=sum(entry.failures for entry in chosen),
+            total_ms=sum(entry.response_time_total_ms for entry in chosen),
+            maximum_ms=max((entry.response_time_max_ms for entry in chosen), default=0.0),
+            response_times=merge(entry.response_times for entry in chosen),
+        )
+
+
+def measure_between(slo: Slo, earlier: Totals, later: Totals) -> float | None:
+    """Return the measure over what came between two states; None when nothing did.
+
+    Response times are seconds. Throughput over a time without requests is 0, not None.
+    """
+    requests = later.requests - earlier.requests
+    if slo.measure == "throughput_per_second":
+        seconds = later.time - earlier.time
+        return requests / seconds if seconds > 0 else None
+    if slo.measure == "failure_ratio":
+        return ratio_of(later.failures - earlier.failures, requests) if requests else None
+    milliseconds = _milliseconds(slo.measure, earlier, later)
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _milliseconds(measure: str, earlier: Totals, later: Totals) -> float | None:
+    times = difference(later.response_times or {}, earlier.response_times or {})
+    if measure == "average_seconds":
+        return mean(later.total_ms - earlier.total_ms, sum(times.values()))
+    # A cumulative maximum that did not grow says nothing of the window; its histogram does.
+    grew = later.maximum_ms > earlier.maximum_ms
+    highest = later.maximum_ms if grew else max(times, default=0.0)
+    if measure == "maximum_seconds":
+        return highest if times else None
+    percent = float(measure.removeprefix("p").removesuffix("_seconds"))
+    return percentile(times, percent / 100, maximum=highest)
+
+
+def clock(time: float) -> str:
+    """Return Unix seconds as 08:01:10 UTC."""
+    return f"{datetime.fromtimestamp(time, UTC):%H:%M:%S} UTC"

@@ -1,0 +1,354 @@
+"""Whether a run's measurement can be trusted, from the master's snapshots alone.
+
+Each *check* takes every snapshot in order and returns reasons: when, where and how much. One
+reason makes the run invalid. Nothing here reads a clock.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from exporter.snapshot import ErrorCount, Snapshot
+from operations.slo import clock
+
+CPU_PERCENT_MAX = 90.0
+CPU_SECONDS = 3.0
+"""A second above the limit, as at a spawn, delays few requests; three in a row delay many."""
+CLOCK_OFFSET_SECONDS_MAX = 0.5
+CLOCK_REPORTS = 5
+ARRIVAL_RATIO_MIN = 0.95
+ARRIVAL_WINDOW_SECONDS = 10.0
+EXHAUSTED = {
+    "Cannot assign requested address": (
+        "local ports",
+        "widen net.ipv4.ip_local_port_range, keep connections open, or add generators",
+    ),
+    "Too many open files": ("file descriptors", "raise the limit of open files (ulimit -n)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a run is invalid. `kind` is the check's name; `at` is Unix seconds."""
+
+    kind: str
+    at: float
+    sentence: str
+
+
+class Check(Protocol):
+    """One way in which a measurement goes wrong."""
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take the next snapshot."""
+        ...
+
+    def reasons(self) -> list[Reason]:
+        """Return what was found so far."""
+        ...
+
+
+@dataclass
+class _Spell:
+    """A time above a limit at one place."""
+
+    since: float
+    until: float
+    highest: float
+
+    @property
+    def seconds(self) -> float:
+        return self.until - self.since
+
+
+@dataclass
+class GeneratorCpu:
+    """A worker or the master above 90 % of its core for three seconds in a row."""
+
+    _open: dict[str, _Spell] = field(default_factory=dict)
+    _longest: dict[str, _Spell] = field(default_factory=dict)
+    _time: float = 0.0
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take the CPU of every process."""
+        earlier = self._time or snapshot.time - 1
+        for worker in snapshot.workers:
+            self._see(f"worker {worker.id}", worker.cpu_percent, earlier, snapshot.time)
+        self._see("the master", snapshot.master_cpu_percent, earlier, snapshot.time)
+        self._time = snapshot.time
+
+    def _see(self, place: str, percent: float, earlier: float, now: float) -> None:
+        if percent <= CPU_PERCENT_MAX:
+            self._open.pop(place, None)
+            return
+        spell = self._open.setdefault(place, _Spell(earlier, now, percent))
+        spell.until, spell.highest = now, max(spell.highest, percent)
+        longest = self._longest.get(place)
+        if longest is None or spell.seconds > longest.seconds:
+            self._longest[place] = spell
+
+    def reasons(self) -> list[Reason]:
+        """Return the longest spell of each process that had one."""
+        return [
+            Reason(
+                "generator_cpu",
+                spell.since,
+                f"from {clock(spell.since)} {place} used up to {spell.highest:.0f} % of its core "
+                f"for {spell.seconds:.0f} s, but above {CPU_PERCENT_MAX:.0f} % response times are "
+                "the generator's own: add workers or lower the load",
+            )
+            for place, spell in self._longest.items()
+            if spell.seconds >= CPU_SECONDS - 0.5
+        ]
+
+
+@dataclass
+class LostWorkers:
+    """Workers that went missing or left without being asked."""
+
+    _seen: dict[str, float] = field(default_factory=dict)
+    _lost: list[tuple[float, int, list[str]]] = field(default_factory=list)
+    _count: int = 0
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Compare the workers with those of the snapshot before."""
+        present = {worker.id for worker in snapshot.workers if worker.state != "missing"}
+        if snapshot.workers_lost > self._count:
+            gone = sorted(self._seen.keys() - present)
+            self._lost.append((snapshot.time, snapshot.workers_lost - self._count, gone))
+            for worker in gone:
+                del self._seen[worker]
+        self._count = snapshot.workers_lost
+        self._seen.update(dict.fromkeys(present, snapshot.time))
+
+    def reasons(self) -> list[Reason]:
+        """Return each loss."""
+        return [
+            Reason(
+                "lost_worker",
+                at,
+                f"at {clock(at)} {count} of the workers {'was' if count == 1 else 'were'} lost"
+                f" ({', '.join(names) or 'name unknown'}): its users stopped and samples that it "
+                "had not reported are gone; see the log of its host",
+            )
+            for at, count, names in self._lost
+        ]
+
+
+@dataclass
+class LostSamples:
+    """Requests that a worker counted and the master did not, or the other way round, at the end."""
+
+    _final: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep the final snapshot; before it, reports are on their way."""
+        if snapshot.final:
+            self._final = snapshot
+
+    def reasons(self) -> list[Reason]:
+        """Return each worker whose counts differ."""
+        if self._final is None:
+            return []
+        return [
+            Reason(
+                "lost_samples",
+                self._final.time,
+                f"at {clock(self._final.time)} the master held {worker.requests_received:,} "
+                f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
+                f"{abs(worker.requests_sent - worker.requests_received):,} differ, none may",
+            )
+            for worker in self._final.workers
+            if worker.requests_sent != worker.requests_received
+        ]
+
+
+@dataclass
+class ClockOffset:
+    """A worker's clock apart from the master's; request rates by second are then wrong.
+
+    Transit only ever makes an offset smaller, so the largest of the last few is the nearest to
+    the truth.
+    """
+
+    _recent: dict[str, deque[float]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=CLOCK_REPORTS))
+    )
+    _worst: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take each worker's latest offset."""
+        for worker in snapshot.workers:
+            if worker.clock_offset_seconds is None:
+                continue
+            recent = self._recent[worker.id]
+            recent.append(worker.clock_offset_seconds)
+            offset = max(recent)
+            worst = self._worst.get(worker.id, (0.0, 0.0))
+            if len(recent) == CLOCK_REPORTS and abs(offset) > abs(worst[0]):
+                self._worst[worker.id] = (offset, snapshot.time)
+
+    def reasons(self) -> list[Reason]:
+        """Return each worker whose clock was apart."""
+        return [
+            Reason(
+                "clock_offset",
+                at,
+                f"at {clock(at)} the clock of worker {worker} was {abs(offset):.3g} s "
+                f"{'ahead of' if offset > 0 else 'behind'} the master's, more than the "
+                f"{CLOCK_OFFSET_SECONDS_MAX:g} s allowed: synchronise the hosts' clocks (chrony)",
+            )
+            for worker, (offset, at) in self._worst.items()
+            if abs(offset) > CLOCK_OFFSET_SECONDS_MAX
+        ]
+
+
+@dataclass
+class Mismatch:
+    """Workers that run another release or another Locust than the rest, or than is asked for."""
+
+    release: str | None = None
+    locust_version: str | None = None
+    _found: dict[str, Reason] = field(default_factory=dict)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Compare every worker with what is asked for, else with the first worker."""
+        for worker in snapshot.workers:
+            self.release = self.release or worker.release
+            self.locust_version = self.locust_version or worker.locust_version
+            pairs = (
+                ("release", worker.release[:12], self.release[:12]),
+                ("Locust", worker.locust_version, self.locust_version),
+            )
+            for what, has, needs in pairs:
+                if has != needs and worker.id not in self._found:
+                    sentence = (
+                        f"at {clock(snapshot.time)} worker {worker.id} ran {what} {has}, but "
+                        f"every node has to run {needs}: deploy again"
+                    )
+                    self._found[worker.id] = Reason("mismatch", snapshot.time, sentence)
+
+    def reasons(self) -> list[Reason]:
+        """Return one reason a worker."""
+        return list(self._found.values())
+
+
+@dataclass
+class Exhausted:
+    """Requests that failed on the generator's side, for want of ports or descriptors."""
+
+    _first: dict[str, float] = field(default_factory=dict)
+    _errors: list[ErrorCount] = field(default_factory=list)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Look at the errors' texts."""
+        self._errors = snapshot.errors
+        for text in EXHAUSTED:
+            if any(text in error.error for error in snapshot.errors):
+                self._first.setdefault(text, snapshot.time)
+
+    def reasons(self) -> list[Reason]:
+        """Return what ran out."""
+        reasons = []
+        for text, at in self._first.items():
+            what, remedy = EXHAUSTED[text]
+            count = sum(e.occurrences for e in self._errors if text in e.error)
+            names = sorted({f"{e.method} {e.name}" for e in self._errors if text in e.error})
+            sentence = (
+                f"from {clock(at)} a generator ran out of {what}: {count:,} requests "
+                f"({_some(names)}) failed before they reached the target; {remedy}"
+            )
+            reasons.append(Reason("exhausted", at, sentence))
+        return reasons
+
+
+@dataclass
+class ArrivalRate:
+    """An open-model run whose generators did not reach the rate that was asked for."""
+
+    rate_per_second: float
+    _states: deque[tuple[float, int]] = field(default_factory=deque)
+    _worst: tuple[float, float] | None = None
+    _windows: int = 0
+    _short: int = 0
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Measure the window that ends now; while users are being spawned none does."""
+        if snapshot.final or snapshot.state != "running":
+            self._states.clear()
+            return
+        requests = sum(entry.requests for entry in snapshot.entries)
+        self._states.append((snapshot.time, requests))
+        while len(self._states) > 1 and self._spans(self._states[1][0], snapshot.time):
+            self._states.popleft()
+        since, before = self._states[0]
+        if not self._spans(since, snapshot.time):
+            return
+        rate = (requests - before) / (snapshot.time - since)
+        self._windows += 1
+        self._short += self._is_short(rate)
+        if self._worst is None or rate < self._worst[0]:
+            self._worst = (rate, snapshot.time)
+
+    def _spans(self, since: float, now: float) -> bool:
+        return now - since >= ARRIVAL_WINDOW_SECONDS - 0.5
+
+    def _is_short(self, rate: float) -> bool:
+        # One request more or less in a window says nothing at a low rate.
+        slack = 2 / ARRIVAL_WINDOW_SECONDS
+        return rate < min(ARRIVAL_RATIO_MIN * self.rate_per_second, self.rate_per_second - slack)
+
+    def reasons(self) -> list[Reason]:
+        """Return the worst window, if it was short."""
+        if self._worst is None or not self._is_short(self._worst[0]):
+            return []
+        rate, at = self._worst
+        sentence = (
+            f"in the {ARRIVAL_WINDOW_SECONDS:g} s to {clock(at)} {rate:.4g} requests/s arrived "
+            f"instead of {self.rate_per_second:.4g} ({self._short} of {self._windows} windows "
+            f"were below {100 * ARRIVAL_RATIO_MIN:.0f} %): add users or generators"
+        )
+        return [Reason("arrival_rate", at, sentence)]
+
+
+class Validity:
+    """Every check of a run at once. An epoch that a warm-up ended keeps what was found before."""
+
+    def __init__(self, checks: Sequence[Check] | None = None) -> None:
+        self._checks = default_checks() if checks is None else list(checks)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take the next snapshot; idle time is not judged."""
+        if snapshot.test_started_at is not None:
+            for check in self._checks:
+                check.add(snapshot)
+
+    def reasons(self) -> list[Reason]:
+        """Return what was found so far, in order of time."""
+        found = [reason for check in self._checks for reason in check.reasons()]
+        return sorted(found, key=lambda reason: reason.at)
+
+
+def default_checks(
+    release: str | None = None,
+    locust_version: str | None = None,
+    arrival_rate_per_second: float | None = None,
+) -> list[Check]:
+    """Return the checks of a run; None for what is not known or not asked for."""
+    checks: list[Check] = [
+        GeneratorCpu(),
+        LostWorkers(),
+        LostSamples(),
+        ClockOffset(),
+        Mismatch(release, locust_version),
+        Exhausted(),
+    ]
+    if arrival_rate_per_second is not None:
+        checks.append(ArrivalRate(arrival_rate_per_second))
+    return checks
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

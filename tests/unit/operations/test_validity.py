@@ -1,0 +1,119 @@
+from dataclasses import replace
+
+import pytest
+
+from exporter.snapshot import ErrorCount, Snapshot
+from operations.validity import Reason, Validity, default_checks
+from tests.unit.operations.samples import entry, snapshot, worker
+
+
+def found(snapshots: list[Snapshot], rate: float | None = None) -> list[Reason]:
+    validity = Validity(default_checks(arrival_rate_per_second=rate))
+    for item in snapshots:
+        validity.add(item)
+    return validity.reasons()
+
+
+def only(reasons: list[Reason], kind: str) -> str:
+    assert [reason.kind for reason in reasons] == [kind]
+    return reasons[0].sentence
+
+
+def cpu(percents: list[float]) -> list[Snapshot]:
+    return [snapshot(s, workers=[worker(cpu_percent=p)]) for s, p in enumerate(percents, 1)]
+
+
+def test_a_sound_run_has_no_reason() -> None:
+    assert found([*cpu([40, 50, 60]), snapshot(4, workers=[worker()], final=True)]) == []
+
+
+def test_a_saturated_generator_says_when_where_and_how_much() -> None:
+    sentence = only(found(cpu([50, 95, 99, 97, 94, 50])), "generator_cpu")
+    assert "from 08:00:01 UTC worker node0_abc used up to 99 % of its core for 4 s" in sentence
+
+
+@pytest.mark.parametrize("percents", [[99.0, 99.0, 50.0], [99.0, 50.0] * 5, [90.0] * 9])
+def test_a_short_peak_is_no_saturation(percents: list[float]) -> None:
+    assert found(cpu(percents)) == []
+
+
+def test_a_saturated_master_counts_too() -> None:
+    busy = [replace(snapshot(s, workers=[worker()]), master_cpu_percent=96) for s in (1, 2, 3, 4)]
+    assert "the master used up to 96 %" in only(found(busy), "generator_cpu")
+
+
+def test_a_lost_worker_is_named() -> None:
+    before = snapshot(1, workers=[worker(0), worker(1)])
+    after = snapshot(2, workers=[worker(0), worker(1, state="missing")], workers_lost=1)
+    sentence = only(found([before, after, replace(after, time=after.time + 1)]), "lost_worker")
+    assert "at 08:00:02 UTC 1 of the workers was lost (node1_abc)" in sentence
+
+
+def test_lost_samples_are_counted_at_the_end_only() -> None:
+    late = [worker(sent=120, received=100)]
+    assert found([snapshot(1, workers=late)]) == []
+    sentence = only(found([snapshot(2, workers=late, final=True)]), "lost_samples")
+    assert "held 100 requests of worker node0_abc, which made 120: 20 differ" in sentence
+
+
+@pytest.mark.parametrize(("offset", "word"), [(2.0, "ahead of"), (-2.0, "behind")])
+def test_a_clock_apart_is_named(offset: float, word: str) -> None:
+    workers = [worker(0), worker(1, clock_offset_seconds=offset)]
+    sentence = only(found([snapshot(s, workers=workers) for s in range(1, 7)]), "clock_offset")
+    assert f"the clock of worker node1_abc was 2 s {word} the master's" in sentence
+
+
+def test_one_late_report_is_no_clock_offset() -> None:
+    offsets = [0.0, 0.0, 0.0, -3.0, 0.0, 0.0, 0.0]
+    snapshots = [
+        snapshot(s, workers=[worker(clock_offset_seconds=offset)])
+        for s, offset in enumerate(offsets, 1)
+    ]
+    assert found(snapshots) == []
+
+
+def test_another_release_is_named() -> None:
+    workers = [worker(0), worker(1, release="b" * 64)]
+    sentence = only(found([snapshot(1, workers=workers)] * 2), "mismatch")
+    assert f"worker node1_abc ran release {'b' * 12}, but every node has to run" in sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        ("OSError(99, 'Cannot assign requested address')", "local ports"),
+        ("OSError(24, 'Too many open files')", "file descriptors"),
+    ],
+)
+def test_exhaustion_is_told_from_the_targets_failures(error: str, what: str) -> None:
+    errors = [ErrorCount("GET", "/", error, 12), ErrorCount("GET", "/", "HTTP 503", 5)]
+    sentence = only(found([snapshot(1, errors=errors)]), "exhausted")
+    assert f"ran out of {what}: 12 requests (GET /) failed before they reached" in sentence
+
+
+def arrivals(rates: list[int]) -> list[Snapshot]:
+    total, snapshots = 0, []
+    for second, rate in enumerate(rates, 1):
+        total += rate
+        snapshots.append(snapshot(second, [entry(response_times={1.0: total})]))
+    return snapshots
+
+
+def test_an_arrival_rate_not_reached_says_by_how_much() -> None:
+    sentence = only(found(arrivals([500] * 15 + [400] * 10 + [500] * 15), 500), "arrival_rate")
+    assert "in the 10 s to 08:00:25 UTC 400 requests/s arrived instead of 500" in sentence
+
+
+def test_an_arrival_rate_that_was_reached_is_no_reason() -> None:
+    assert found(arrivals([500] * 30), 500) == []
+    assert found(arrivals([1, 1, 1, 0, 1, 1] * 5), 1) == []
+
+
+def test_reasons_come_in_order_of_time() -> None:
+    late = snapshot(9, workers=[worker(sent=1, received=0)], final=True)
+    assert [r.kind for r in found([*cpu([99] * 4), late])] == ["generator_cpu", "lost_samples"]
+
+
+def test_idle_time_is_not_judged() -> None:
+    idle = [replace(item, test_started_at=None) for item in cpu([99] * 9)]
+    assert found(idle) == []
