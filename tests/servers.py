@@ -1,11 +1,10 @@
-"""Real servers for tests: an ASGI application over HTTP or HTTPS on a free loopback port."""
+"""Real servers for tests: an ASGI application over HTTP on a free loopback port."""
 
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,9 +13,7 @@ START_TIMEOUT_SECONDS = 30.0
 
 
 @contextmanager
-def serving(
-    app: ASGIApp, certificate: Path | None = None, key: Path | None = None
-) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """Serve `app` from a thread until the block ends; yields its base URL, without a slash."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -25,8 +22,7 @@ def serving(
         access_log=False,
         http="httptools",
         ws="none",
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
+        lifespan="on",
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
@@ -34,8 +30,7 @@ def serving(
     thread.start()
     try:
         _await_start(server, thread)
-        scheme = "https" if certificate else "http"
-        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(START_TIMEOUT_SECONDS)
