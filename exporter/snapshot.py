@@ -1,11 +1,15 @@
 """A snapshot: the whole state of a master at one moment, as its publisher sends it.
 
-One ZeroMQ message is one msgpack map with every field below. Each snapshot is complete, so a lost
-one costs a moment and nothing else. Counts start at zero with each `epoch` (a test start, a
-statistics reset or a new master process), and grow monotonically within it.
+One ZeroMQ message is one msgpack map with every field of `Snapshot`; workers, entries and errors
+are arrays of their fields in the order below. Each snapshot is complete, so a lost one costs a
+moment and nothing else. Counts start at zero with each `epoch` (a test start, a statistics reset
+or a new master process), and grow monotonically within it.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
 
 import msgpack
 
@@ -44,8 +48,9 @@ class ErrorCount:
 class WorkerStatus:
     """One worker process as the master sees it.
 
-    `state` is Locust's: ready, spawning, running, missing. `cpu_percent` is Locust's figure (100
-    is one core). `clock_offset_seconds` is the worker's clock minus the master's at the arrival
+    `state` is Locust's: ready, spawning, running, missing. `cpu_percent` (100 is one core) and
+    `memory_bytes` are the worker's own figures over its last report interval, Locust's before the
+    first report. `clock_offset_seconds` is the worker's clock minus the master's at the arrival
     of its last report, transit included; None before the first. `requests_sent` is the worker's
     own count of requests in this epoch, `requests_received` the master's count of what arrived.
     """
@@ -67,9 +72,10 @@ class WorkerStatus:
 class Snapshot:
     """The master at `time` (Unix seconds, the master's clock).
 
-    `state` is Locust's runner state: ready, spawning, running, stopping, stopped. `final` marks
-    the snapshot that follows the last statistics of a test. `workers_lost` counts workers that
-    went missing or left without being asked since the test began.
+    `state` is Locust's runner state: ready, spawning, running, stopping, stopped. `final` is True
+    from the moment that a test's last statistics have arrived until the next test starts.
+    `workers_lost` counts workers that went missing or left without being asked since the test
+    began. `run_id` is the run's; a test started by hand is named after its start.
     """
 
     time: float
@@ -90,20 +96,32 @@ class Snapshot:
     workers: list[WorkerStatus]
     entries: list[EntryStatistics]
     errors: list[ErrorCount]
+    release: str = ""
+    locust_version: str = ""
 
     def pack(self) -> bytes:
-        """Serialize to one msgpack map."""
-        packed: bytes = msgpack.packb(asdict(self))
+        """Serialize to one msgpack map. Copies no map of response times: it runs in the master."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, row_of in _ROWS.items():
+            values[name] = [row_of(row) for row in values[name]]
+        packed: bytes = msgpack.packb(values)
         return packed
+
+
+def _row_of(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*(field.name for field in fields(kind)))
+
+
+_KINDS = {"workers": WorkerStatus, "entries": EntryStatistics, "errors": ErrorCount}
+_ROWS = {name: _row_of(kind) for name, kind in _KINDS.items()}
 
 
 def unpack(message: bytes) -> Snapshot:
     """Read what `Snapshot.pack` wrote. Raises ValueError on anything else."""
     try:
-        fields = msgpack.unpackb(message, strict_map_key=False)
-        fields["workers"] = [WorkerStatus(**worker) for worker in fields["workers"]]
-        fields["entries"] = [EntryStatistics(**entry) for entry in fields["entries"]]
-        fields["errors"] = [ErrorCount(**error) for error in fields["errors"]]
-        return Snapshot(**fields)
-    except (TypeError, KeyError, msgpack.UnpackException, UnicodeDecodeError) as error:
+        values = msgpack.unpackb(message, strict_map_key=False)
+        for name, kind in _KINDS.items():
+            values[name] = [kind(*row) for row in values[name]]
+        return Snapshot(**values)
+    except (TypeError, KeyError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a snapshot of this release: {error}") from error

@@ -1,0 +1,143 @@
+"""The exporter: a process that hears a master's publisher and serves its metrics.
+
+    python -m exporter --subscribe ipc:///run/loadgen/publisher.sock --listen 127.0.0.1:9646
+
+It ends with 0 on SIGTERM or SIGINT, with 2 when it was started wrongly, and with 4 when a file
+that it was to write could not be written.
+"""
+
+import argparse
+import ipaddress
+import signal
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from exporter.collector import LocustCollector
+from exporter.http import MetricsServer, Tls
+from exporter.keeping import KeptFiles
+from exporter.receiver import Receiver
+from operations.errors import BusyError, LoadgenError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line, checked."""
+
+    subscribe: str
+    host: str
+    port: int
+    tls: Tls | None
+    last_scrape: Path | None
+    state: Path | None
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Read the command line. Raises UsageError; argparse itself ends with 2 on unknown options."""
+    parser = argparse.ArgumentParser(prog="python -m exporter", description=__doc__.split("\n")[0])
+    parser.add_argument("--subscribe", required=True, metavar="ENDPOINT", help="ZeroMQ endpoint")
+    parser.add_argument("--listen", default="127.0.0.1:9646", metavar="HOST:PORT")
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--client-ca", type=Path, metavar="FILE", help="only clients it signed may scrape"
+    )
+    parser.add_argument(
+        "--last-scrape", type=Path, metavar="FILE", help="kept at each test's end and on exit"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE", help="carries the counters over a restart"
+    )
+    given = parser.parse_args(arguments)
+    host, port = _address(given.listen)
+    tls = _tls(given.tls_certificate, given.tls_key, given.client_ca)
+    if not _is_loopback(host) and (tls is None or tls.client_ca is None):
+        raise UsageError(
+            f"--listen {given.listen} can be reached from other machines, so --tls-certificate, "
+            "--tls-key and --client-ca must all be given; or listen on 127.0.0.1."
+        )
+    return Options(given.subscribe, host, port, tls, given.last_scrape, given.state)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"--listen {listen} is no address: give HOST:PORT, as 127.0.0.1:9646.")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("TLS needs both --tls-certificate and --tls-key; one of them is missing.")
+    return Tls(certificate, key, client_ca)
+
+
+def _serve(options: Options, registry: CollectorRegistry) -> MetricsServer:
+    where = f"{options.host}:{options.port}"
+    try:
+        return MetricsServer(options.host, options.port, registry, options.tls)
+    except ssl.SSLError as error:
+        raise UsageError(f"The exporter's certificate can't be used: {error}.") from error
+    except OSError as error:
+        raise BusyError(
+            f"The exporter can't listen on {where}: {error.strerror or error}. "
+            "Free the port, or give another with --listen."
+        ) from error
+
+
+def run(options: Options) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    collector = LocustCollector(time.monotonic)
+    registry = CollectorRegistry()
+    registry.register(collector)
+    kept = KeptFiles(collector, options.last_scrape, options.state)
+    kept.restore()
+    server = _serve(options, _with_process(registry))
+    receiver = Receiver(zmq.Context.instance(), options.subscribe, collector, kept)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    server.start()
+    receiver.start()
+    print(
+        f"Metrics at http{'s' if options.tls else ''}://{options.host}:{server.server_port}/metrics"
+    )
+    sys.stdout.flush()
+    ended.wait()
+    receiver.stop()
+    server.stop()
+    return kept.close()
+
+
+def _with_process(registry: CollectorRegistry) -> CollectorRegistry:
+    ProcessCollector(registry=registry)
+    return registry
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the exporter; a fault is one sentence on stderr."""
+    try:
+        return run(parse(sys.argv[1:] if arguments is None else arguments))
+    except LoadgenError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

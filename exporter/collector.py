@@ -1,0 +1,253 @@
+"""Turns snapshots into Prometheus metric families. Pure: clock and snapshots come from outside.
+
+Counters (`_total`, the histogram) go on over tests, runs and masters. Gauges tell of now: they
+are there only while the master is heard, so a gap is a gap. `locust_exporter_*` is about this
+process, everything else about the load.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    StateSetMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from exporter.histogram import EDGE_LABELS
+from exporter.snapshot import Snapshot, WorkerStatus
+from exporter.totals import Fold, Key, Limits, Totals
+
+SILENCE_SECONDS = 4.0
+"""A master publishes every second; after this long without a snapshot it counts as down."""
+
+STATES = ("ready", "spawning", "running", "stopping", "stopped")
+WORKER_STATES = ("ready", "spawning", "running", "missing")
+BY_NAME = ("method", "name")
+
+
+class LocustCollector(Collector):
+    """Holds the last snapshot and the sums of all before it; yields them when scraped."""
+
+    def __init__(self, clock: Callable[[], float], limits: Limits | None = None) -> None:
+        self._clock = clock
+        self._fold = Fold(limits or Limits())
+        self._lock = threading.Lock()
+        self._last: Snapshot | None = None
+        self._arrived_at = 0.0
+        self._snapshots = 0
+        self._invalid = 0
+        self._sums: dict[Key, Totals] | None = None
+
+    @property
+    def last(self) -> Snapshot | None:
+        """The snapshot that arrived last."""
+        return self._last
+
+    def update(self, snapshot: Snapshot) -> bool:
+        """Take in a snapshot; return True when it begins another epoch."""
+        with self._lock:
+            self._last, self._arrived_at, self._sums = snapshot, self._clock(), None
+            self._snapshots += 1
+            return self._fold.update(snapshot)
+
+    def refuse(self) -> None:
+        """Count a message that was not a snapshot."""
+        self._invalid += 1
+
+    def base(self) -> tuple[str, dict[Key, Totals]]:
+        """Return the epoch and the sums before it: what a restarted exporter needs."""
+        with self._lock:
+            return self._fold.epoch, self._fold.base
+
+    def restore(self, epoch: str, base: dict[Key, Totals]) -> None:
+        """Go on from what `base` returned in an earlier process."""
+        with self._lock:
+            self._fold.restore(epoch, base)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield fresh families, as `families` describes them, as of now."""
+        return self.families(self._clock())
+
+    def collect_last(self) -> Iterator[Metric]:
+        """Yield what a scrape at the arrival of the last snapshot would have got."""
+        return self.families(self._arrived_at)
+
+    def families(self, now: float) -> Iterator[Metric]:
+        """Yield fresh families as of `now` (the clock's seconds).
+
+        locust_up 1.0
+        locust_run_info{host="http://shop.test",locustfile="hello.py",run_id="r1"} 1.0
+        locust_state{locust_state="running"} 1.0        (and one for each other state)
+        locust_users 50.0
+        locust_users_target 50.0
+        locust_workers{state="running"} 2.0             (and one for each other state)
+        locust_workers_expected 2.0
+        locust_workers_lost 0.0
+        locust_worker_users{worker="gen1_0"} 25.0
+        locust_worker_cpu_ratio{worker="gen1_0"} 0.41
+        locust_worker_memory_bytes{worker="gen1_0"} 8.4934656e+07
+        locust_worker_clock_offset_seconds{worker="gen1_0"} -0.0003
+        locust_worker_info{release="…",version="2.47.0",worker="gen1_0"} 1.0
+        locust_master_cpu_ratio 0.02
+        locust_master_memory_bytes 9.1e+07
+        locust_test_start_timestamp_seconds 1.79523e+09
+        locust_test_end_timestamp_seconds 1.79524e+09   (once it has ended)
+        locust_test_requests 1200.0
+        locust_test_failures 3.0
+        locust_test_requests_lost 0.0
+        locust_requests_total{method="GET",name="/"} 1200.0
+        locust_requests_failed_total{method="GET",name="/"} 3.0
+        locust_request_failures_total{error="…",method="GET",name="/"} 3.0
+        locust_response_time_seconds_bucket{le="0.000101",method="GET",name="/"} 0.0
+        locust_response_time_seconds_count{method="GET",name="/"} 1200.0
+        locust_response_time_seconds_sum{method="GET",name="/"} 14.2
+        locust_response_time_max_seconds{method="GET",name="/"} 0.31
+        locust_response_bytes_total{method="GET",name="/"} 43200.0
+        """
+        with self._lock:
+            age = now - self._arrived_at
+            snapshot = self._last if age < SILENCE_SECONDS else None
+            if self._sums is None:
+                self._sums = self._fold.current()
+            sums, limits = self._sums, self._fold.limits
+            over = self._fold.names_over_limit
+        yield GaugeMetricFamily(
+            "locust_up", "Whether the master has been heard lately.", float(snapshot is not None)
+        )
+        if snapshot is not None:
+            yield from _run(snapshot)
+            yield from _workers(snapshot)
+            yield from _maxima(snapshot, limits)
+        yield from _counters(sums)
+        yield from self._own_work(len(sums), over, age)
+
+    def _own_work(self, names: int, over: int, age: float) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "locust_exporter_snapshots_total", "Snapshots received.", self._snapshots
+        )
+        yield CounterMetricFamily(
+            "locust_exporter_snapshots_invalid_total",
+            "Messages that were not snapshots of this release.",
+            self._invalid,
+        )
+        yield GaugeMetricFamily("locust_exporter_names", "Series of (method, name).", names)
+        yield GaugeMetricFamily(
+            "locust_exporter_names_over_limit",
+            "Names of this test that share the overflow series.",
+            over,
+        )
+        if self._last is not None:
+            yield GaugeMetricFamily(
+                "locust_exporter_snapshot_age_seconds", "Time since the last snapshot.", age
+            )
+
+
+def _run(snapshot: Snapshot) -> Iterator[Metric]:
+    yield InfoMetricFamily(
+        "locust_run",
+        "The run under way, or the last one.",
+        {"run_id": snapshot.run_id, "locustfile": snapshot.locustfile, "host": snapshot.host},
+    )
+    states = dict.fromkeys(STATES, False) | {snapshot.state: True}
+    yield StateSetMetricFamily("locust_state", "State of the master.", states)
+    requests = sum(entry.requests for entry in snapshot.entries)
+    failures = sum(entry.failures for entry in snapshot.entries)
+    lost = sum(worker.requests_sent - worker.requests_received for worker in snapshot.workers)
+    gauges: list[tuple[str, str, float | None]] = [
+        ("users", "Users running.", snapshot.users),
+        ("users_target", "Users that the test is to reach.", snapshot.users_target),
+        ("workers_expected", "Workers that the test counts on.", snapshot.workers_expected),
+        ("workers_lost", "Workers lost since the test began.", snapshot.workers_lost),
+        ("master_cpu_ratio", "CPU of the master; 1 is a core.", snapshot.master_cpu_percent / 100),
+        ("master_memory_bytes", "Resident memory of the master.", snapshot.master_memory_bytes),
+        ("test_start_timestamp_seconds", "When the test began.", snapshot.test_started_at),
+        ("test_end_timestamp_seconds", "When the test ended.", snapshot.test_stopped_at),
+        ("test_requests", "Requests since the test began or its statistics were reset.", requests),
+        ("test_failures", "Failures since the test began or its statistics were reset.", failures),
+        ("test_requests_lost", "Requests that workers counted and the master never got.", lost),
+    ]
+    for name, text, value in gauges:
+        if value is not None:
+            yield GaugeMetricFamily(f"locust_{name}", text, value)
+
+
+def worker_label(worker: WorkerStatus) -> str:
+    """Name a worker `<hostname>_<index>`: Locust's id ends in a random part, which would churn."""
+    return f"{worker.id.rpartition('_')[0] or worker.id}_{worker.index}"
+
+
+def _workers(snapshot: Snapshot) -> Iterator[Metric]:
+    counts = dict.fromkeys(WORKER_STATES, 0)
+    users = GaugeMetricFamily("locust_worker_users", "Users on the worker.", labels=["worker"])
+    cpu = GaugeMetricFamily(
+        "locust_worker_cpu_ratio", "CPU of the worker; 1 is a core.", labels=["worker"]
+    )
+    memory = GaugeMetricFamily(
+        "locust_worker_memory_bytes", "Resident memory of the worker.", labels=["worker"]
+    )
+    offset = GaugeMetricFamily(
+        "locust_worker_clock_offset_seconds",
+        "Worker's clock minus the master's, transit included.",
+        labels=["worker"],
+    )
+    identity = InfoMetricFamily("locust_worker", "What the worker runs.", labels=["worker"])
+    for worker in snapshot.workers:
+        counts[worker.state] = counts.get(worker.state, 0) + 1
+        label = [worker_label(worker)]
+        users.add_metric(label, worker.users)
+        cpu.add_metric(label, worker.cpu_percent / 100)
+        memory.add_metric(label, worker.memory_bytes)
+        if worker.clock_offset_seconds is not None:
+            offset.add_metric(label, worker.clock_offset_seconds)
+        identity.add_metric(label, {"release": worker.release, "version": worker.locust_version})
+    workers = GaugeMetricFamily("locust_workers", "Workers by state.", labels=["state"])
+    for state, count in counts.items():
+        workers.add_metric([state], count)
+    yield from (workers, users, cpu, memory, offset, identity)
+
+
+def _maxima(snapshot: Snapshot, limits: Limits) -> Iterator[Metric]:
+    slowest: dict[Key, float] = {}
+    for entry in snapshot.entries[: limits.names]:
+        key = limits.clip(entry.method), limits.clip(entry.name)
+        slowest[key] = max(slowest.get(key, 0.0), entry.response_time_max_ms / 1000)
+    family = GaugeMetricFamily(
+        "locust_response_time_max_seconds", "Slowest response of this test.", labels=BY_NAME
+    )
+    for key, seconds in slowest.items():
+        family.add_metric(key, seconds)
+    yield family
+
+
+def _counters(sums: dict[Key, Totals]) -> Iterator[Metric]:
+    requests = CounterMetricFamily("locust_requests_total", "Requests.", labels=BY_NAME)
+    failed = CounterMetricFamily("locust_requests_failed_total", "Failures.", labels=BY_NAME)
+    failures = CounterMetricFamily(
+        "locust_request_failures_total", "Failures by error.", labels=(*BY_NAME, "error")
+    )
+    times = HistogramMetricFamily("locust_response_time_seconds", "Response times.", labels=BY_NAME)
+    size = CounterMetricFamily(
+        "locust_response_bytes_total", "Bytes of response bodies.", labels=BY_NAME
+    )
+    for key, totals in sorted(sums.items()):
+        requests.add_metric(key, totals.requests)
+        failed.add_metric(key, totals.failures)
+        for error, occurrences in totals.errors_named.items():
+            failures.add_metric((*key, error), occurrences)
+        times.add_metric(key, _cumulative(totals.buckets), totals.response_time_total_ms / 1000)
+        size.add_metric(key, totals.response_bytes)
+    yield from (requests, failed, failures, times, size)
+
+
+def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
+    total = 0
+    cumulative: list[tuple[str, float]] = []
+    for label, count in zip(EDGE_LABELS, buckets, strict=True):
+        total += count
+        cumulative.append((label, total))
+    return cumulative

@@ -1,0 +1,114 @@
+"""What the exporter keeps in files: the last scrape of a test, and the counters' base.
+
+The last scrape is written when a test's final statistics have arrived and again on exit. The base
+(sums before the current epoch) is written when an epoch begins: with it a restarted exporter goes
+on counting where it was, instead of starting from the current test.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import astuple
+from pathlib import Path
+
+import msgpack
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
+
+from exporter.collector import LocustCollector
+from exporter.histogram import EDGE_LABELS
+from exporter.snapshot import Snapshot
+from exporter.totals import Key, Totals
+
+EXIT_NOT_WRITTEN = 4
+
+
+class _LastScrape(Collector):
+    def __init__(self, collector: LocustCollector) -> None:
+        self._collector = collector
+
+    def collect(self) -> Iterator[Metric]:
+        return self._collector.collect_last()
+
+
+class KeptFiles:
+    """Writes both files; a fault is said once on stderr and in the exit code of `close`."""
+
+    def __init__(
+        self, collector: LocustCollector, last_scrape: Path | None, state: Path | None
+    ) -> None:
+        self._collector = collector
+        self._registry = CollectorRegistry()
+        self._registry.register(_LastScrape(collector))
+        self._last_scrape = last_scrape
+        self._state = state
+        self._finished_epoch = ""
+        self._fault: str | None = None
+
+    def restore(self) -> None:
+        """Read the base of an earlier process; one that can't be used is left aside."""
+        if self._state is None or not self._state.exists():
+            return
+        try:
+            epoch, base = _read_base(self._state.read_bytes())
+        except (OSError, ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
+            print(
+                f"Counters start from zero: {self._state} can't be used: {error}", file=sys.stderr
+            )
+            return
+        self._collector.restore(epoch, base)
+
+    def follow(self, snapshot: Snapshot, *, another_epoch: bool) -> None:
+        """Write what this snapshot calls for."""
+        if another_epoch and self._state is not None:
+            self._write(self._state, self._packed_base())
+        if snapshot.final and snapshot.epoch != self._finished_epoch:
+            self._finished_epoch = snapshot.epoch
+            self._write_last_scrape()
+
+    def close(self) -> int:
+        """Write the last scrape for the last time; return the exit code."""
+        self._write_last_scrape()
+        return EXIT_NOT_WRITTEN if self._fault else 0
+
+    def _packed_base(self) -> bytes:
+        epoch, base = self._collector.base()
+        rows = [[method, name, astuple(totals)] for (method, name), totals in base.items()]
+        packed: bytes = msgpack.packb({"edges": EDGE_LABELS, "epoch": epoch, "base": rows})
+        return packed
+
+    def _write_last_scrape(self) -> None:
+        if self._last_scrape is not None and self._collector.last is not None:
+            self._write(self._last_scrape, generate_latest(self._registry))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            write_atomically(path, content)
+            self._fault = None
+        except OSError as error:
+            if self._fault is None:
+                print(f"{path} could not be written: {error.strerror}", file=sys.stderr)
+            self._fault = str(error)
+
+
+def _read_base(content: bytes) -> tuple[str, dict[Key, Totals]]:
+    kept = msgpack.unpackb(content)
+    if kept["edges"] != list(EDGE_LABELS):
+        raise ValueError("its histogram has other edges")
+    return kept["epoch"], {(method, name): Totals(*row) for method, name, row in kept["base"]}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file whole, or leave it as it was. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o640)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

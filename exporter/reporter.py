@@ -1,0 +1,83 @@
+"""In each worker: adds to Locust's `stats` message what the master needs to trust it.
+
+    data["loadgen"] = {"test": 1, "sequence": 7, "requests": 12345, "final": False,
+                       "clock": 1795232000.1, "cpu_percent": 41.5, "memory_bytes": 84934656,
+                       "release": "<sha256>", "locust_version": "2.47.0"}
+
+`requests` counts what this worker has sent in its `test` (an ordinal within the process); the
+master adds up what it receives, and a difference is a lost message. At the end of a test the last
+statistics leave at once, marked `final`: they share one DEALER with `client_stopped`, ZeroMQ
+keeps their order, and so the master has them before it counts the worker as stopped.
+"""
+
+import logging
+import time
+from typing import Any
+
+import locust
+import psutil
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.runners import WorkerRunner
+
+from operations.settings import NodeSettings, RunSettings
+
+logger = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Counts what one worker sends. Install it after Locust's own listeners (event `init`)."""
+
+    def __init__(self, runner: WorkerRunner, release: str) -> None:
+        self._runner = runner
+        self._release = release
+        self._process = psutil.Process()
+        self._process.cpu_percent()
+        self._test = 0
+        self._sequence = 0
+        self._requests = 0
+        self._final = False
+
+    def begin(self, **_: object) -> None:
+        """Start counting for a new test."""
+        self._test += 1
+        self._requests = 0
+        self._final = False
+
+    def report(self, data: dict[str, Any], **_: object) -> None:
+        """Complete a report that Locust's own listener has filled (and cleared on its side)."""
+        self._sequence += 1
+        self._requests += data["stats_total"]["num_requests"]
+        data["loadgen"] = {
+            "test": self._test,
+            "sequence": self._sequence,
+            "requests": self._requests,
+            "final": self._final,
+            "clock": time.time(),
+            "cpu_percent": self._process.cpu_percent(),
+            "memory_bytes": self._process.memory_info().rss,
+            "release": self._release,
+            "locust_version": locust.__version__,
+        }
+
+    def end(self, environment: Environment, **_: object) -> None:
+        """Send the test's last statistics now, without waiting for Locust's next report."""
+        self._final = True
+        data: dict[str, Any] = {}
+        environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
+        try:
+            self._runner.send_message("stats", data)
+        except RPCError as error:
+            logger.warning("The last statistics of this test could not be sent: %s", error)
+        logger.info("Test ended: %d requests reported to the master", self._requests)
+
+
+def install(environment: Environment, settings: NodeSettings, run: RunSettings | None) -> None:
+    """Attach a reporter to this worker; call it on Locust's `init` event."""
+    del run
+    if not isinstance(environment.runner, WorkerRunner):
+        raise TypeError("a reporter belongs in a worker: call install() on its `init` event")
+    reporter = Reporter(environment.runner, settings.release_directory.resolve().name)
+    environment.events.test_start.add_listener(reporter.begin)
+    environment.events.test_stop.add_listener(reporter.end)
+    environment.events.report_to_master.add_listener(reporter.report)
