@@ -52,3 +52,16 @@ lock: $(VENV)/.dev ## Renew the hash-locked requirements
 	for role in node target controller dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done
+
+# --- lab: real hosts on this machine ----------------------------------------------------------
+LAB_WORKERS ?= 3
+LAB_PLAY = ANSIBLE_INVENTORY_ENABLED=host_list $(BIN)/ansible-playbook -i localhost, -e ansible_python_interpreter=$(CURDIR)/$(BIN)/python
+.PHONY: lab lab-host lab-down
+lab: $(VENV)/.controller ## Start real hosts for tests on this machine (root on Debian; LAB_WORKERS=3)
+	@$(LAB_PLAY) -e lab_hosts_worker_count=$(LAB_WORKERS) playbooks/lab.yml
+
+lab-host: ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prints them all)
+	@playbooks/roles/lab_hosts/files/lab-host $(DO)
+
+lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
+	@$(LAB_PLAY) -e lab_purge=$(if $(PURGE),true,false) playbooks/lab-down.yml
