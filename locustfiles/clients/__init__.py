@@ -1,0 +1,1 @@
+"""What scenarios share: clients of protocols, accounts, timing."""

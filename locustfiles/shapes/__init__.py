@@ -1,0 +1,1 @@
+"""Load shapes: how many users there are, or how many requests arrive, over time."""
