@@ -4,6 +4,7 @@ Each *check* takes every snapshot in order and returns reasons: when, where and 
 reason makes the run invalid. Nothing here reads a clock.
 """
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ CPU_SECONDS = 3.0
 CLOCK_OFFSET_SECONDS_MAX = 0.5
 CLOCK_REPORTS = 5
 ARRIVAL_RATIO_MIN = 0.95
-ARRIVAL_WINDOW_SECONDS = 10.0
+ARRIVAL_METHOD = "ARRIVAL"
+NOT_SENT = "not sent"
 EXHAUSTED = {
     "Cannot assign requested address": (
         "local ports",
@@ -265,51 +267,66 @@ class Exhausted:
 
 @dataclass
 class ArrivalRate:
-    """An open-model run whose generators did not reach the rate that was asked for."""
+    """An open-model run in which fewer requests were sent than were due.
+
+    Rows of the method ARRIVAL (see `locustfiles/shapes/arrival.py`) count every due arrival, also
+    one that was not sent or not finished; without such rows every request counts as an arrival.
+    """
 
     rate_per_second: float
-    _states: deque[tuple[float, int]] = field(default_factory=deque)
-    _worst: tuple[float, float] | None = None
-    _windows: int = 0
-    _short: int = 0
+    _first_dropped: float | None = None
+    _load_ended_at: float | None = None
+    _last: Snapshot | None = None
 
     def add(self, snapshot: Snapshot) -> None:
-        """Measure the window that ends now; while users are being spawned none does."""
-        if snapshot.final or snapshot.state != "running":
-            self._states.clear()
-            return
-        requests = sum(entry.requests for entry in snapshot.entries)
-        self._states.append((snapshot.time, requests))
-        while len(self._states) > 1 and self._spans(self._states[1][0], snapshot.time):
-            self._states.popleft()
-        since, before = self._states[0]
-        if not self._spans(since, snapshot.time):
-            return
-        rate = (requests - before) / (snapshot.time - since)
-        self._windows += 1
-        self._short += self._is_short(rate)
-        if self._worst is None or rate < self._worst[0]:
-            self._worst = (rate, snapshot.time)
-
-    def _spans(self, since: float, now: float) -> bool:
-        return now - since >= ARRIVAL_WINDOW_SECONDS - 0.5
-
-    def _is_short(self, rate: float) -> bool:
-        # One request more or less in a window says nothing at a low rate.
-        slack = 2 / ARRIVAL_WINDOW_SECONDS
-        return rate < min(ARRIVAL_RATIO_MIN * self.rate_per_second, self.rate_per_second - slack)
+        """Note when arrivals were first dropped, and when the load ended."""
+        self._last = snapshot
+        if self._first_dropped is None and _dropped(snapshot):
+            self._first_dropped = snapshot.time
+        if snapshot.state not in ("spawning", "running") and self._load_ended_at is None:
+            self._load_ended_at = snapshot.time
 
     def reasons(self) -> list[Reason]:
-        """Return the worst window, if it was short."""
-        if self._worst is None or not self._is_short(self._worst[0]):
+        """Return dropped arrivals, and at the end a rate that was not reached."""
+        last = self._last
+        if last is None or last.test_started_at is None:
             return []
-        rate, at = self._worst
-        sentence = (
-            f"in the {ARRIVAL_WINDOW_SECONDS:g} s to {clock(at)} {rate:.4g} requests/s arrived "
-            f"instead of {self.rate_per_second:.4g} ({self._short} of {self._windows} windows "
-            f"were below {100 * ARRIVAL_RATIO_MIN:.0f} %): add users or generators"
-        )
-        return [Reason("arrival_rate", at, sentence)]
+        reasons = []
+        if self._first_dropped is not None:
+            sentence = (
+                f"from {clock(self._first_dropped)} {_dropped(last):,} arrivals were not sent, as "
+                "too many were in flight: add workers, or raise --arrival-max-in-flight"
+            )
+            reasons.append(Reason("arrival_rate", self._first_dropped, sentence))
+        seconds = (last.test_stopped_at or self._load_ended_at or last.time) - last.test_started_at
+        sent = _arrivals(last) - _dropped(last)
+        if last.final and sent < self._fewest(seconds):
+            sentence = (
+                f"in the {seconds:.0f} s to {clock(last.test_started_at + seconds)} {sent:,} "
+                f"requests were sent, {sent / seconds:.4g}/s instead of "
+                f"{self.rate_per_second:.4g}/s: add workers or generators"
+            )
+            reasons.append(Reason("arrival_rate", last.time, sentence))
+        return reasons
+
+    def _fewest(self, seconds: float) -> float:
+        """Return how many are enough: 95 %, or what chance leaves of random arrivals."""
+        due = self.rate_per_second * seconds
+        # The first second goes to starting users; four standard deviations are chance.
+        return min(ARRIVAL_RATIO_MIN * due, due - 4 * math.sqrt(due)) - self.rate_per_second
+
+
+def _arrivals(snapshot: Snapshot) -> int:
+    rows = [entry.requests for entry in snapshot.entries if entry.method == ARRIVAL_METHOD]
+    return sum(rows) if rows else sum(entry.requests for entry in snapshot.entries)
+
+
+def _dropped(snapshot: Snapshot) -> int:
+    return sum(
+        error.occurrences
+        for error in snapshot.errors
+        if error.method == ARRIVAL_METHOD and NOT_SENT in error.error
+    )
 
 
 class Validity:

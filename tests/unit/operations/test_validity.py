@@ -91,22 +91,29 @@ def test_exhaustion_is_told_from_the_targets_failures(error: str, what: str) -> 
     assert f"ran out of {what}: 12 requests (GET /) failed before they reached" in sentence
 
 
-def arrivals(rates: list[int]) -> list[Snapshot]:
-    total, snapshots = 0, []
-    for second, rate in enumerate(rates, 1):
-        total += rate
-        snapshots.append(snapshot(second, [entry(response_times={1.0: total})]))
-    return snapshots
+def arrivals(sent: int, dropped: int = 0, method: str = "ARRIVAL") -> list[Snapshot]:
+    rows = [entry("Alarms", method, {1.0: sent + dropped}, failures=dropped)]
+    if method == "ARRIVAL":
+        rows.append(entry("/", "POST", {1.0: 3 * sent}))
+    lost = ErrorCount(method, "Alarms", "RuntimeError('not sent: 1000 in flight')", dropped)
+    end = snapshot(60, rows, errors=[lost] if dropped else [], final=True)
+    return [snapshot(30, rows[:0]), replace(end, state="stopped", test_stopped_at=end.time)]
 
 
 def test_an_arrival_rate_not_reached_says_by_how_much() -> None:
-    sentence = only(found(arrivals([500] * 15 + [400] * 10 + [500] * 15), 500), "arrival_rate")
-    assert "in the 10 s to 08:00:25 UTC 400 requests/s arrived instead of 500" in sentence
+    sentence = only(found(arrivals(27_000), 500), "arrival_rate")
+    assert "in the 60 s to 08:01:00 UTC 27,000 requests were sent, 450/s instead" in sentence
+
+
+def test_arrivals_that_were_not_sent_are_named() -> None:
+    sentence = only(found(arrivals(29_700, 300), 500), "arrival_rate")
+    assert "from 08:01:00 UTC 300 arrivals were not sent" in sentence
 
 
 def test_an_arrival_rate_that_was_reached_is_no_reason() -> None:
-    assert found(arrivals([500] * 30), 500) == []
-    assert found(arrivals([1, 1, 1, 0, 1, 1] * 5), 1) == []
+    assert found(arrivals(29_500), 500) == []
+    assert found(arrivals(29_500, method="GET"), 500) == []
+    assert found(arrivals(45), 1) == []
 
 
 def test_reasons_come_in_order_of_time() -> None:
