@@ -7,6 +7,7 @@ is not acknowledged has failed; it is not repeated.
 from locustfiles.shapes.arrival import ArrivalShape, OpenModelUser
 
 __all__ = ["AlarmArrivals", "ArrivalShape"]
+SIMULATOR = "alarm_receiver"
 
 
 class AlarmArrivals(OpenModelUser):

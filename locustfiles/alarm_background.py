@@ -14,6 +14,7 @@ from locust import FastHttpUser, events, task
 
 from locustfiles.clients.timing import Numbers, interval_text, parse_interval
 
+SIMULATOR = "alarm_receiver"
 KINDS = (
     "/ID_GET_MELDUNGSMERKER",
     "/ID_REQ_CMD_GETSERVERTIMESTR",

@@ -19,6 +19,7 @@ from locust import FastHttpUser, events, task
 from locustfiles.clients.alarm import AlarmClient, Undelivered
 from locustfiles.clients.timing import Numbers, interval_text, parse_interval
 
+SIMULATOR = "alarm_receiver"
 ALARM = {"id": "070010", "body": "alarm"}
 
 

@@ -17,6 +17,7 @@ from locust import FastHttpUser, events, task
 
 from locustfiles.clients.timing import Numbers, interval_text, parse_interval
 
+SIMULATOR = "teastore"
 PREFIX = "/tools.descartes.teastore.webui"
 CATEGORIES = range(2, 7)
 PRODUCT_LINK = re.compile(r'href="[^"]*/product\?id=(\d+)"')
