@@ -23,14 +23,16 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise _fault("an alias (*name), which a specification can't hold: write it out", event)
+            raise self._fault("an alias (*name), which a specification can't hold: write it out")
         self.depth += 1
         if self.depth > DEPTH_MAX:
-            raise _fault(f"more than {DEPTH_MAX} levels of nesting", self.peek_event())
+            raise self._fault(f"more than {DEPTH_MAX} levels of nesting")
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
+
+    def _fault(self, what: str) -> yaml.MarkedYAMLError:
+        return _fault(what, self.peek_event())  # type: ignore[no-untyped-call]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
