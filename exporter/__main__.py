@@ -9,7 +9,6 @@ that it was to write could not be written.
 import argparse
 import ipaddress
 import signal
-import ssl
 import sys
 import threading
 import time
@@ -18,9 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import ProcessCollector
+from prometheus_client.registry import Collector
 
+from exporter.certificates import CertificateCollector
 from exporter.collector import LocustCollector
+from exporter.compatible import CompatibleNames
+from exporter.exposition import Exposition
 from exporter.http import MetricsServer, Tls
 from exporter.keeping import KeptFiles
 from exporter.receiver import Receiver
@@ -37,10 +40,11 @@ class Options:
     tls: Tls | None
     last_scrape: Path | None
     state: Path | None
+    compatible_names: bool
+    certificates: tuple[Path, ...]
 
 
-def parse(arguments: Sequence[str]) -> Options:
-    """Read the command line. Raises UsageError; argparse itself ends with 2 on unknown options."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m exporter", description=__doc__.split("\n")[0])
     parser.add_argument("--subscribe", required=True, metavar="ENDPOINT", help="ZeroMQ endpoint")
     parser.add_argument("--listen", default="127.0.0.1:9646", metavar="HOST:PORT")
@@ -55,7 +59,23 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="carries the counters over a restart"
     )
-    given = parser.parse_args(arguments)
+    parser.add_argument(
+        "--compatible-names", action="store_true", help="also serve locust_exporter's names"
+    )
+    parser.add_argument(
+        "--watch-certificate",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="tell when this PEM certificate expires; may be given several times",
+    )
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Read the command line. Raises UsageError; argparse itself ends with 2 on unknown options."""
+    given = _parser().parse_args(arguments)
     host, port = _address(given.listen)
     tls = _tls(given.tls_certificate, given.tls_key, given.client_ca)
     if not _is_loopback(host) and (tls is None or tls.client_ca is None):
@@ -63,7 +83,17 @@ def parse(arguments: Sequence[str]) -> Options:
             f"--listen {given.listen} can be reached from other machines, so --tls-certificate, "
             "--tls-key and --client-ca must all be given; or listen on 127.0.0.1."
         )
-    return Options(given.subscribe, host, port, tls, given.last_scrape, given.state)
+    certificates = tuple(given.watch_certificate) + ((tls.certificate,) if tls else ())
+    return Options(
+        given.subscribe,
+        host,
+        port,
+        tls,
+        given.last_scrape,
+        given.state,
+        given.compatible_names,
+        certificates,
+    )
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -88,12 +118,17 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
     return Tls(certificate, key, client_ca)
 
 
-def _serve(options: Options, registry: CollectorRegistry) -> MetricsServer:
+def _serve(options: Options, exposition: Exposition) -> MetricsServer:
     where = f"{options.host}:{options.port}"
     try:
-        return MetricsServer(options.host, options.port, registry, options.tls)
-    except ssl.SSLError as error:
-        raise UsageError(f"The exporter's certificate can't be used: {error}.") from error
+        context = options.tls.context() if options.tls else None
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(
+            f"The exporter's certificate, key or client CA can't be used: {error}. "
+            "Give PEM files that this user can read and that belong together."
+        ) from error
+    try:
+        return MetricsServer(options.host, options.port, exposition, context)
     except OSError as error:
         raise BusyError(
             f"The exporter can't listen on {where}: {error.strerror or error}. "
@@ -104,12 +139,15 @@ def _serve(options: Options, registry: CollectorRegistry) -> MetricsServer:
 def run(options: Options) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     collector = LocustCollector(time.monotonic)
-    registry = CollectorRegistry()
-    registry.register(collector)
     kept = KeptFiles(collector, options.last_scrape, options.state)
     kept.restore()
-    server = _serve(options, _with_process(registry))
-    receiver = Receiver(zmq.Context.instance(), options.subscribe, collector, kept)
+    others: list[Collector] = [ProcessCollector(registry=None)]
+    others.append(CertificateCollector(options.certificates))
+    compatible = CompatibleNames(collector.heard) if options.compatible_names else None
+    if compatible is not None:
+        others.append(compatible)
+    server = _serve(options, Exposition(collector, *others))
+    receiver = Receiver(zmq.Context.instance(), options.subscribe, collector, kept, compatible)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -123,11 +161,6 @@ def run(options: Options) -> int:
     receiver.stop()
     server.stop()
     return kept.close()
-
-
-def _with_process(registry: CollectorRegistry) -> CollectorRegistry:
-    ProcessCollector(registry=registry)
-    return registry
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,10 @@ are there only while the master is heard, so a gap is a gap. `locust_exporter_*`
 process, everything else about the load.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -28,6 +30,18 @@ SILENCE_SECONDS = 4.0
 STATES = ("ready", "spawning", "running", "stopping", "stopped")
 WORKER_STATES = ("ready", "spawning", "running", "missing")
 BY_NAME = ("method", "name")
+HISTOGRAM = "locust_response_time_seconds"
+HISTOGRAM_TEXT = "Response times."
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one scrape shows: `snapshot` is None while the master is silent."""
+
+    snapshot: Snapshot | None
+    sums: dict[Key, Totals]
+    age: float
+    names_over_limit: int
 
 
 class LocustCollector(Collector):
@@ -38,7 +52,7 @@ class LocustCollector(Collector):
         self._fold = Fold(limits or Limits())
         self._lock = threading.Lock()
         self._last: Snapshot | None = None
-        self._arrived_at = 0.0
+        self._arrived_at = -math.inf
         self._snapshots = 0
         self._invalid = 0
         self._sums: dict[Key, Totals] | None = None
@@ -47,6 +61,10 @@ class LocustCollector(Collector):
     def last(self) -> Snapshot | None:
         """The snapshot that arrived last."""
         return self._last
+
+    def heard(self) -> Snapshot | None:
+        """Return the last snapshot while the master is heard, else None."""
+        return self._last if self._clock() - self._arrived_at < SILENCE_SECONDS else None
 
     def update(self, snapshot: Snapshot) -> bool:
         """Take in a snapshot; return True when it begins another epoch."""
@@ -70,15 +88,22 @@ class LocustCollector(Collector):
             self._fold.restore(epoch, base)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield fresh families, as `families` describes them, as of now."""
-        return self.families(self._clock())
+        """Yield every family as of now: `overview`, then the response-time histograms."""
+        view = self.view()
+        yield from self.overview(view)
+        yield histograms(view.sums)
 
-    def collect_last(self) -> Iterator[Metric]:
-        """Yield what a scrape at the arrival of the last snapshot would have got."""
-        return self.families(self._arrived_at)
+    def view(self, *, as_of_last_snapshot: bool = False) -> View:
+        """Take what one scrape needs, as of now or of the last snapshot's arrival."""
+        with self._lock:
+            if self._sums is None:
+                self._sums = self._fold.current()
+            age = 0.0 if as_of_last_snapshot else self._clock() - self._arrived_at
+            heard = self._last if age < SILENCE_SECONDS else None
+            return View(heard, self._sums, age, self._fold.names_over_limit)
 
-    def families(self, now: float) -> Iterator[Metric]:
-        """Yield fresh families as of `now` (the clock's seconds).
+    def overview(self, view: View) -> Iterator[Metric]:
+        """Yield fresh families; with `histograms` and `locust_exporter_*` they are these.
 
         locust_up 1.0
         locust_run_info{host="http://shop.test",locustfile="hello.py",run_id="r1"} 1.0
@@ -103,30 +128,23 @@ class LocustCollector(Collector):
         locust_requests_total{method="GET",name="/"} 1200.0
         locust_requests_failed_total{method="GET",name="/"} 3.0
         locust_request_failures_total{error="…",method="GET",name="/"} 3.0
+        locust_response_time_max_seconds{method="GET",name="/"} 0.31
+        locust_response_bytes_total{method="GET",name="/"} 43200.0
         locust_response_time_seconds_bucket{le="0.000101",method="GET",name="/"} 0.0
         locust_response_time_seconds_count{method="GET",name="/"} 1200.0
         locust_response_time_seconds_sum{method="GET",name="/"} 14.2
-        locust_response_time_max_seconds{method="GET",name="/"} 0.31
-        locust_response_bytes_total{method="GET",name="/"} 43200.0
         """
-        with self._lock:
-            age = now - self._arrived_at
-            snapshot = self._last if age < SILENCE_SECONDS else None
-            if self._sums is None:
-                self._sums = self._fold.current()
-            sums, limits = self._sums, self._fold.limits
-            over = self._fold.names_over_limit
-        yield GaugeMetricFamily(
-            "locust_up", "Whether the master has been heard lately.", float(snapshot is not None)
-        )
+        snapshot = view.snapshot
+        up = float(snapshot is not None)
+        yield GaugeMetricFamily("locust_up", "Whether the master has been heard lately.", up)
+        yield from self._own_work(view)
         if snapshot is not None:
             yield from _run(snapshot)
             yield from _workers(snapshot)
-            yield from _maxima(snapshot, limits)
-        yield from _counters(sums)
-        yield from self._own_work(len(sums), over, age)
+            yield _maxima(snapshot, self._fold.limits)
+        yield from _counters(view.sums)
 
-    def _own_work(self, names: int, over: int, age: float) -> Iterator[Metric]:
+    def _own_work(self, view: View) -> Iterator[Metric]:
         yield CounterMetricFamily(
             "locust_exporter_snapshots_total", "Snapshots received.", self._snapshots
         )
@@ -135,16 +153,14 @@ class LocustCollector(Collector):
             "Messages that were not snapshots of this release.",
             self._invalid,
         )
-        yield GaugeMetricFamily("locust_exporter_names", "Series of (method, name).", names)
-        yield GaugeMetricFamily(
-            "locust_exporter_names_over_limit",
-            "Names of this test that share the overflow series.",
-            over,
-        )
+        gauges: list[tuple[str, str, float]] = [
+            ("names", "Series of (method, name).", len(view.sums)),
+            ("names_over_limit", "Names that share the overflow series.", view.names_over_limit),
+        ]
         if self._last is not None:
-            yield GaugeMetricFamily(
-                "locust_exporter_snapshot_age_seconds", "Time since the last snapshot.", age
-            )
+            gauges.append(("snapshot_age_seconds", "Time since the last snapshot.", view.age))
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(f"locust_exporter_{name}", text, value)
 
 
 def _run(snapshot: Snapshot) -> Iterator[Metric]:
@@ -211,7 +227,7 @@ def _workers(snapshot: Snapshot) -> Iterator[Metric]:
     yield from (workers, users, cpu, memory, offset, identity)
 
 
-def _maxima(snapshot: Snapshot, limits: Limits) -> Iterator[Metric]:
+def _maxima(snapshot: Snapshot, limits: Limits) -> Metric:
     slowest: dict[Key, float] = {}
     for entry in snapshot.entries[: limits.names]:
         key = limits.clip(entry.method), limits.clip(entry.name)
@@ -221,7 +237,7 @@ def _maxima(snapshot: Snapshot, limits: Limits) -> Iterator[Metric]:
     )
     for key, seconds in slowest.items():
         family.add_metric(key, seconds)
-    yield family
+    return family
 
 
 def _counters(sums: dict[Key, Totals]) -> Iterator[Metric]:
@@ -230,7 +246,6 @@ def _counters(sums: dict[Key, Totals]) -> Iterator[Metric]:
     failures = CounterMetricFamily(
         "locust_request_failures_total", "Failures by error.", labels=(*BY_NAME, "error")
     )
-    times = HistogramMetricFamily("locust_response_time_seconds", "Response times.", labels=BY_NAME)
     size = CounterMetricFamily(
         "locust_response_bytes_total", "Bytes of response bodies.", labels=BY_NAME
     )
@@ -239,9 +254,17 @@ def _counters(sums: dict[Key, Totals]) -> Iterator[Metric]:
         failed.add_metric(key, totals.failures)
         for error, occurrences in totals.errors_named.items():
             failures.add_metric((*key, error), occurrences)
-        times.add_metric(key, _cumulative(totals.buckets), totals.response_time_total_ms / 1000)
         size.add_metric(key, totals.response_bytes)
-    yield from (requests, failed, failures, times, size)
+    yield from (requests, failed, failures, size)
+
+
+def histograms(sums: dict[Key, Totals]) -> Metric:
+    """Return the response-time histograms, one for each `(method, name)`."""
+    family = HistogramMetricFamily(HISTOGRAM, HISTOGRAM_TEXT, labels=BY_NAME)
+    for key, totals in sorted(sums.items()):
+        seconds = totals.response_time_total_ms / 1000
+        family.add_metric(key, _cumulative(totals.buckets), seconds)
+    return family
 
 
 def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:

@@ -14,7 +14,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from exporter.exposition import Exposition
 
 CLIENT_TIMEOUT_SECONDS = 10
 
@@ -49,10 +49,12 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, tls: Tls | None) -> None:
-        self._context = tls.context() if tls else None
+    def __init__(
+        self, host: str, port: int, exposition: Exposition, context: ssl.SSLContext | None
+    ) -> None:
+        self._context = context
         super().__init__((host, port), _Handler)
-        self.set_app(_only_metrics(make_wsgi_app(registry, disable_compression=True)))
+        self.set_app(_application(exposition))
         self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
 
     def server_bind(self) -> None:
@@ -87,11 +89,14 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         self._thread.join()
 
 
-def _only_metrics(metrics: WSGIApplication) -> WSGIApplication:
+def _application(exposition: Exposition) -> WSGIApplication:
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/metrics":
-            return metrics(environ, start_response)
-        start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-        return [b"Metrics are at /metrics.\n"]
+        if environ["PATH_INFO"] != "/metrics":
+            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"Metrics are at /metrics.\n"]
+        content_type, body = exposition.render(environ.get("HTTP_ACCEPT", ""))
+        headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+        start_response("200 OK", headers)
+        return [body]
 
     return application

@@ -8,28 +8,18 @@ on counting where it was, instead of starting from the current test.
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
 
 import msgpack
-from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.registry import Collector
 
 from exporter.collector import LocustCollector
+from exporter.exposition import Exposition
 from exporter.histogram import EDGE_LABELS
 from exporter.snapshot import Snapshot
 from exporter.totals import Key, Totals
 
 EXIT_NOT_WRITTEN = 4
-
-
-class _LastScrape(Collector):
-    def __init__(self, collector: LocustCollector) -> None:
-        self._collector = collector
-
-    def collect(self) -> Iterator[Metric]:
-        return self._collector.collect_last()
 
 
 class KeptFiles:
@@ -39,8 +29,7 @@ class KeptFiles:
         self, collector: LocustCollector, last_scrape: Path | None, state: Path | None
     ) -> None:
         self._collector = collector
-        self._registry = CollectorRegistry()
-        self._registry.register(_LastScrape(collector))
+        self._exposition = Exposition(collector)
         self._last_scrape = last_scrape
         self._state = state
         self._finished_epoch = ""
@@ -80,7 +69,8 @@ class KeptFiles:
 
     def _write_last_scrape(self) -> None:
         if self._last_scrape is not None and self._collector.last is not None:
-            self._write(self._last_scrape, generate_latest(self._registry))
+            _, content = self._exposition.render(as_of_last_snapshot=True)
+            self._write(self._last_scrape, content)
 
     def _write(self, path: Path, content: bytes) -> None:
         try:

@@ -5,6 +5,7 @@ import threading
 import zmq
 
 from exporter.collector import LocustCollector
+from exporter.compatible import CompatibleNames
 from exporter.keeping import KeptFiles
 from exporter.snapshot import unpack
 
@@ -21,6 +22,7 @@ class Receiver:
         endpoint: str,
         collector: LocustCollector,
         kept: KeptFiles,
+        compatible: CompatibleNames | None,
     ) -> None:
         self._socket = context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVHWM, QUEUED_SNAPSHOTS)
@@ -29,6 +31,7 @@ class Receiver:
         self._socket.connect(endpoint)
         self._collector = collector
         self._kept = kept
+        self._compatible = compatible
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="receiver", daemon=True)
 
@@ -56,3 +59,5 @@ class Receiver:
             self._collector.refuse()
             return
         self._kept.follow(snapshot, another_epoch=self._collector.update(snapshot))
+        if self._compatible is not None:
+            self._compatible.update(snapshot)

@@ -189,7 +189,7 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_2(start: Start) -> None:
         (("--listen", "9646"), "--listen 9646 is no address"),
         (("--listen", "0.0.0.0:0"), "can be reached from other machines"),
         (("--tls-key", "key.pem"), "TLS needs both"),
-        (("--tls-key", "no.pem", "--tls-certificate", "no.pem"), "No such file"),
+        (("--tls-key", "no.pem", "--tls-certificate", "no.pem"), "client CA can't be used"),
     ],
 )
 def test_a_wrong_option_is_one_sentence_and_exit_code_2(

@@ -34,7 +34,7 @@ def test_the_docstring_shows_every_sample_of_the_exposition() -> None:
     collector.update(replace(SNAPSHOT, test_stopped_at=1001.0))
     names = set(re.findall(r"^(locust_\w+)", exposition(collector), re.MULTILINE))
     shown = set(
-        re.findall(r"^ +(locust_\w+)", LocustCollector.families.__doc__ or "", re.MULTILINE)
+        re.findall(r"^ +(locust_\w+)", LocustCollector.overview.__doc__ or "", re.MULTILINE)
     )
     assert {name for name in names if not name.startswith("locust_exporter_")} == shown
 

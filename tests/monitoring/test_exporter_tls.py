@@ -1,0 +1,80 @@
+"""The exporter behind TLS: who may scrape it, and what it says of its certificate."""
+
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.monitoring.certificates import Authority
+from tests.monitoring.cluster import await_
+from tests.monitoring.test_exporter import Exporter
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "ca")
+
+
+@pytest.fixture
+def exporter(tmp_path: Path, authority: Authority) -> Iterator[Exporter]:
+    certificate, key = authority.issue("exporter")
+    options = ("--tls-certificate", certificate, "--tls-key", key)
+    exporter = Exporter(tmp_path, *map(str, options), "--client-ca", str(authority.certificate))
+    try:
+        await_(lambda: _answers(exporter.port), "the exporter")
+        yield exporter
+    finally:
+        exporter.process.kill()
+        exporter.process.communicate()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def scrape(exporter: Exporter, authority: Authority, client: tuple[Path, Path] | None) -> str:
+    context = ssl.create_default_context(cafile=str(authority.certificate))
+    if client is not None:
+        context.load_cert_chain(*client)
+    url = f"https://127.0.0.1:{exporter.port}/metrics"
+    with urllib.request.urlopen(url, timeout=30, context=context) as answer:
+        return bytes(answer.read()).decode()
+
+
+def test_a_client_with_a_certificate_of_the_ca_may_scrape(
+    exporter: Exporter, authority: Authority
+) -> None:
+    text = scrape(exporter, authority, authority.issue("prometheus"))
+    assert "locust_up 0.0" in text
+    expiry = next(line for line in text.splitlines() if line.startswith("locust_certificate_"))
+    assert float(expiry.split()[-1]) == pytest.approx(time.time() + 20 * 86400, abs=3600)
+
+
+def test_a_client_without_a_certificate_is_refused(
+    exporter: Exporter, authority: Authority
+) -> None:
+    with pytest.raises((urllib.error.URLError, ssl.SSLError, ConnectionError)):
+        scrape(exporter, authority, None)
+
+
+def test_a_client_with_a_strangers_certificate_is_refused(
+    exporter: Exporter, authority: Authority, tmp_path: Path
+) -> None:
+    (tmp_path / "stranger").mkdir()
+    stranger = Authority(tmp_path / "stranger", "stranger").issue("client")
+    with pytest.raises((urllib.error.URLError, ssl.SSLError, ConnectionError)):
+        scrape(exporter, authority, stranger)
+
+
+def test_a_client_that_never_shakes_hands_holds_up_nobody(
+    exporter: Exporter, authority: Authority
+) -> None:
+    with socket.create_connection(("127.0.0.1", exporter.port)):
+        assert "locust_up" in scrape(exporter, authority, authority.issue("prometheus"))
+    assert exporter.end() == (0, "")

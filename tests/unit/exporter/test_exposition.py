@@ -1,0 +1,48 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from exporter.collector import LocustCollector
+from exporter.exposition import Exposition
+from tests.unit.exporter.samples import SNAPSHOT, entry, snapshot
+
+ACCEPT = ["", "text/plain;version=1.0.0", "application/openmetrics-text;version=1.0.0"]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+COUNT = st.integers(min_value=0, max_value=10**10)
+
+
+def reference(collector: LocustCollector, accept: str) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return choose_encoder(accept)[0](registry)
+
+
+@pytest.mark.parametrize("accept", ACCEPT)
+@given(name=TEXT, requests=COUNT, milliseconds=st.floats(min_value=0, max_value=1e9))
+def test_every_format_is_the_clients_byte_by_byte(
+    accept: str, name: str, requests: int, milliseconds: float
+) -> None:
+    collector = LocustCollector(lambda: 1.0)
+    collector.update(snapshot("m1-1", entry(name, requests, milliseconds), entry("/b", 3)))
+    _, body = Exposition(collector).render(accept)
+    assert body == reference(collector, accept)
+
+
+def test_names_that_ended_are_gone() -> None:
+    collector = LocustCollector(lambda: 1.0)
+    exposition = Exposition(collector)
+    collector.update(SNAPSHOT)
+    assert b'name="/"' in exposition.render()[1]
+    collector.restore("", {})
+    collector.update(replace(SNAPSHOT, epoch="m2-1", entries=[entry("/b", 1)], errors=[]))
+    assert b'name="/b"' in exposition.render()[1]
+
+
+def test_its_own_process_is_in_a_scrape() -> None:
+    process = ProcessCollector(registry=None)
+    _, body = Exposition(LocustCollector(lambda: 1.0), process).render()
+    assert b"process_cpu_seconds_total" in body
