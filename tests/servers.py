@@ -1,14 +1,20 @@
-"""Real servers for tests: an ASGI application over HTTP on a free loopback port."""
+"""Real servers for tests: an ASGI application in a thread, or a simulator in its own process."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
+ROOT = Path(__file__).parent.parent
 START_TIMEOUT_SECONDS = 30.0
 
 
@@ -52,3 +58,51 @@ def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:
         assert thread.is_alive(), "the server ended before it listened"
         assert time.monotonic() < deadline, "the server did not listen in time"
         time.sleep(0.01)
+
+
+@contextmanager
+def simulator(name: str, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """Run `python -m simulators NAME` on a free port; yields its base URL, without a slash.
+
+    `tls` is a certificate and its key, as PEM files: the simulator then serves HTTPS.
+    """
+    port = _free_port()
+    command = [sys.executable, "-m", "simulators", name, "--listen", f"127.0.0.1:{port}"]
+    if tls:
+        command += ["--tls-certificate", str(tls[0]), "--tls-key", str(tls[1])]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        _await_port(process, port)
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=START_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            output = process.communicate()[0].decode()
+            raise AssertionError(f"the simulator ended with {process.returncode}:\n{output}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the simulator did not listen in time")

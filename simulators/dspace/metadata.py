@@ -10,32 +10,13 @@ from copy import deepcopy
 from simulators.dspace.hal import ApiError
 from simulators.dspace.model import Metadata, metadata_value
 
-FIELDS = frozenset(
-    [
-        "dc.title",
-        "dc.title.alternative",
-        "dc.contributor.author",
-        "dc.contributor.editor",
-        "dc.date.issued",
-        "dc.type",
-        "dc.publisher",
-        "dc.subject",
-        "dc.description",
-        "dc.description.abstract",
-        "dc.description.sponsorship",
-        "dc.language.iso",
-        "dc.identifier.citation",
-        "dc.identifier.issn",
-        "dc.identifier.isbn",
-        "dc.identifier.doi",
-        "dc.identifier.uri",
-        "dc.relation.ispartofseries",
-        "dc.rights",
-        "dc.coverage.spatial",
-        "dc.source",
-        "dc.format",
-    ]
-)
+_FIELDS = """
+dc.title dc.title.alternative dc.contributor.author dc.contributor.editor dc.date.issued
+dc.type dc.publisher dc.subject dc.description dc.description.abstract
+dc.description.sponsorship dc.language.iso dc.identifier.citation dc.identifier.issn
+dc.identifier.isbn dc.identifier.doi dc.identifier.uri dc.relation.ispartofseries dc.rights
+dc.coverage.spatial dc.source dc.format"""
+FIELDS = frozenset(_FIELDS.split())
 PROPERTIES = ("value", "language", "authority", "confidence")
 
 

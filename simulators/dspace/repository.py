@@ -28,56 +28,13 @@ MEDIAN_FILE_BYTES = 40_000
 LARGEST_FILE_BYTES = 1_000_000
 HANDLE_PREFIX = "123456789"
 
-_SUBJECTS = [
-    "climate",
-    "glacier",
-    "ocean",
-    "river",
-    "forest",
-    "soil",
-    "energy",
-    "transport",
-    "housing",
-    "language",
-    "music",
-    "history",
-    "archive",
-    "library",
-    "network",
-    "software",
-    "algorithm",
-    "statistics",
-    "medicine",
-    "nutrition",
-    "education",
-    "law",
-    "economy",
-    "migration",
-    "election",
-    "ethics",
-    "philosophy",
-    "sculpture",
-    "theatre",
-    "astronomy",
-    "chemistry",
-    "genetics",
-]
+_SUBJECTS = """
+climate glacier ocean river forest soil energy transport housing language music history
+archive library network software algorithm statistics medicine nutrition education law
+economy migration election ethics philosophy sculpture theatre astronomy chemistry genetics"""
 _FORMS = ("A study of", "Notes on", "Measuring", "The history of", "Models of", "Data on")
-_FAMILY = [
-    "Adams",
-    "Bauer",
-    "Costa",
-    "Dubois",
-    "Evans",
-    "Fischer",
-    "Garcia",
-    "Hansen",
-    "Ito",
-    "Jensen",
-    "Kowalski",
-    "Lopez",
-]
-_GIVEN = ["Ana", "Ben", "Carla", "David", "Elena", "Frank", "Grace", "Hugo", "Ines", "Jan"]
+_FAMILY = "Adams Bauer Costa Dubois Evans Fischer Garcia Hansen Ito Jensen Kowalski Lopez"
+_GIVEN = "Ana Ben Carla David Elena Frank Grace Hugo Ines Jan"
 _TYPES = ("Article", "Book", "Dataset", "Thesis")
 
 
@@ -174,7 +131,7 @@ class Repository:
         return made
 
     def _add_collection(self, community: Community) -> None:
-        name = f"{community.name}: {self._random.choice(_SUBJECTS)} papers"
+        name = f"{community.name}: {self._random.choice(_SUBJECTS.split())} papers"
         made = Collection(self.new_uuid(), name, self.new_handle(), community.uuid)
         self.collections[made.uuid] = made
         community.collections.append(made.uuid)
@@ -182,13 +139,14 @@ class Repository:
             self._add_item(made, restricted=number == 0)
 
     def _add_item(self, collection: Collection, *, restricted: bool) -> None:
-        subjects = self._random.sample(_SUBJECTS, 3)
+        subjects = self._random.sample(_SUBJECTS.split(), 3)
         title = f"{self._random.choice(_FORMS)} {subjects[0]} and {subjects[1]}"
         authors = [
-            f"{self._random.choice(_FAMILY)}, {self._random.choice(_GIVEN)}" for _ in range(2)
+            f"{self._random.choice(_FAMILY.split())}, {self._random.choice(_GIVEN.split())}"
+            for _ in range(2)
         ]
         issued = f"{self._random.randint(1995, 2025)}-{self._random.randint(1, 12):02d}"
-        abstract = " ".join(self._random.choices(_SUBJECTS, k=60))
+        abstract = " ".join(self._random.choices(_SUBJECTS.split(), k=60))
         item = Item(
             uuid=self.new_uuid(),
             handle=None,
