@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3.11)
 VENV := .venv
@@ -33,6 +34,21 @@ $(VENV)/.controller: requirements/controller.txt $(VENV)/.node
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
+
+# --- runs ------------------------------------------------------------------------------------
+# Variables carry Locust's names; the command line wins over the environment, as make does it.
+RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES \
+  STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS
+# Some shells export HOST as this machine's name, so that one counts only when it is typed.
+given = $(if $(filter HOST,$(1)),$(filter command%,$(origin HOST)),$($(1)))
+option = $(if $(call given,$(1)),--$(subst _,-,$(shell echo $(1) | tr A-Z a-z)) '$(subst ','\'',$($(1)))')
+
+.PHONY: run-distributed simulator
+run-distributed: $(VENV)/.node ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS
+	@exec $(BIN)/loadgen run $(foreach name,$(RUN_OPTIONS),$(call option,$(name))) $(LOCUST_OPTIONS)
+
+simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
+	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000)
 
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock

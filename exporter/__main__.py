@@ -28,6 +28,7 @@ from exporter.http import MetricsServer, Tls
 from exporter.keeping import KeptFiles
 from exporter.receiver import Receiver
 from operations.errors import BusyError, LoadgenError, UsageError
+from operations.lifeline import hold_lifeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Options:
     state: Path | None
     compatible_names: bool
     certificates: tuple[Path, ...]
+    lifeline: int | None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="tell when this PEM certificate expires; may be given several times",
     )
+    parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     return parser
 
 
@@ -93,6 +96,7 @@ def parse(arguments: Sequence[str]) -> Options:
         given.state,
         given.compatible_names,
         certificates,
+        given.lifeline,
     )
 
 
@@ -151,6 +155,8 @@ def run(options: Options) -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    if options.lifeline is not None:
+        hold_lifeline(options.lifeline)
     server.start()
     receiver.start()
     print(

@@ -12,16 +12,20 @@ of its response was handed to the server, so a client that goes away makes the t
 Requests for the state pages themselves are not counted.
 """
 
+from __future__ import annotations
+
 import html
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing import TYPE_CHECKING
 
 from operations.names import group_path
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Key = tuple[str, str]
 

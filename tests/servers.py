@@ -19,7 +19,9 @@ START_TIMEOUT_SECONDS = 30.0
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(
+    app: ASGIApp, certificate: Path | None = None, key: Path | None = None
+) -> Iterator[str]:
     """Serve `app` from a thread until the block ends; yields its base URL, without a slash."""
     listener = _listen()
     config = uvicorn.Config(
@@ -28,7 +30,9 @@ def serving(app: ASGIApp) -> Iterator[str]:
         access_log=False,
         http="httptools",
         ws="none",
-        lifespan="on",
+        lifespan="auto",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
@@ -36,7 +40,8 @@ def serving(app: ASGIApp) -> Iterator[str]:
     thread.start()
     try:
         _await_start(server, thread)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scheme = "https" if certificate else "http"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(START_TIMEOUT_SECONDS)

@@ -1,0 +1,16 @@
+"""Hello, world: every user asks for one small page each second. A file to copy and change."""
+
+from locust import FastHttpUser, constant_pacing, task
+
+
+class HelloUser(FastHttpUser):
+    """Asks for /hello once a second."""
+
+    wait_time = constant_pacing(1)
+
+    @task
+    def hello(self) -> None:
+        """Ask, and look at the answer, not only at its status."""
+        with self.client.get("/hello", catch_response=True) as response:
+            if response.ok and not response.text:
+                response.failure("the page is empty")

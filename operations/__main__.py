@@ -1,0 +1,5 @@
+"""`python -m operations` is `loadgen`."""
+
+from operations.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""The archive of runs: one directory a run under `results/`, `latest` pointing to the newest."""
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from operations.errors import BusyError, UsageError
+
+MINIMUM_FREE_BYTES = 32 * 1024 * 1024
+LATEST = "latest"
+LOCUST_REPORTS = {
+    "locust_stats.csv": "stats.csv",
+    "locust_stats_history.csv": "stats_history.csv",
+    "locust_failures.csv": "failures.csv",
+    "locust_exceptions.csv": "exceptions.csv",
+}
+
+
+def make_run_id(locustfile: str, now: datetime | None = None) -> str:
+    """Return a name that sorts by time: 20261121T101500Z-hello-3f9a (UTC)."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(locustfile).stem).strip("-").lower()[:40] or "run"
+    moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    return f"{moment}-{stem}-{secrets.token_hex(2)}"
+
+
+@contextlib.contextmanager
+def hold(results: Path) -> Iterator[None]:
+    """Hold the results directory for one run at a time; BusyError when another holds it.
+
+    The lock is the directory's own and goes with the process, however it ends.
+    """
+    _prepare(results)
+    descriptor = os.open(results, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BusyError(
+                f"another run is under way with {results}: two runs on one machine would disturb "
+                "each other's measurement; wait for it, or stop it with Ctrl-C"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _prepare(results: Path) -> None:
+    """Make sure that results can be written; UsageError says why not."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        probe = results / f".probe-{secrets.token_hex(4)}"
+        probe.write_text("probe")
+        probe.unlink()
+        free = shutil.disk_usage(results).free
+    except OSError as error:
+        raise UsageError(
+            f"results directory {results} can't be written ({error.strerror}): make it writable, "
+            "or give another with --results"
+        ) from error
+    if free < MINIMUM_FREE_BYTES:
+        raise UsageError(
+            f"results directory {results} has {free // 1024**2} MiB free, a run needs at least "
+            f"{MINIMUM_FREE_BYTES // 1024**2} MiB: make room, or give another with --results"
+        )
+
+
+def create_run_directory(results: Path, run_id: str) -> Path:
+    """Make the run's directory; it must not exist."""
+    directory = results / run_id
+    directory.mkdir()
+    return directory
+
+
+def point_latest(results: Path, run_id: str) -> None:
+    """Let `latest` point to the run, at no moment to nothing."""
+    fresh = results / f".{LATEST}-{secrets.token_hex(4)}"
+    fresh.symlink_to(run_id)
+    fresh.replace(results / LATEST)
+
+
+def rename_locust_reports(directory: Path) -> None:
+    """Give Locust's CSV files the archive's names."""
+    for theirs, ours in LOCUST_REPORTS.items():
+        with contextlib.suppress(FileNotFoundError):
+            (directory / theirs).replace(directory / ours)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text)
+    fresh.replace(path)

@@ -1,0 +1,96 @@
+"""What the run life cycle needs from a place that can run a master and workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from exporter.snapshot import Snapshot
+from operations.inspection import Inspection
+from operations.specification import RunSpecification
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked specification with everything decided: what a cluster starts.
+
+    `host` is the target's base URL. `directory` is results/<run_id>/ on this machine.
+    """
+
+    run_id: str
+    specification: RunSpecification
+    host: str
+    has_shape: bool
+    directory: Path
+
+    def master_arguments(self, workers: int) -> tuple[str, ...]:
+        """Locust's options that only the master takes; a load shape decides its own users."""
+        run = self.specification
+        load = ["--users", str(run.users), "--spawn-rate", f"{run.spawn_rate:g}"]
+        load += ["--run-time", f"{run.run_time:g}"]
+        return (*([] if self.has_shape else load), "--expect-workers", str(workers))
+
+    def locust_arguments(self) -> tuple[str, ...]:
+        """Locust's options that every node takes, the user's own last."""
+        run = self.specification
+        arguments = ["--host", self.host, "--stop-timeout", f"{run.stop_timeout:g}"]
+        if run.tags:
+            arguments += ["--tags", *run.tags]
+        if run.exclude_tags:
+            arguments += ["--exclude-tags", *run.exclude_tags]
+        return (*arguments, *run.locust_arguments, *run.user_classes)
+
+
+class Cluster(Protocol):
+    """A master and workers, from nothing to nothing.
+
+    Every method is bounded in time. Faults of single nodes come as data (`faults`), so that one
+    dead node never hides the rest; UsageError, NodeError and OperationError end a run.
+    """
+
+    workers_expected: int
+    web_url: str
+    release: str
+    """The release that every node reports: its directory's name, the SHA-256 on a fleet."""
+
+    def inspect(self, specification: RunSpecification) -> Inspection:
+        """Import the locustfiles in a process of their own and tell what they hold."""
+        ...
+
+    def preflight(self, specification: RunSpecification) -> None:
+        """Check all that can be checked before anything starts; raise the faults found."""
+        ...
+
+    def default_host(self, simulator: str | None) -> str | None:
+        """Return the base URL of the bundled target, starting it where that is this cluster's work.
+
+        None when the cluster has no target of its own.
+        """
+        ...
+
+    def start(self, plan: Plan) -> None:
+        """Start fresh processes for the run; return without waiting for them."""
+        ...
+
+    def next_snapshot(self, timeout_seconds: float) -> Snapshot | None:
+        """Wait for the master's next snapshot; None when the time is over."""
+        ...
+
+    def faults(self) -> Mapping[str, str]:
+        """Return what ended without being asked, name to sentence; empty while all is well."""
+        ...
+
+    def stop_load(self) -> None:
+        """Ask the master to stop the load gracefully; the final snapshot tells when it is done."""
+        ...
+
+    def finish(self) -> Mapping[str, str]:
+        """End the processes gracefully, keep the last scrape, collect.
+
+        Returns what failed while doing so, by node; what `faults` told before is not repeated.
+        """
+        ...
+
+    def kill(self) -> None:
+        """End whatever still runs, at once. Safe to call at any time, and twice."""
+        ...

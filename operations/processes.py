@@ -1,0 +1,126 @@
+"""Child processes that never outlive their purpose: started apart, watched, ended by their id."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+TERMINATE_SECONDS = 10.0
+
+
+class Child:
+    """One child process in a session of its own, its output in a log file.
+
+    A terminal's Ctrl-C doesn't reach it: whoever starts it decides when it ends. When its starter
+    dies, the pipe given as `--lifeline` closes, and the child ends by itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module_arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        lifeline: bool = False,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.asked_to_end = False
+        self._lifeline: int | None = None
+        arguments = [sys.executable, "-m", *module_arguments]
+        inherited: tuple[int, ...] = ()
+        if lifeline:
+            reader, self._lifeline = os.pipe()
+            arguments += ["--lifeline", str(reader)]
+            inherited = (reader,)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        for descriptor in inherited:
+            os.close(descriptor)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    @property
+    def fault(self) -> str | None:
+        """One sentence when the process ended without being asked; None otherwise."""
+        if self.alive or self.asked_to_end:
+            return None
+        code = self._process.returncode
+        how = (
+            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
+        )
+        last = last_telling_line(self.log)
+        return f"{how} (process {self.pid}){': ' + last if last else ''}; its log is {self.log}"
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self.asked_to_end = True
+        if self.alive:
+            self._process.terminate()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for the process to end; False when the time is over."""
+        self.asked_to_end = True
+        try:
+            self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        self._close_lifeline()
+        return True
+
+    def kill(self) -> None:
+        """End the process and everything it started in its session, and reap it."""
+        self.asked_to_end = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self._close_lifeline()
+
+    def _close_lifeline(self) -> None:
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+
+def end_all(children: Sequence[Child], timeout_seconds: float = TERMINATE_SECONDS) -> list[str]:
+    """End children together, gracefully and then not; return the names that had to be killed."""
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + timeout_seconds
+    killed = []
+    for child in children:
+        if not child.wait(max(0.0, deadline - time.monotonic())):
+            killed.append(child.name)
+            child.kill()
+    return killed
+
+
+def last_telling_line(log: Path) -> str:
+    """Return the last line of a log that says something: an error if there is one."""
+    try:
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    errors = [line for line in lines if "Error" in line or "ERROR" in line]
+    return (errors or lines or [""])[-1].strip()[:300]

@@ -1,0 +1,99 @@
+"""Writes a run's directory: summary, report, JUnit, and Locust's own files under their names."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from exporter.snapshot import Snapshot
+from operations import archive
+from operations.cluster.base import Plan
+from operations.junit import build_junit
+from operations.report import ReportData, build_report
+from operations.statistics import merge, percentile
+from operations.summary import (
+    SUMMARY_FILE,
+    ResponseTimes,
+    SloResult,
+    Summary,
+    Verdict,
+    WorkerCounts,
+)
+from operations.timeline import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run has come to, before it is written. `versions` may hold `release`."""
+
+    verdict: Verdict
+    reasons: Sequence[str]
+    slos: Sequence[SloResult]
+    last: Snapshot | None
+    points: Sequence[Point]
+    workers_expected: int
+    workers_seen: int
+    versions: Mapping[str, str]
+    ended_at: datetime
+
+
+def write_results(plan: Plan, outcome: Outcome) -> Summary:
+    """Write everything that follows from the last snapshot; return the summary.
+
+    The summary is written first: it matters most when a disk fills.
+    """
+    last, versions = outcome.last, outcome.versions
+    entries = last.entries if last else []
+    began = last.test_started_at if last else None
+    started = datetime.fromtimestamp(began, UTC) if began else None
+    stopped = last.test_stopped_at if last else None
+    ended = datetime.fromtimestamp(stopped, UTC) if stopped else outcome.ended_at
+    requests = sum(entry.requests for entry in entries)
+    seconds = (ended - started).total_seconds() if started else 0.0
+    summary = Summary(
+        run_id=plan.run_id,
+        verdict=outcome.verdict,
+        reasons=tuple(outcome.reasons),
+        requests=requests,
+        failures=sum(entry.failures for entry in entries),
+        throughput_per_second=requests / seconds if seconds > 0 else 0.0,
+        response_time_seconds=response_times(last),
+        workers=WorkerCounts(
+            expected=outcome.workers_expected,
+            seen=outcome.workers_seen,
+            lost=last.workers_lost if last else 0,
+        ),
+        started_at=started,
+        ended_at=ended,
+        versions={name: value for name, value in versions.items() if name != "release"},
+        release_sha256=versions.get("release", ""),
+        specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
+        slos=tuple(outcome.slos),
+    )
+    data = ReportData(summary, outcome.points, entries, last.errors if last else [])
+    directory = plan.directory
+    archive.rename_locust_reports(directory)
+    _write(directory / SUMMARY_FILE, lambda: summary.model_dump_json(indent=2) + "\n")
+    _write(directory / "junit.xml", lambda: build_junit(summary, entries))
+    _write(directory / "report.html", lambda: build_report(data))
+    return summary
+
+
+def _write(path: Path, build: Callable[[], str]) -> None:
+    # A full disk must not keep the other files, nor the verdict, from being given.
+    with contextlib.suppress(OSError):
+        archive.write_text(path, build())
+
+
+def response_times(last: Snapshot | None) -> ResponseTimes:
+    """Return percentiles in seconds over all names, from the merged histogram."""
+    timed = [entry for entry in last.entries if entry.response_times] if last else []
+    if not timed:
+        return ResponseTimes()
+    histogram = merge(entry.response_times for entry in timed)
+    shortest = min(entry.response_time_min_ms or 0.0 for entry in timed)
+    longest = max(entry.response_time_max_ms for entry in timed)
+    values = [percentile(histogram, part, shortest, longest) for part in (0.5, 0.95, 0.99)]
+    p50, p95, p99 = (None if value is None else value / 1000 for value in values)
+    return ResponseTimes(p50=p50, p95=p95, p99=p99, max=longest / 1000)

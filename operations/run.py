@@ -1,0 +1,256 @@
+"""The life of a run: check, start, load, stop, collect, judge.
+
+Everything is bounded in time, and every way out goes through `finish` or `kill`, so that nothing
+stays behind and what was measured is kept.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from exporter.snapshot import Snapshot
+from operations import archive
+from operations.cluster.base import Cluster, Plan
+from operations.errors import OperationError, UsageError
+from operations.gate import decide
+from operations.interruption import Interruption
+from operations.judge import Judge
+from operations.progress import Progress
+from operations.results import Outcome, write_results
+from operations.specification import RunSpecification
+from operations.summary import Summary
+from operations.target import require_answer
+from operations.timeline import Timeline
+from operations.validity import Validity, default_checks
+
+READY_SECONDS = 60.0
+SILENCE_SECONDS = 15.0
+STOP_GRACE_SECONDS = 75.0
+OVERTIME_SECONDS = 30.0
+TARGET_START_SECONDS = 15.0
+POLL_SECONDS = 0.2
+
+
+@dataclass
+class Course:
+    """What a run has shown so far.
+
+    `faults` are machines and processes that failed: the verdict is error. `invalid` are reasons
+    beside those that the snapshots give.
+    """
+
+    judge: Judge
+    validity: Validity
+    timeline: Timeline = field(default_factory=Timeline)
+    last: Snapshot | None = None
+    workers_seen: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+    invalid: dict[str, str] = field(default_factory=dict)
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Learn from one more snapshot."""
+        if self.last is not None and self.last.test_started_at and not snapshot.test_started_at:
+            return
+        self.last = snapshot
+        self.workers_seen = max(self.workers_seen, len(snapshot.workers))
+        self.judge.add(snapshot)
+        self.validity.add(snapshot)
+        self.timeline.add(snapshot)
+
+
+def execute(
+    specification: RunSpecification,
+    cluster: Cluster,
+    results: Path,
+    interruption: Interruption,
+    progress: Progress,
+    versions: Mapping[str, str],
+) -> tuple[Summary, Path]:
+    """Run one load test from checks to verdict; return its summary and directory.
+
+    Raises UsageError when the request is wrong (nothing was started, no directory is left), and
+    OperationError when the target doesn't answer.
+    """
+    try:
+        with archive.hold(results):
+            plan = _plan(specification, cluster, results, progress)
+            return _carry_out(plan, cluster, interruption, progress, versions)
+    finally:
+        progress.close()
+        cluster.kill()
+
+
+def _plan(
+    specification: RunSpecification, cluster: Cluster, results: Path, progress: Progress
+) -> Plan:
+    """Check everything and decide what is open; nothing of the run has started yet."""
+    cluster.preflight(specification)
+    inspection = cluster.inspect(specification)
+    if inspection.error:
+        raise UsageError(
+            f"--locustfile {specification.locustfile} can't be used: {inspection.error}"
+        )
+    unknown = set(specification.user_classes) - set(inspection.user_classes)
+    if unknown:
+        raise UsageError(
+            f"{specification.locustfile} has no User class {', '.join(sorted(unknown))}: it has "
+            f"{', '.join(sorted(inspection.user_classes))}"
+        )
+    own = {host for host in inspection.user_classes.values() if host}
+    host = specification.host or (own.pop() if len(own) == 1 else None)
+    if host is None and not own:
+        host = cluster.default_host(inspection.simulator)
+        progress.step(f"No HOST given: loading the bundled target at {host}")
+        require_answer(str(host), patience_seconds=TARGET_START_SECONDS)
+    elif host and not specification.skip_target_check:
+        require_answer(host, verify=not specification.insecure_target)
+    run_id = archive.make_run_id(specification.locustfiles[0])
+    directory = archive.create_run_directory(results, run_id)
+    return Plan(run_id, specification, host or "", bool(inspection.shapes), directory)
+
+
+def _carry_out(
+    plan: Plan,
+    cluster: Cluster,
+    interruption: Interruption,
+    progress: Progress,
+    versions: Mapping[str, str],
+) -> tuple[Summary, Path]:
+    course = Course(
+        Judge(plan.specification.slos),
+        Validity(default_checks(cluster.release, versions["locust"])),
+    )
+    progress.step(f"Run {plan.run_id}: starting {cluster.workers_expected} workers")
+    try:
+        cluster.start(plan)
+        _wait_for_load(course, cluster, interruption)
+        if course.last and course.last.test_started_at:
+            progress.step(f"Loading {plan.host}; web UI at {cluster.web_url}")
+            _watch(plan, course, cluster, interruption, progress)
+            _stop(plan, course, cluster, interruption, progress)
+    except OperationError as error:
+        course.faults["run"] = str(error)
+    progress.close()
+    if interruption.forced or course.last is None or course.last.test_started_at is None:
+        cluster.kill()
+    else:
+        for name, sentence in cluster.finish().items():
+            course.faults.setdefault(name, sentence)
+    return _conclude(plan, cluster, course, interruption, versions), plan.directory
+
+
+def _wait_for_load(course: Course, cluster: Cluster, interruption: Interruption) -> None:
+    """Wait until every worker is there and Locust has started the test."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not interruption.requested:
+        snapshot = cluster.next_snapshot(POLL_SECONDS)
+        if snapshot:
+            course.take(snapshot)
+            if snapshot.test_started_at:
+                return
+        faults = cluster.faults()
+        if faults:
+            course.faults.update(faults)
+            raise OperationError("a process ended before the load began")
+        if time.monotonic() > deadline:
+            raise OperationError(
+                f"only {course.workers_seen} of {cluster.workers_expected} workers were ready "
+                f"after {READY_SECONDS:.0f} s; see the logs under hosts/"
+            )
+
+
+def _watch(
+    plan: Plan,
+    course: Course,
+    cluster: Cluster,
+    interruption: Interruption,
+    progress: Progress,
+) -> None:
+    """Follow the load until it ends, is stopped, or the master is gone."""
+    overtime = time.monotonic() + plan.specification.run_time + OVERTIME_SECONDS
+
+    def done() -> bool:
+        late = not plan.has_shape and time.monotonic() > overtime
+        return interruption.requested or late or course.judge.abort_reason is not None
+
+    _follow(course, cluster, progress, done)
+
+
+def _stop(
+    plan: Plan,
+    course: Course,
+    cluster: Cluster,
+    interruption: Interruption,
+    progress: Progress,
+) -> None:
+    """Stop the load gracefully and wait for the last statistics."""
+    if course.last and course.last.final:
+        return
+    progress.step("Stopping: waiting for the last statistics (Ctrl-C again to end at once)")
+    cluster.stop_load()
+    deadline = time.monotonic() + plan.specification.stop_timeout + STOP_GRACE_SECONDS
+    _follow(course, cluster, progress, lambda: interruption.forced or time.monotonic() > deadline)
+    if not interruption.forced and not (course.last and course.last.final):
+        course.faults["master"] = "did not hand over its last statistics in time"
+
+
+def _follow(course: Course, cluster: Cluster, progress: Progress, done: Callable[[], bool]) -> None:
+    heard = time.monotonic()
+    while not done():
+        snapshot = cluster.next_snapshot(POLL_SECONDS)
+        if snapshot:
+            heard = time.monotonic()
+            course.take(snapshot)
+            progress.show(snapshot)
+            if snapshot.final:
+                return
+        _note_faults(course, cluster)
+        if "master" in course.faults:
+            raise OperationError("the master is gone; what was measured until then is kept")
+        if time.monotonic() - heard > SILENCE_SECONDS:
+            raise OperationError(f"the master has said nothing for {SILENCE_SECONDS:.0f} s")
+
+
+def _note_faults(course: Course, cluster: Cluster) -> None:
+    """Note what ended by itself; without a worker or the exporter a run isn't to be believed."""
+    for name, sentence in cluster.faults().items():
+        if name in ("master", "target"):
+            course.faults.setdefault(name, sentence)
+        else:
+            course.invalid.setdefault(name, f"{name} {sentence}")
+
+
+def _conclude(
+    plan: Plan,
+    cluster: Cluster,
+    course: Course,
+    interruption: Interruption,
+    versions: Mapping[str, str],
+) -> Summary:
+    slos = course.judge.results()
+    requests = sum(entry.requests for entry in course.last.entries) if course.last else 0
+    if not requests and not course.faults and not interruption.requested:
+        course.invalid["requests"] = "not one request was made, so nothing was measured"
+    faults = [
+        sentence if name == "run" else f"{name} {sentence}"
+        for name, sentence in course.faults.items()
+    ]
+    invalid = [reason.sentence for reason in course.validity.reasons()] + [*course.invalid.values()]
+    outcome = Outcome(
+        verdict=decide(
+            interrupted=interruption.requested, faults=faults, invalid=invalid, slos=slos
+        ),
+        reasons=(*faults, *invalid),
+        slos=slos,
+        last=course.last,
+        points=course.timeline.points,
+        workers_expected=cluster.workers_expected,
+        workers_seen=course.workers_seen,
+        versions=versions,
+        ended_at=datetime.now(UTC),
+    )
+    summary = write_results(plan, outcome)
+    archive.point_latest(plan.directory.parent, plan.run_id)
+    return summary

@@ -1,0 +1,127 @@
+"""A run's specification: what to load, how, and for how long.
+
+Fields carry Locust's names. The command line and experiment files both become a
+`RunSpecification`, so that a fault reads the same from either.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from operations.errors import UsageError
+from operations.gate import DEFAULT_SLOS
+from operations.settings import DEFAULT_LOCUSTFILE
+from operations.slo import Slo
+
+MAXIMUM_USERS = 1_000_000
+MAXIMUM_USERS_PER_WORKER = 20_000
+MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
+_DURATION = re.compile(
+    r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*s?)?\s*$"
+)
+
+
+def parse_duration(value: object) -> float:
+    """Read a duration as Locust writes it (30, 30s, 5m, 1h30m) into seconds.
+
+    Raises ValueError on anything else, with the rule.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    match = _DURATION.match(value) if isinstance(value, str) else None
+    if match is None or not any(match.groups()):
+        raise ValueError("give a duration such as 30s, 5m or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+
+
+class RunSpecification(BaseModel):
+    """One run. Durations are seconds, rates are per second.
+
+    `host` None means the bundled target, or the User classes' own hosts. `workers` None means one
+    worker process a core. `locust_arguments` go to Locust on every node, unchanged.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    locustfile: str = DEFAULT_LOCUSTFILE
+    host: str | None = None
+    users: int = Field(default=10, ge=1, le=MAXIMUM_USERS)
+    spawn_rate: float = Field(default=10, gt=0, le=MAXIMUM_USERS)
+    run_time: Duration = Field(default=30, ge=1, le=MAXIMUM_RUN_TIME_SECONDS)
+    workers: int | None = Field(default=None, ge=1, le=1024)
+    tags: tuple[str, ...] = ()
+    exclude_tags: tuple[str, ...] = ()
+    user_classes: tuple[str, ...] = ()
+    stop_timeout: Duration = Field(default=10, ge=0, le=3600)
+    locust_arguments: tuple[str, ...] = ()
+    web_port: int = Field(default=8089, ge=1, le=65535)
+    master_bind_port: int = Field(default=5557, ge=1, le=65535)
+    exporter_port: int = Field(default=9646, ge=1, le=65535)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    slos: tuple[Slo, ...] = DEFAULT_SLOS
+    skip_target_check: bool = False
+    insecure_target: bool = False
+
+    @field_validator("host")
+    @classmethod
+    def _host_has_a_scheme(cls, host: str | None) -> str | None:
+        if host is None:
+            return None
+        parts = urlsplit(host)
+        if not parts.scheme or not parts.hostname or "://" not in host:
+            raise ValueError("give a base URL with its scheme, such as https://shop.example")
+        return host.rstrip("/")
+
+    @field_validator("locustfile")
+    @classmethod
+    def _locustfile_is_named(cls, locustfile: str) -> str:
+        if not all(part.strip() for part in locustfile.split(",")):
+            raise ValueError("give a path, or several with commas")
+        return locustfile
+
+    @model_validator(mode="after")
+    def _tls_has_both_halves(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together: give both or neither")
+        return self
+
+    @property
+    def locustfiles(self) -> tuple[str, ...]:
+        """The locustfiles, in order."""
+        return tuple(part.strip() for part in self.locustfile.split(","))
+
+
+def specify(fields: dict[str, Any]) -> RunSpecification:
+    """Check fields from a person; UsageError names each wrong field, its value and the rule."""
+    try:
+        return RunSpecification.model_validate(fields)
+    except ValidationError as error:
+        faults = [
+            describe_fault(".".join(map(str, fault["loc"])), fault["input"], fault["msg"])
+            for fault in error.errors()
+        ]
+        raise UsageError("\n".join(faults)) from error
+
+
+def describe_fault(field: str, value: object, rule: str) -> str:
+    """One line for one wrong field. Field names are shown as options, as the user typed them."""
+    option = "--" + field.replace("_", "-") if field else "options"
+    rule = rule.removeprefix("Value error, ").removeprefix("Input should be ")
+    shown = "" if isinstance(value, dict) else f" {value!r}"
+    return f"{option}{shown} can't be used: {rule[0].lower() + rule[1:]}"

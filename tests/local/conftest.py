@@ -1,0 +1,178 @@
+"""Runs of the real command: real Locust, real sockets, and a look at what stays behind."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+HARD_TIMEOUT_SECONDS = 120
+MARKER = "LOADGEN_TEST_MARKER"
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that were free on loopback a moment ago."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def processes_marked(marker: str) -> list[str]:
+    """Return the command lines of processes that descend from a marked one."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+@dataclass
+class Run:
+    """One `loadgen` process under test, its output read as it comes."""
+
+    process: subprocess.Popen[str]
+    marker: str
+    results: Path
+    web_port: int
+    worker_port: int
+    exporter_port: int
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, pattern: str, timeout: float = 60) -> None:
+        """Wait until the output matches."""
+        deadline = time.monotonic() + timeout
+        while not re.search(pattern, self.output):
+            assert time.monotonic() < deadline, f"no {pattern!r} within {timeout} s:\n{self.output}"
+            assert self.process.poll() is None, f"ended without {pattern!r}:\n{self.output}"
+            time.sleep(0.05)
+
+    def wait(self) -> int:
+        """Wait for the end; return the exit code."""
+        code = self.process.wait(HARD_TIMEOUT_SECONDS)
+        self._reader.join(10)
+        return code
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        self.process.send_signal(number)
+
+    def pids(self, role: str) -> list[int]:
+        """Return the process ids of this run's masters or workers."""
+        pids = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                marked = self.marker.encode() in (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if marked and b"operations.node" in command and role.encode() in command:
+                pids.append(int(entry.name))
+        return pids
+
+    @property
+    def directory(self) -> Path:
+        return (self.results / "latest").resolve()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.directory / "summary.json").read_text())
+        return loaded
+
+    def logs(self) -> str:
+        """Return every log of the run, for a failing test's message."""
+        logs = sorted(self.results.glob("*/hosts/*/*.log"))
+        return "\n".join(f"--- {log}\n{log.read_text()}" for log in logs)
+
+
+class Runner:
+    """Starts `loadgen run` with ports and directories of its own."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.tmp_path = tmp_path
+        self.temporary = tmp_path / "tmp"
+        self.runs: list[Run] = []
+
+    def start(self, *arguments: str, results: Path | None = None, **ports: int) -> Run:
+        marker = f"marker-{uuid.uuid4().hex}"
+        results = results or self.tmp_path / "results"
+        self.temporary.mkdir(exist_ok=True)
+        web, worker, exporter = free_ports(3)
+        web = ports.get("web_port", web)
+        command = [sys.executable, "-m", "operations", "run", "--results", str(results)]
+        command += ["--web-port", str(web), "--master-bind-port", str(worker)]
+        command += ["--exporter-port", str(exporter), *arguments]
+        process = subprocess.Popen(
+            command,
+            cwd=self.tmp_path,
+            env={**os.environ, MARKER: marker, "TMPDIR": str(self.temporary), "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        run = Run(process, marker, results, web, worker, exporter)
+        self.runs.append(run)
+        return run
+
+    def finish(self, *arguments: str, results: Path | None = None) -> tuple[int, Run]:
+        run = self.start(*arguments, results=results)
+        return run.wait(), run
+
+    def check_nothing_left(self) -> None:
+        deadline = time.monotonic() + 10
+        for run in self.runs:
+            while processes_marked(run.marker) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            left = processes_marked(run.marker)
+            assert not left, f"processes left behind: {left}\n{run.output}"
+        assert not self.runs or not list(self.temporary.iterdir()), "a directory stayed behind"
+
+    def end(self) -> None:
+        for run in self.runs:
+            if run.process.poll() is None:
+                run.process.kill()
+                run.wait()
+            assert run.process.stdout
+            run.process.stdout.close()
+
+
+@pytest.fixture
+def loadgen(tmp_path: Path) -> Iterator[Runner]:
+    """A runner; after the test no process and no temporary directory may be left."""
+    runner = Runner(tmp_path)
+    try:
+        yield runner
+        runner.check_nothing_left()
+    finally:
+        runner.end()

@@ -1,0 +1,181 @@
+"""The main job on one machine, through the command line."""
+
+import csv
+import os
+import re
+import ssl
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from tests.certificates import make_certificate
+from tests.local.conftest import PROJECT, Runner
+
+QUICKSTART = """
+from locust import HttpUser, task
+
+class HelloWorldUser(HttpUser):
+    @task
+    def hello_world(self):
+        self.client.get("/hello")
+        self.client.get("/world")
+"""
+
+
+def sample_total(exposition: str, metric: str) -> float:
+    """Add up every sample of a metric."""
+    values = re.findall(rf"^{metric}(?:{{[^\n]*}})? (\S+)$", exposition, re.MULTILINE)
+    return sum(map(float, values))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def csv_total(path: Path) -> int:
+    return next(int(row["Request Count"]) for row in rows(path) if row["Name"] == "Aggregated")
+
+
+def test_run_passes_and_every_count_agrees(loadgen: Runner) -> None:
+    code, run = loadgen.finish("--users", "20", "--spawn-rate", "20", "--run-time", "4s")
+
+    assert code == 0, run.output + run.logs()
+    summary = run.summary
+    assert summary["verdict"] == "passed"
+    assert summary["requests"] > 20
+    assert summary["failures"] == 0
+    assert summary["workers"] == {"expected": os.cpu_count(), "seen": os.cpu_count(), "lost": 0}
+    metrics = (run.directory / "metrics.prom").read_text()
+    assert sample_total(metrics, "locust_requests_total") == summary["requests"]
+    assert csv_total(run.directory / "stats.csv") == summary["requests"]
+    assert sample_total(metrics, "locust_response_time_seconds_count") == summary["requests"]
+    assert 0 < summary["response_time_seconds"]["p50"] < 1
+
+
+def test_run_leaves_every_file_and_no_secret_key(loadgen: Runner) -> None:
+    code, run = loadgen.finish("--users", "2", "--run-time", "2s", "--workers", "1")
+
+    assert code == 0, run.output + run.logs()
+    files = {path.relative_to(run.directory).as_posix() for path in run.directory.rglob("*")}
+    assert {
+        "summary.json",
+        "report.html",
+        "locust.html",
+        "stats.csv",
+        "stats_history.csv",
+        "failures.csv",
+        "exceptions.csv",
+        "junit.xml",
+        "metrics.prom",
+        "hosts/localhost/master.log",
+        "hosts/localhost/worker-1.log",
+        "hosts/localhost/exporter.log",
+    } <= files
+    assert not [name for name in files if "key" in name or name.startswith("locust_")]
+    assert "secret-key" not in run.logs()
+
+
+def test_progress_is_plain_lines_without_a_terminal(loadgen: Runner) -> None:
+    code, run = loadgen.finish("--users", "2", "--run-time", "2s", "--workers", "1")
+
+    assert code == 0, run.output + run.logs()
+    assert "\x1b" not in run.output
+    assert re.search(r"2/2 users  .* req/s  .* requests  0 failed  p50 .*  1/1 workers", run.output)
+    assert f"PASSED  {run.directory.name}" in run.output
+    assert "report.html" in run.output
+
+
+def test_plain_locustfile_from_locusts_documentation_runs(loadgen: Runner) -> None:
+    (loadgen.tmp_path / "locustfile.py").write_text(QUICKSTART)
+
+    code, run = loadgen.finish(
+        "-f", "locustfile.py", "--users", "2", "--run-time", "2s", "--workers", "1"
+    )
+
+    # Without a wait time its one worker may well be saturated, and then the run says so.
+    assert code in (0, 3), run.output + run.logs()
+    names = {row["Name"] for row in rows(run.directory / "stats.csv")}
+    assert {"/hello", "/world"} <= names
+
+
+def test_package_with_neighbours_tags_and_user_classes_works_on_every_worker(
+    loadgen: Runner,
+) -> None:
+    scenario = loadgen.tmp_path / "scenario"
+    scenario.mkdir()
+    (scenario / "neighbour.py").write_text("PATH = '/from-neighbour'\n")
+    (scenario / "main.py").write_text(
+        "from locust import HttpUser, constant, tag, task\n"
+        "from neighbour import PATH\n"
+        "class Chosen(HttpUser):\n"
+        "    wait_time = constant(0.2)\n"
+        "    @tag('wanted')\n"
+        "    @task\n"
+        "    def wanted(self): self.client.get(PATH)\n"
+        "    @task\n"
+        "    def unwanted(self): self.client.get('/untagged')\n"
+        "class Other(HttpUser):\n"
+        "    @task\n"
+        "    def other(self): self.client.get('/other')\n"
+    )
+
+    code, run = loadgen.finish(
+        *("-f", "scenario/main.py", "--tags", "wanted", "--user-classes", "Chosen"),
+        *("--users", "4", "--run-time", "3s", "--workers", "2"),
+    )
+
+    assert code == 0, run.output + run.logs()
+    names = {row["Name"] for row in rows(run.directory / "stats.csv")}
+    assert names == {"/from-neighbour", "Aggregated"}
+    assert run.summary["workers"]["seen"] == 2
+
+
+def test_web_ui_answers_on_loopback_only_during_the_run(loadgen: Runner) -> None:
+    run = loadgen.start("--users", "2", "--run-time", "4s", "--workers", "1")
+    run.wait_for("web UI at")
+
+    url = f"http://127.0.0.1:{run.web_port}/"
+    with urllib.request.urlopen(url, timeout=10) as page:
+        assert b"Locust" in page.read()
+    ports = {run.web_port, run.worker_port, run.exporter_port}
+    listening = {
+        connection.laddr.ip
+        for pid in [*run.pids("master"), *run.pids("worker")]
+        for connection in psutil.Process(pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports
+    }
+
+    assert listening == {"127.0.0.1"}
+    assert run.wait() == 0, run.output
+
+
+def test_web_ui_speaks_tls_when_a_certificate_is_given(loadgen: Runner) -> None:
+    certificate, key = make_certificate(loadgen.tmp_path)
+    run = loadgen.start(
+        *("--users", "2", "--run-time", "4s", "--workers", "1"),
+        *("--tls-cert", str(certificate), "--tls-key", str(key)),
+    )
+    run.wait_for("web UI at https")
+
+    context = ssl.create_default_context(cafile=str(certificate))
+    url = f"https://127.0.0.1:{run.web_port}/"
+    with urllib.request.urlopen(url, timeout=10, context=context) as page:
+        assert page.status == 200
+    assert run.wait() == 0, run.output
+
+
+def test_make_hands_its_variables_over() -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", "run-distributed", "USERS=5", "HOST=http://a'b.example"],
+        cwd=PROJECT,
+        env={**os.environ, "MAKEFLAGS": "", "RUN_TIME": "7s"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert "--users '5'" in shown
+    assert "--run-time '7s'" in shown
+    assert r"--host 'http://a'\''b.example'" in shown
