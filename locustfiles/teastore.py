@@ -2,8 +2,9 @@
 
 Weights are those of the study: category 5, product 5, add to cart 3, remove 3, cart 2, profile 1.
 Product ids are read from the pages. An action answers with a redirect; it is followed as a request
-of its own, as a browser does, so every row stands for one kind of request. Users take the accounts
-user0 to user99 that TeaStore generates, in turn, each worker from a place of its own.
+of its own, as a browser does, so every row stands for one kind of request. Each visitor has an
+account of its own (ACCOUNTS, see docs/scenarios.md): for a real TeaStore, which generates user0 to
+user99 with the password `password`, a file of those.
 
     --teastore-think 1        seconds between actions, or a range as 1-90 (TEASTORE_THINK)
     --teastore-seed 42        for choices and think times (TEASTORE_SEED)
@@ -12,13 +13,19 @@ user0 to user99 that TeaStore generates, in turn, each worker from a place of it
 import re
 from argparse import ArgumentParser
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from locust import FastHttpUser, events, task
 
+from locustfiles.clients import answers
+from locustfiles.clients.account_file import Account
+from locustfiles.clients.accounts import AccountPool, Login
 from locustfiles.clients.timing import Numbers, interval_text, parse_interval
 
 SIMULATOR = "teastore"
 PREFIX = "/tools.descartes.teastore.webui"
+accounts = AccountPool()
+accounts.listen_to(events)
 CATEGORIES = range(2, 7)
 PRODUCT_LINK = re.compile(r'href="[^"]*/product\?id=(\d+)"')
 
@@ -53,14 +60,14 @@ class Visitor(FastHttpUser):
         options = self.environment.parsed_options
         self.think = parse_interval(options.teastore_think)
         self.generator = self.numbers.generator(self, options.teastore_seed)
-        self.account = f"user{self.generator.randrange(100)}"
         self.products: list[int] = []
         self.cart: list[int] = []
-        self.log_in()
+        self.account = accounts.log_in(self, self.log_in)
         self.open_category()
 
     def on_stop(self) -> None:
         self.act("/loginAction?logout=", "/")
+        accounts.give_back(self)
 
     def wait_time(self) -> float:
         return self.think.draw(self.generator)
@@ -97,32 +104,40 @@ class Visitor(FastHttpUser):
 
     @task(1)
     def open_profile(self) -> None:
-        self.get("/profile", self.account)
+        self.get("/profile", self.account.username)
 
-    def log_in(self) -> None:
+    def log_in(self, account: Account) -> Login:
+        """Fill in the form. TeaStore answers a wrong password with a redirect back to it."""
         self.get("/login", "signin")
-        self.act(f"/loginAction?username={self.account}&password=password", "/")
+        credentials = {"username": account.username, "password": account.password}
+        location = self.post(f"/loginAction?{urlencode(credentials)}", "/")
+        if location is None:
+            return Login.UNANSWERED
+        self.get(location, "TeaStore")
+        return Login.ACCEPTED if location == "/" else Login.REFUSED
 
     def get(self, path: str, expected: str) -> str:
         """Open a page, which must contain `expected`; returns its text."""
         name = path.partition("?")[0]
         with self.client.get(PREFIX + path, name=name, catch_response=True) as response:
-            text = str(response.text or "")
-            if response.status_code == 200 and expected not in text:
-                response.failure(f"the page does not contain {expected!r}")
-        return text
+            answers.contains(response, expected)
+            return str(response.text or "")
 
     def act(self, path: str, leads_to: str) -> str:
         """Post an action, which must lead to the page `leads_to`; returns that page's text."""
+        location = self.post(path, leads_to)
+        return "" if location is None else self.get(location, "TeaStore")
+
+    def post(self, path: str, leads_to: str) -> str | None:
+        """Post an action; return the path in the store that it led to, None without a redirect."""
         name = path.partition("?")[0]
         with self.client.post(
             PREFIX + path, name=name, allow_redirects=False, catch_response=True
         ) as response:
+            if not answers.status_is(response, (302,)):
+                return None
             location = str((response.headers or {}).get("location", ""))
             target = location.partition(PREFIX)[2]
-            if response.status_code != 302:
-                response.failure(f"answered {response.status_code} instead of a redirect")
-                return ""
             if target != leads_to:
-                response.failure(f"led to {location!r} instead of {leads_to!r}")
-        return self.get(target or leads_to, "TeaStore")
+                response.failure(f"led to {target or location!r} instead of {leads_to!r}")
+            return target or None

@@ -2,20 +2,23 @@
 
 Actions answer 302 to the page that shows their result, as the real store's servlets do. Its
 database, as generated: categories 2 to 6 with 100 products each, product ids from 7, users user0 to
-user99 with the password `password`.
+user99 with the password `password`; and the accounts of every simulator.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from simulators import accounts
 
 PREFIX = "/tools.descartes.teastore.webui"
 CATEGORIES = range(2, 7)
 PRODUCTS_IN_CATEGORY = 100
 PRODUCTS = range(7, 7 + len(CATEGORIES) * PRODUCTS_IN_CATEGORY)
-USERS = {f"user{number}" for number in range(100)}
 PASSWORD = "password"  # noqa: S105  the one that TeaStore generates
+GENERATED = {f"user{number}": PASSWORD for number in range(100)}
 TEAS = ("Assam", "Ceylon", "Darjeeling", "Earl Grey", "Gunpowder", "Keemun", "Oolong", "Sencha")
 
 Query = Mapping[str, str]
@@ -43,16 +46,23 @@ def login(_query: Query, session: Session) -> Response:
     return _page("TeaStore Login", session, form)
 
 
+@cache
+def passwords() -> Mapping[str, str]:
+    """Return each user's password."""
+    return GENERATED | accounts.load()
+
+
 def login_action(query: Query, session: Session) -> Response:
     """Log in or out. Wrong credentials lead back to the form, with 302 like a success."""
     if "logout" in query:
         session.user = None
         session.cart.clear()
         return _redirect("/")
-    if query.get("username") in USERS and query.get("password") == PASSWORD:
-        session.user = query["username"]
-        return _redirect("/")
-    return _redirect("/login")
+    username = query.get("username", "")
+    if username not in passwords() or query.get("password") != passwords()[username]:
+        return _redirect("/login")
+    session.user = username
+    return _redirect("/")
 
 
 def category(query: Query, session: Session) -> Response:
