@@ -48,7 +48,7 @@ run-distributed: $(VENV)/.node ## Run a load test: LOCUSTFILE HOST USERS SPAWN_R
 	@exec $(BIN)/loadgen run $(foreach name,$(RUN_OPTIONS),$(call option,$(name))) $(LOCUST_OPTIONS)
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
-	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000)
+	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock
