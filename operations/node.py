@@ -95,11 +95,23 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     def on_init(environment: Environment, **_: object) -> None:
         if role == "worker":
             exporter.reporter.install(environment, node, run)
+            _install_request_log(environment, run)
             return
         exporter.publisher.install(environment, node, run)
         control_server.install(environment, node.control_endpoint)
 
     events.init.add_listener(on_init)
+
+
+def _install_request_log(environment: Environment, run: RunSettings | None) -> None:
+    if run is None or run.request_log is None or run.request_log_directory is None:
+        return
+    # polars takes a moment to import, and most runs keep no log.
+    from operations import requestlog  # noqa: PLC0415
+
+    worker = getattr(environment.runner, "client_id", f"worker-{os.getpid()}")
+    ratio = run.request_log.sampling_ratio
+    requestlog.install(environment, run.request_log_directory, worker, ratio)
 
 
 def hold_lifeline(descriptor: int) -> None:

@@ -7,6 +7,7 @@ all workers; counts are since the start.
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from exporter.snapshot import Snapshot
 from operations.statistics import difference, merge, percentile
+from operations.summary import SloResult
 
 WINDOW_SECONDS = 10.0
 PLAIN_INTERVAL_SECONDS = 5.0
@@ -95,13 +97,13 @@ class Progress:
         """Tell what happens now."""
         self._console.print(Text(sentence))
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Show the run as of this snapshot."""
+    def show(self, snapshot: Snapshot, slos: Sequence[SloResult] = ()) -> None:
+        """Show the run as of this snapshot, and how many SLOs hold so far."""
         if snapshot.test_started_at is None:
             return
         self._window.add(snapshot)
         self._last = snapshot
-        line = self._line(snapshot)
+        line = self._line(snapshot) + _slo_state(slos)
         if self._console.is_terminal:
             if self._live is None:
                 self._live = Live(console=self._console, auto_refresh=False, transient=False)
@@ -145,3 +147,11 @@ class Progress:
         if self._run_time is None:
             return f"{snapshot.time - started:4.0f} s run"
         return f"{max(0.0, started + self._run_time - snapshot.time):4.0f} s left"
+
+
+def _slo_state(slos: Sequence[SloResult]) -> str:
+    if not slos:
+        return ""
+    broken = [slo.slo for slo in slos if slo.held is False]
+    held = sum(slo.held is True for slo in slos)
+    return f"  {held}/{len(slos)} SLOs hold" + (f" (not: {broken[0]})" if broken else "")

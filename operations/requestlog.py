@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
 
 from operations.errors import UsageError
 
@@ -41,14 +40,6 @@ SCHEMA = pl.Schema(
     }
 )
 _NOTHING = -1
-
-
-class RequestLogSettings(BaseModel):
-    """Whether and how densely to log. A sample is drawn evenly over successes and failures."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sampling_ratio: float = Field(default=1.0, gt=0, le=1)
 
 
 class RequestLog:

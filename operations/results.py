@@ -10,6 +10,7 @@ from exporter.snapshot import Snapshot
 from operations import archive
 from operations.cluster.base import Plan
 from operations.junit import build_junit
+from operations.record import STATISTICS_FILE, Record, dump_record
 from operations.report import ReportData, build_report
 from operations.statistics import merge, percentile
 from operations.summary import (
@@ -29,6 +30,7 @@ class Outcome:
 
     verdict: Verdict
     reasons: Sequence[str]
+    reason_kinds: Sequence[str]
     slos: Sequence[SloResult]
     last: Snapshot | None
     points: Sequence[Point]
@@ -55,6 +57,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         run_id=plan.run_id,
         verdict=outcome.verdict,
         reasons=tuple(outcome.reasons),
+        reason_kinds=tuple(outcome.reason_kinds),
         requests=requests,
         failures=sum(entry.failures for entry in entries),
         throughput_per_second=requests / seconds if seconds > 0 else 0.0,
@@ -70,11 +73,14 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         release_sha256=versions.get("release", ""),
         specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
         slos=tuple(outcome.slos),
+        requests_logged=_merge_request_log(plan),
     )
     data = ReportData(summary, outcome.points, entries, last.errors if last else [])
     directory = plan.directory
+    record = Record(list(entries), list(outcome.points))
     archive.rename_locust_reports(directory)
     _write(directory / SUMMARY_FILE, lambda: summary.model_dump_json(indent=2) + "\n")
+    _write(directory / STATISTICS_FILE, lambda: dump_record(record))
     _write(directory / "junit.xml", lambda: build_junit(summary, entries))
     _write(directory / "report.html", lambda: build_report(data))
     return summary
@@ -84,6 +90,17 @@ def _write(path: Path, build: Callable[[], str]) -> None:
     # A full disk must not keep the other files, nor the verdict, from being given.
     with contextlib.suppress(OSError):
         archive.write_text(path, build())
+
+
+def _merge_request_log(plan: Plan) -> int | None:
+    if plan.specification.request_log is None:
+        return None
+    # polars takes a moment to import, and most runs keep no log.
+    from operations.requestlog import merge_log  # noqa: PLC0415
+
+    with contextlib.suppress(OSError):
+        return merge_log(plan.directory)
+    return None
 
 
 def response_times(last: Snapshot | None) -> ResponseTimes:

@@ -6,7 +6,7 @@ stays behind and what was measured is kept.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from operations.interruption import Interruption
 from operations.judge import Judge
 from operations.progress import Progress
 from operations.results import Outcome, write_results
+from operations.slo import clock
 from operations.specification import RunSpecification
 from operations.summary import Summary
 from operations.target import require_answer
@@ -48,16 +49,41 @@ class Course:
     workers_seen: int = 0
     faults: dict[str, str] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
+    warm: bool = True
+    measured_from: float | None = None
 
     def take(self, snapshot: Snapshot) -> None:
         """Learn from one more snapshot."""
         if self.last is not None and self.last.test_started_at and not snapshot.test_started_at:
             return
+        if self.last is not None and self.last.test_started_at:
+            self._note_reset(self.last, snapshot)
+        if self.measured_from is not None:
+            snapshot = replace(snapshot, test_started_at=self.measured_from)
         self.last = snapshot
         self.workers_seen = max(self.workers_seen, len(snapshot.workers))
         self.judge.add(snapshot)
         self.validity.add(snapshot)
         self.timeline.add(snapshot)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the load has run, by the master's clock."""
+        if self.last is None or self.last.test_started_at is None:
+            return 0.0
+        return self.last.time - self.last.test_started_at
+
+    def _note_reset(self, before: Snapshot, snapshot: Snapshot) -> None:
+        """Tell the reset that ends a warm-up from one that forgets a part of the run."""
+        if snapshot.epoch == before.epoch:
+            return
+        self.measured_from = before.time
+        if self.warm:
+            self.invalid["reset"] = (
+                f"at {clock(before.time)} the statistics were reset during the run, so what came "
+                "before is not in them"
+            )
+        self.warm = True
 
 
 def execute(
@@ -67,15 +93,18 @@ def execute(
     interruption: Interruption,
     progress: Progress,
     versions: Mapping[str, str],
+    run_id: str | None = None,
 ) -> tuple[Summary, Path]:
     """Run one load test from checks to verdict; return its summary and directory.
 
+    `run_id` None makes one of the time and the locustfile's name.
     Raises UsageError when the request is wrong (nothing was started, no directory is left), and
     OperationError when the target doesn't answer.
     """
     try:
         with archive.hold(results):
-            plan = _plan(specification, cluster, results, progress)
+            run_id = run_id or archive.make_run_id(specification.locustfiles[0])
+            plan = _plan(specification, cluster, results, progress, run_id)
             return _carry_out(plan, cluster, interruption, progress, versions)
     finally:
         progress.close()
@@ -83,7 +112,11 @@ def execute(
 
 
 def _plan(
-    specification: RunSpecification, cluster: Cluster, results: Path, progress: Progress
+    specification: RunSpecification,
+    cluster: Cluster,
+    results: Path,
+    progress: Progress,
+    run_id: str,
 ) -> Plan:
     """Check everything and decide what is open; nothing of the run has started yet."""
     cluster.preflight(specification)
@@ -106,7 +139,6 @@ def _plan(
         require_answer(str(host), patience_seconds=TARGET_START_SECONDS)
     elif host and not specification.skip_target_check:
         require_answer(host, verify=not specification.insecure_target)
-    run_id = archive.make_run_id(specification.locustfiles[0])
     directory = archive.create_run_directory(results, run_id)
     return Plan(run_id, specification, host or "", bool(inspection.shapes), directory)
 
@@ -118,10 +150,10 @@ def _carry_out(
     progress: Progress,
     versions: Mapping[str, str],
 ) -> tuple[Summary, Path]:
-    course = Course(
-        Judge(plan.specification.slos),
-        Validity(default_checks(cluster.release, versions["locust"])),
-    )
+    run = plan.specification
+    checks = default_checks(cluster.release, versions["locust"], run.arrival_rate)
+    judge = Judge(run.slos, run.request_tags)
+    course = Course(judge, Validity(checks), warm=run.warm_up == 0)
     progress.step(f"Run {plan.run_id}: starting {cluster.workers_expected} workers")
     try:
         cluster.start(plan)
@@ -169,13 +201,22 @@ def _watch(
     progress: Progress,
 ) -> None:
     """Follow the load until it ends, is stopped, or the master is gone."""
-    overtime = time.monotonic() + plan.specification.run_time + OVERTIME_SECONDS
+    run = plan.specification
+    overtime = time.monotonic() + run.warm_up + run.run_time + OVERTIME_SECONDS
+    asked = False
 
     def done() -> bool:
+        nonlocal asked
+        if not course.warm and not asked and course.seconds >= run.warm_up:
+            progress.step("Warm: measuring from now")
+            cluster.reset_statistics()
+            asked = True
         late = not plan.has_shape and time.monotonic() > overtime
         return interruption.requested or late or course.judge.abort_reason is not None
 
     _follow(course, cluster, progress, done)
+    if course.judge.abort_reason is not None:
+        progress.step(f"Ending the run: {course.judge.abort_reason}")
 
 
 def _stop(
@@ -203,7 +244,7 @@ def _follow(course: Course, cluster: Cluster, progress: Progress, done: Callable
         if snapshot:
             heard = time.monotonic()
             course.take(snapshot)
-            progress.show(snapshot)
+            progress.show(course.last or snapshot, course.judge.results())
             if snapshot.final:
                 return
         _note_faults(course, cluster)
@@ -237,12 +278,17 @@ def _conclude(
         sentence if name == "run" else f"{name} {sentence}"
         for name, sentence in course.faults.items()
     ]
-    invalid = [reason.sentence for reason in course.validity.reasons()] + [*course.invalid.values()]
+    if not course.warm and not course.faults and not interruption.requested:
+        course.invalid["warm_up"] = "the run ended before its warm-up, so nothing was measured"
+    reasons = course.validity.reasons()
+    invalid = [reason.sentence for reason in reasons] + [*course.invalid.values()]
     outcome = Outcome(
         verdict=decide(
             interrupted=interruption.requested, faults=faults, invalid=invalid, slos=slos
         ),
         reasons=(*faults, *invalid),
+        reason_kinds=("fault",) * len(faults)
+        + (*(reason.kind for reason in reasons), *course.invalid),
         slos=slos,
         last=course.last,
         points=course.timeline.points,

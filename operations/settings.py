@@ -61,6 +61,12 @@ class NodeSettings(_Settings):
         return f"ipc://{self.state_directory / CONTROL_SOCKET}"
 
 
+class RequestLogSettings(_Settings):
+    """How densely requests are logged. A sample is drawn evenly over successes and failures."""
+
+    sampling_ratio: float = Field(default=1.0, gt=0, le=1)
+
+
 class RunSettings(_Settings):
     """One run, as its nodes see it. `environment` may hold secrets: the file's mode is 0600."""
 
@@ -71,6 +77,9 @@ class RunSettings(_Settings):
     environment: dict[str, str] = {}
     results_directory: Path | None = None
     """Where the master writes stats.csv and locust.html; None on workers."""
+    request_log: RequestLogSettings | None = None
+    request_log_directory: Path | None = None
+    """Where workers write their part of the request log; None: the log is off."""
 
 
 def load_node_settings(path: Path) -> NodeSettings:

@@ -5,6 +5,7 @@ Fields carry Locust's names. The command line and experiment files both become a
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from pydantic import (
 
 from operations.errors import UsageError
 from operations.gate import DEFAULT_SLOS
-from operations.settings import DEFAULT_LOCUSTFILE
+from operations.settings import DEFAULT_LOCUSTFILE, RequestLogSettings
 from operations.slo import Slo
 
 MAXIMUM_USERS = 1_000_000
@@ -54,6 +55,11 @@ class RunSpecification(BaseModel):
 
     `host` None means the bundled target, or the User classes' own hosts. `workers` None means one
     worker process a core. `locust_arguments` go to Locust on every node, unchanged.
+
+    `request_tags` names groups of requests for SLOs. `warm_up` comes before `run_time` and is not
+    measured. `arrival_rate` (1/s) reaches open-model locustfiles as ARRIVAL_RATE, and a run that
+    does not reach it is invalid. `environment` is set on every node and recorded; `secrets` names
+    variables that are taken from this process's environment and recorded by name only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +81,12 @@ class RunSpecification(BaseModel):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     slos: tuple[Slo, ...] = DEFAULT_SLOS
+    request_tags: dict[str, tuple[str, ...]] = {}
+    warm_up: Duration = Field(default=0, ge=0, le=86400)
+    arrival_rate: float | None = Field(default=None, gt=0, le=MAXIMUM_USERS)
+    request_log: RequestLogSettings | None = None
+    environment: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
     skip_target_check: bool = False
     insecure_target: bool = False
 
@@ -100,6 +112,23 @@ class RunSpecification(BaseModel):
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together: give both or neither")
         return self
+
+    @model_validator(mode="after")
+    def _tags_of_slos_are_known(self) -> Self:
+        for slo in self.slos:
+            if slo.tag is not None and slo.tag not in self.request_tags:
+                raise ValueError(f"an SLO speaks of tag {slo.tag}: list its names in request_tags")
+        return self
+
+    def node_environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return what every node's environment gets. UsageError when a secret isn't in `own`."""
+        missing = [name for name in self.secrets if name not in own]
+        if missing:
+            raise UsageError(
+                f"secrets {', '.join(missing)} are not in the environment: set them before the run"
+            )
+        rate = {} if self.arrival_rate is None else {"ARRIVAL_RATE": f"{self.arrival_rate:g}"}
+        return {**rate, **self.environment, **{name: own[name] for name in self.secrets}}
 
     @property
     def locustfiles(self) -> tuple[str, ...]:

@@ -56,11 +56,16 @@ class SloResult(_Model):
 
 
 class Summary(_Model):
-    """One run. Times are UTC; `reasons` are whole sentences: when, where and how much."""
+    """One run. Times are UTC; `reasons` are whole sentences: when, where and how much.
+
+    `reason_kinds` names the kind of each (see `operations.validity`; "fault" for a failed machine
+    or process). `requests_logged` is None when no request log was kept.
+    """
 
     run_id: str
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    reason_kinds: tuple[str, ...] = ()
     requests: int = 0
     failures: int = 0
     throughput_per_second: float = 0.0
@@ -72,6 +77,7 @@ class Summary(_Model):
     release_sha256: str = ""
     specification: dict[str, JsonValue] = {}
     slos: tuple[SloResult, ...] = ()
+    requests_logged: int | None = None
 
     @property
     def exit_code(self) -> int:

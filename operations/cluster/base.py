@@ -27,7 +27,7 @@ class Plan:
         """Locust's options that only the master takes; a load shape decides its own users."""
         run = self.specification
         load = ["--users", str(run.users), "--spawn-rate", f"{run.spawn_rate:g}"]
-        load += ["--run-time", f"{run.run_time:g}"]
+        load += ["--run-time", f"{run.warm_up + run.run_time:g}"]
         return (*([] if self.has_shape else load), "--expect-workers", str(workers))
 
     def locust_arguments(self) -> tuple[str, ...]:
@@ -82,6 +82,10 @@ class Cluster(Protocol):
 
     def stop_load(self) -> None:
         """Ask the master to stop the load gracefully; the final snapshot tells when it is done."""
+        ...
+
+    def reset_statistics(self) -> None:
+        """Ask the master to forget the statistics so far: the warm-up is over."""
         ...
 
     def finish(self) -> Mapping[str, str]:

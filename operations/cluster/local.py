@@ -144,6 +144,10 @@ class LocalCluster:
         """Ask the master over its control socket."""
         self._control("stop")
 
+    def reset_statistics(self) -> None:
+        """Ask the master over its control socket."""
+        self._control("reset")
+
     def finish(self) -> Mapping[str, str]:
         """Let the master write its reports, then end everything and keep the target's log."""
         faults: dict[str, str] = {}
@@ -220,7 +224,10 @@ class LocalCluster:
             locustfiles=tuple(str(find_locustfile(path)) for path in locustfiles),
             locust_arguments=plan.locust_arguments() if plan else (),
             master_arguments=plan.master_arguments(workers) if plan else (),
+            environment=self._specification.node_environment(os.environ),
             results_directory=plan.directory.resolve() if plan else None,
+            request_log=self._specification.request_log,
+            request_log_directory=plan.directory.resolve() / "requests" if plan else None,
         )
         (self._private / RUN_FILE).write_text(run.model_dump_json())
 
