@@ -111,7 +111,8 @@ class Progress:
             self._live.update(Text(line), refresh=True)
             return
         now = time.monotonic()
-        if now - self._last_line_at >= PLAIN_INTERVAL_SECONDS or snapshot.final:
+        due = now - self._last_line_at >= PLAIN_INTERVAL_SECONDS and snapshot.users > 0
+        if due or snapshot.final:
             self._last_line_at = now
             self._console.print(Text(line))
 
@@ -150,8 +151,10 @@ class Progress:
 
 
 def _slo_state(slos: Sequence[SloResult]) -> str:
-    if not slos:
+    judged = [slo for slo in slos if slo.held is not None]
+    if not judged:
         return ""
-    broken = [slo.slo for slo in slos if slo.held is False]
-    held = sum(slo.held is True for slo in slos)
-    return f"  {held}/{len(slos)} SLOs hold" + (f" (not: {broken[0]})" if broken else "")
+    broken = [slo.slo for slo in judged if not slo.held]
+    return f"  {len(judged) - len(broken)}/{len(judged)} SLOs hold" + (
+        f" (not: {broken[0]})" if broken else ""
+    )
