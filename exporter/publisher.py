@@ -68,6 +68,7 @@ class Publisher:
         self._started_at: float | None = None
         self._stopped_at: float | None = None
         self._final = False
+        self._load_stopped_at: float | None = None
         self._workers_at_start = 0
         self._faulty = False
 
@@ -78,7 +79,8 @@ class Publisher:
         self._guarded(self._begin_test)
 
     def test_stopping(self, **_: object) -> None:
-        """See who is lost before Locust turns from running to stopping."""
+        """Note when the load ends, and who is lost before Locust turns to stopping."""
+        self._load_stopped_at = time.time()
         self._guarded(self._observe)
 
     def test_stopped(self, **_: object) -> None:
@@ -125,6 +127,7 @@ class Publisher:
 
     def _begin_test(self) -> None:
         self._started_at, self._stopped_at, self._final = time.time(), None, False
+        self._load_stopped_at = None
         if not self._named_run:
             self._run_id = time.strftime("web-%Y%m%dT%H%M%SZ", time.gmtime(self._started_at))
         self._ledger.begin_test(self._worker_states())
@@ -192,6 +195,7 @@ class Publisher:
             workers=self._workers(),
             entries=_entries(runner.stats),
             errors=_errors(runner.stats),
+            load_stopped_at=self._load_stopped_at,
             release=self._release,
             locust_version=locust.__version__,
         )

@@ -75,7 +75,8 @@ class Snapshot:
     `state` is Locust's runner state: ready, spawning, running, stopping, stopped. `final` is True
     from the moment that a test's last statistics have arrived until the next test starts.
     `workers_lost` counts workers that went missing or left without being asked since the test
-    began. `run_id` is the run's; a test started by hand is named after its start.
+    began. `run_id` is the run's; a test started by hand is named after its start. The load ends at
+    `load_stopped_at`, when stopping begins; the test at `test_stopped_at`, when users are gone.
     """
 
     time: float
@@ -96,6 +97,7 @@ class Snapshot:
     workers: list[WorkerStatus]
     entries: list[EntryStatistics]
     errors: list[ErrorCount]
+    load_stopped_at: float | None = None
     release: str = ""
     locust_version: str = ""
 

@@ -125,6 +125,9 @@ class Progress:
     def _line(self, snapshot: Snapshot) -> str:
         window = self._window
         ready = sum(worker.state != "missing" for worker in snapshot.workers)
+        workers = (
+            () if snapshot.load_stopped_at else (f"{ready}/{snapshot.workers_expected} workers",)
+        )
         return "  ".join(
             (
                 self._time_left(snapshot),
@@ -133,7 +136,7 @@ class Progress:
                 f"{window.requests:,} requests",
                 f"{window.failures:,} failed",
                 *(f"p{part} {self._shown(part / 100)}" for part in (50, 95, 99)),
-                f"{ready}/{snapshot.workers_expected} workers",
+                *workers,
             )
         )
 

@@ -49,7 +49,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
     entries = last.entries if last else []
     began = last.test_started_at if last else None
     started = datetime.fromtimestamp(began, UTC) if began else None
-    stopped = last.test_stopped_at if last else None
+    stopped = (last.load_stopped_at or last.time) if last else None
     ended = datetime.fromtimestamp(stopped, UTC) if stopped else outcome.ended_at
     requests = sum(entry.requests for entry in entries)
     seconds = (ended - started).total_seconds() if started else 0.0

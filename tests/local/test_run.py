@@ -54,6 +54,23 @@ def test_run_passes_and_every_count_agrees(loadgen: Runner) -> None:
     assert 0 < summary["response_time_seconds"]["p50"] < 1
 
 
+def test_last_scrape_is_clean_to_promtool(loadgen: Runner) -> None:
+    subprocess.run([PROJECT / "tests" / "install-packages", "prometheus"], check=True)
+    code, run = loadgen.finish("--users", "2", "--run-time", "2s", "--workers", "1")
+    assert code == 0, run.output + run.logs()
+
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=(run.directory / "metrics.prom").read_text(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
 def test_run_leaves_every_file_and_no_secret_key(loadgen: Runner) -> None:
     code, run = loadgen.finish("--users", "2", "--run-time", "2s", "--workers", "1")
 
