@@ -31,7 +31,7 @@ from locust.env import Environment
 import exporter.publisher
 import exporter.reporter
 from exporter.snapshot import unpack
-from operations import channel, control, control_server, inspection, resolution
+from operations import channel, control, control_server, guard, inspection, resolution
 from operations.settings import (
     NodeSettings,
     Role,
@@ -88,6 +88,8 @@ def _report_arguments(run: RunSettings | None) -> list[str]:
 def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     """Put what the kit adds into this process; the runner is made by Locust afterwards."""
     channel.install(role, node.keys_directory)
+    if role == "master":
+        guard.install()
     stats.bucket_response_time = resolution.bucket  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = STATISTICS_INTERVAL_SECONDS
     stats.CSV_STATS_FLUSH_INTERVAL_SEC = 1

@@ -28,6 +28,7 @@ from operations.slo import Slo
 MAXIMUM_USERS = 1_000_000
 MAXIMUM_USERS_PER_WORKER = 20_000
 MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
+_CREDENTIALS = re.compile(r"//[^/]*@")
 _DURATION = re.compile(
     r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*s?)?\s*$"
 )
@@ -98,6 +99,11 @@ class RunSpecification(BaseModel):
         parts = urlsplit(host)
         if not parts.scheme or not parts.hostname or "://" not in host:
             raise ValueError("give a base URL with its scheme, such as https://shop.example")
+        if "@" in parts.netloc:
+            raise ValueError(
+                "a password has no place on a command line: give the URL without it, and let the "
+                "locustfile read it from the environment"
+            )
         return host.rstrip("/")
 
     @field_validator("locustfile")
@@ -152,5 +158,5 @@ def describe_fault(field: str, value: object, rule: str) -> str:
     """One line for one wrong field. Field names are shown as options, as the user typed them."""
     option = "--" + field.replace("_", "-") if field else "options"
     rule = rule.removeprefix("Value error, ").removeprefix("Input should be ")
-    shown = "" if isinstance(value, dict) else f" {value!r}"
+    shown = "" if isinstance(value, dict) else _CREDENTIALS.sub("//***@", f" {value!r}")
     return f"{option}{shown} can't be used: {rule[0].lower() + rule[1:]}"

@@ -48,3 +48,10 @@ def test_several_locustfiles_come_with_commas() -> None:
     assert specify({"locustfile": "a.py, b.py"}).locustfiles == ("a.py", "b.py")
     with pytest.raises(UsageError, match="give a path"):
         specify({"locustfile": "a.py,"})
+
+
+def test_password_in_the_host_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError, match="a password has no place") as raised:
+        specify({"host": "https://me:s3cr@t@shop.example"})
+
+    assert "s3cr" not in str(raised.value)

@@ -1,0 +1,64 @@
+"""A worker with a good key and bad manners: the master and the other workers go on."""
+
+import itertools
+from pathlib import Path
+
+import msgpack
+import pytest
+import zmq
+
+from operations import channel
+from tests.local.conftest import Run, Runner
+
+TYPES = (
+    "client_ready", "locustfile", "client_stopped", "heartbeat", "stats", "spawning",
+    "spawning_complete", "logs", "quit", "exception", "no such type", 7, None,
+)  # fmt: skip
+SHAPES = (
+    None,
+    1,
+    "text",
+    [],
+    {},
+    {"state": {}},
+    {"stats": 1},
+    {"user_classes_count": "x"},
+    b"\xff",
+)
+NAME = "bad"
+
+
+def messages() -> list[bytes]:
+    """Every message type with every wrong shape, and what is no message at all."""
+    shaped = [msgpack.packb((kind, data, NAME)) for kind, data in itertools.product(TYPES, SHAPES)]
+    torn = [b"", b"\xc1", b"\x93", msgpack.packb(1), msgpack.packb([1, 2]), b"\x91" * 5000]
+    torn.append(msgpack.packb(("stats", {}, "somebody else")))
+    return shaped + torn
+
+
+@pytest.fixture
+def run(loadgen: Runner) -> Run:
+    run = loadgen.start("--users", "4", "--run-time", "8s", "--workers", "2")
+    run.wait_for("Loading")
+    return run
+
+
+def test_every_malformed_message_is_dropped(run: Run, loadgen: Runner) -> None:
+    keys = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key")).parent
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        channel.secure_client(socket, keys)
+        socket.setsockopt(zmq.IDENTITY, NAME.encode())
+        socket.linger = 5000
+        socket.connect(f"tcp://127.0.0.1:{run.worker_port}")
+        for message in messages():
+            socket.send(message)
+
+    code = run.wait()
+
+    # It came and quit between two looks at the workers, or was seen and lost: either is the truth.
+    assert code in (0, 3), run.output + run.logs()
+    assert "malformed" in run.logs()
+    assert "unreadable message" in run.logs()
+    assert "in the name of another" in run.logs()
+    assert run.summary["requests"] >= 20
+    assert run.summary["failures"] == 0
