@@ -14,7 +14,7 @@ TYPES = (
     "client_ready", "locustfile", "client_stopped", "heartbeat", "stats", "spawning",
     "spawning_complete", "logs", "quit", "exception", "no such type", 7, None,
 )  # fmt: skip
-SHAPES = (
+SHAPES: tuple[object, ...] = (
     None,
     1,
     "text",
