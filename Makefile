@@ -38,7 +38,8 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
 # --- runs ------------------------------------------------------------------------------------
 # Variables carry Locust's names; the command line wins over the environment, as make does it.
 RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES \
-  STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS
+  STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS \
+  EXPERIMENT WARM_UP ARRIVAL_RATE
 # Some shells export HOST as this machine's name, so that one counts only when it is typed.
 given = $(if $(filter HOST,$(1)),$(filter command%,$(origin HOST)),$($(1)))
 option = $(if $(call given,$(1)),--$(subst _,-,$(shell echo $(1) | tr A-Z a-z)) '$(subst ','\'',$($(1)))')
@@ -49,6 +50,10 @@ run-distributed: $(VENV)/.node ## Run a load test: LOCUSTFILE HOST USERS SPAWN_R
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
 	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
+
+# --- experiments -----------------------------------------------------------------------------
+docs/experiment.schema.json: operations/experiment.py operations/specification.py operations/slo.py operations/search.py
+	$(BIN)/python -c 'from operations.experiment import schema; print(schema(), end="")' > $@
 
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock

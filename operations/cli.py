@@ -1,19 +1,23 @@
 """The `loadgen` command: what make calls, and what scripts and CI call themselves."""
 
 import argparse
+import io
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from operations import release
+from operations import archive, release, verbs
 from operations.cluster.local import LocalCluster
-from operations.errors import LoadgenError
+from operations.errors import LoadgenError, OperationError
+from operations.experiment import Experiment, load_experiment
+from operations.hooks import run_hooks
 from operations.interruption import Interruption
 from operations.progress import Progress
 from operations.report import format_seconds
 from operations.run import execute
+from operations.series import Interrupted, Series, create_series, load_series
 from operations.specification import RunSpecification, specify
 from operations.summary import Summary
 
@@ -22,6 +26,9 @@ EXAMPLES = """examples:
   loadgen run --locustfile my/locustfile.py --host https://shop.example --users 200 --run-time 5m
   loadgen run --tags browse --user-classes Visitor --results /srv/results
   loadgen run --users 50 -- --my-locustfile-option 3
+  loadgen run --experiment experiments/dspace-100.yml --quiet
+  loadgen resume results/20261121T101500Z-capacity-3f9a
+  loadgen compare baseline latest
 
 exit codes: 0 passed, 1 an SLO did not hold, 2 usage, 3 invalid measurement, 4 a machine or a
 process failed, 130 interrupted (results are kept)"""
@@ -40,21 +47,83 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out `loadgen run`."""
+    fields = _fields(options)
+    if options.experiment is None:
+        experiment = Experiment.model_validate(specify(fields).model_dump())
+    else:
+        experiment = load_experiment(options.experiment, fields)
+    if experiment.is_series:
+        name = (options.experiment or Path("series")).stem
+        return _run_series(experiment, create_series(experiment, options.results, name), options)
     interruption = Interruption()
     with interruption.listen():
-        specification = specify(_fields(options))
-        cluster = LocalCluster(specification)
-        progress = Progress(specification.run_time)
-        summary, directory = execute(
-            specification,
-            cluster,
-            options.results.absolute(),
-            interruption,
-            progress,
-            _versions(specification),
-        )
-    print(describe(summary, directory))
+        run_id = archive.make_run_id(experiment.locustfiles[0])
+        specification = experiment.specification({})
+        summary = _run_once(experiment, specification, options, interruption, run_id)
+    print(describe(summary, options.results.absolute() / run_id))
     return summary.exit_code
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Carry out `loadgen resume`: go on with a series where it ended."""
+    directory = options.directory.resolve()
+    options.results = directory.parent
+    return _run_series(load_series(directory), directory, options)
+
+
+def _run_series(experiment: Experiment, directory: Path, options: argparse.Namespace) -> int:
+    interruption = Interruption()
+
+    def make_run(specification: RunSpecification, run_id: str) -> Summary:
+        summary = _run_once(experiment, specification, options, interruption, run_id)
+        print(describe_briefly(summary), flush=True)
+        return summary
+
+    series = Series(experiment, directory, make_run, interruption.sleep, print)
+    again = f"go on with: loadgen resume {os.path.relpath(directory)}"
+    with interruption.listen():
+        try:
+            return verbs.finish_series(series)
+        except Interrupted:
+            print(f"Ended by the user; {again}")
+            return 130
+        except OperationError as error:
+            raise OperationError(f"{error}\n{again}") from error
+
+
+def _run_once(
+    experiment: Experiment,
+    specification: RunSpecification,
+    options: argparse.Namespace,
+    interruption: Interruption,
+    run_id: str,
+) -> Summary:
+    names = {"LOADGEN_RUN_ID": run_id, "LOADGEN_HOST": specification.host or ""}
+    environment = {**os.environ, **names}
+    run_hooks("before", experiment.before, environment)
+    summary, _ = execute(
+        specification,
+        LocalCluster(specification),
+        options.results.absolute(),
+        interruption,
+        Progress(
+            specification.warm_up + specification.run_time,
+            io.StringIO() if options.quiet else None,
+        ),
+        _versions(specification),
+        run_id,
+    )
+    run_hooks("after", experiment.after, environment)
+    return summary
+
+
+def describe_briefly(summary: Summary) -> str:
+    """Return one line for a run within a series."""
+    return (
+        f"  {summary.verdict}, {summary.throughput_per_second:,.1f} requests/s, p95 "
+        f"{format_seconds(summary.response_time_seconds.p95)}"
+        + "".join(f"\n  {reason}" for reason in summary.reasons)
+    )
 
 
 def describe(summary: Summary, directory: Path) -> str:
@@ -93,7 +162,7 @@ def _fields(options: argparse.Namespace) -> dict[str, Any]:
     """Keep what the user gave; an empty string, as make hands it over, counts as not given."""
     names = RunSpecification.model_fields
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    return {name: value for name, value in given.items() if value not in (None, "", [], ())}
+    return {name: value for name, value in given.items() if value not in (None, "", [], (), False)}
 
 
 def _words(text: str) -> list[str]:
@@ -107,8 +176,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    verb = verbs.add_parser(
+    verbs_parser = parser.add_subparsers(required=True, metavar="VERB")
+    verb = verbs_parser.add_parser(
         "run",
         help="run a load test and judge it",
         epilog=EXAMPLES,
@@ -116,12 +185,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_run_options(verb)
     verb.set_defaults(verb=run)
+    verb = verbs_parser.add_parser("resume", help="go on with a sweep or search that was ended")
+    verb.add_argument("directory", type=Path, help="results/<series>")
+    verb.add_argument("--quiet", "-q", action="store_true", help="print verdicts only")
+    verb.set_defaults(verb=resume)
+    verbs.add_verbs(verbs_parser)
     return parser
 
 
 def _add_run_options(verb: argparse.ArgumentParser) -> None:
     # Values stay text here: the specification checks them, and says the same for experiment files.
     add = verb.add_argument
+    add("--experiment", type=Path, help="experiment file; the options below win over its fields")
+    add("--quiet", "-q", action="store_true", help="print the verdict only")
+    add("--warm-up", help="load that comes before the run time and isn't measured (0s)")
+    add("--arrival-rate", help="arrivals a second of an open-model locustfile")
+    add(
+        "--request-log",
+        type=lambda text: {"sampling_ratio": text},
+        nargs="?",
+        const={},
+        help="log every request, or this share of them (1)",
+    )
     add("--locustfile", "-f", help="scenario; several with commas (locustfiles/hello.py)")
     add("--host", "-H", help="base URL of the target; the bundled one when not given")
     add("--users", "-u", help="concurrent users (10)")

@@ -4,6 +4,7 @@ The first asks for a graceful stop; a second one says that nobody wants to wait.
 """
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,6 +26,13 @@ class Interruption:
     def forced(self) -> bool:
         """Whether the user asked again."""
         return self.count > 1
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait; return False, at once, when the user asks to stop."""
+        deadline = time.monotonic() + seconds
+        while not self.requested and time.monotonic() < deadline:
+            time.sleep(min(0.1, max(0.0, deadline - time.monotonic())))
+        return not self.requested
 
     @contextmanager
     def listen(self) -> Iterator[None]:

@@ -97,7 +97,9 @@ class Slo(BaseModel):
         """Return a value with its unit."""
         if self.measure == "failure_ratio":
             return f"{100 * value:.3g} %"
-        return f"{value:.4g}/s" if self.unit == "/s" else f"{value:.4g} s"
+        if self.unit == "/s":
+            return f"{value:.4g}/s"
+        return f"{value:.4g} s" if value >= 1 or value == 0 else f"{1000 * value:.4g} ms"
 
     def holds(self, value: float) -> bool:
         """Tell whether a measured value is within the limit; the limit itself is."""

@@ -145,7 +145,7 @@ def test_abort_names_the_window_that_broke() -> None:
     assert judge.abort_reason is None
     judge.add(snapshot(5, [entry("/", response_times={10.0: 20, 800.0: 20})]))
     assert judge.abort_reason is not None
-    assert "p95 of all requests was 0.8 s in the 2 s to" in judge.abort_reason
+    assert "p95 of all requests was 800 ms in the 2 s to" in judge.abort_reason
 
 
 def test_a_new_epoch_forgets_the_warm_up() -> None:

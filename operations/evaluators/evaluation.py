@@ -1,0 +1,110 @@
+"""Everything that can be said of one run from its request log: pictures, tables and a text."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from operations.evaluators import alarm_study, log_pictures
+from operations.evaluators.pictures import FORMATS, Format, save_picture
+from operations.omission import correct
+from operations.record import load_record
+from operations.report import format_seconds
+from operations.requestlog import read_log
+from operations.statistics import Histogram, merge, percentile
+from operations.summary import load_summary
+from operations.validity import ARRIVAL_METHOD
+
+DIRECTORY = "evaluation"
+SLOWEST = 20
+
+
+class EvaluationSettings(BaseModel):
+    """`limits` (s) and `fault_times` (s in the run) are drawn as lines.
+
+    `interval_seconds`, the time between one user's requests, asks for the correction of
+    coordinated omission. An open-model run has no need of it: its rows ARRIVAL count from the
+    intended start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limits: tuple[float, ...] = ()
+    fault_times: tuple[float, ...] = ()
+    interval_seconds: float | None = Field(default=None, gt=0)
+    formats: tuple[Format, ...] = FORMATS
+
+
+def evaluate(run: Path, settings: EvaluationSettings) -> str:
+    """Write pictures and tables into the run's `evaluation/`; return what there is to say."""
+    log, directory = _measured(run), run / DIRECTORY
+    pictures = {
+        "response-times": log_pictures.draw_response_times(
+            log, settings.limits, settings.fault_times
+        ),
+        "percentiles": log_pictures.draw_percentiles(log),
+        "distribution": log_pictures.draw_distribution(log, settings.limits),
+        "throughput": log_pictures.draw_throughput(log),
+        "failures": log_pictures.draw_failures(log),
+    }
+    alarms = log.filter(pl.col("method") == alarm_study.TRANSACTION)
+    responses = alarm_study.transactions(log) if alarms["error"].null_count() else []
+    if responses:
+        pictures["alarm-study"] = alarm_study.draw_study(responses)
+    for name, figure in pictures.items():
+        save_picture(figure, directory / name, settings.formats)
+    slowest = log_pictures.slowest(log, SLOWEST)
+    slowest.write_csv(directory / "slowest.csv")
+    log_pictures.failures_by_cause(log).write_csv(directory / "causes.csv")
+    said = [_counts(log, settings.limits), _omission(run, settings.interval_seconds)]
+    if responses:
+        said.append(alarm_study.describe(alarm_study.evaluate(responses), responses))
+    said.append(f"pictures and tables: {directory}")
+    return "\n".join(part for part in said if part)
+
+
+def _measured(run: Path) -> pl.DataFrame:
+    """Return the log without the warm-up."""
+    log, started = read_log(run), load_summary(run).started_at
+    if started is None:
+        return log
+    return log.filter(pl.col("start_us") >= int(started.timestamp() * 1e6))
+
+
+def _counts(log: pl.DataFrame, limits: Sequence[float]) -> str:
+    failed = log["error"].len() - log["error"].null_count()
+    lines = [f"{log.height:,} requests, {failed:,} failed"]
+    for limit in limits:
+        over = log.filter(pl.col("duration_us") > limit * 1e6).height
+        lines.append(f"{over:,} above {limit:g} s")
+    return "\n".join(lines)
+
+
+def _omission(run: Path, interval_seconds: float | None) -> str:
+    """Show percentiles without and with the time that due requests would have waited."""
+    entries = load_record(run).entries
+    arrivals = [entry for entry in entries if entry.method == ARRIVAL_METHOD]
+    if arrivals:
+        sent = merge(e.response_times for e in entries if e.method != ARRIVAL_METHOD)
+        due = merge(entry.response_times for entry in arrivals)
+        return _beside("from the real start", sent, "from the intended start", due)
+    if interval_seconds is None:
+        return ""
+    measured = merge(entry.response_times for entry in entries)
+    corrected = correct(measured, interval_seconds * 1000)
+    return _beside("as measured", measured, "corrected for coordinated omission", corrected)
+
+
+def _beside(label: str, measured: Histogram, other_label: str, other: Histogram) -> str:
+    return "\n".join(
+        f"{text}: {_percentiles(h)}" for text, h in ((label, measured), (other_label, other))
+    )
+
+
+def _percentiles(histogram: Histogram) -> str:
+    values = {f"p{q * 100:g}": percentile(histogram, q) for q in (0.5, 0.95, 0.99, 1)}
+    return ", ".join(
+        f"{'max' if name == 'p100' else name} {format_seconds(None if ms is None else ms / 1000)}"
+        for name, ms in values.items()
+    )
