@@ -45,7 +45,7 @@ given = $(if $(filter HOST,$(1)),$(filter command%,$(origin HOST)),$($(1)))
 option = $(if $(call given,$(1)),--$(subst _,-,$(shell echo $(1) | tr A-Z a-z)) '$(subst ','\'',$($(1)))')
 
 .PHONY: run-distributed simulator
-run-distributed: $(VENV)/.node ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS
+run-distributed: $(VENV)/.node $(if $(EXPERIMENT),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
 	@exec $(BIN)/loadgen run $(foreach name,$(RUN_OPTIONS),$(call option,$(name))) $(LOCUST_OPTIONS)
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000

@@ -57,10 +57,12 @@ class RunSpecification(BaseModel):
     `host` None means the bundled target, or the User classes' own hosts. `workers` None means one
     worker process a core. `locust_arguments` go to Locust on every node, unchanged.
 
-    `request_tags` names groups of requests for SLOs. `warm_up` comes before `run_time` and is not
-    measured. `arrival_rate` (1/s) reaches open-model locustfiles as ARRIVAL_RATE, and a run that
-    does not reach it is invalid. `environment` is set on every node and recorded; `secrets` names
-    variables that are taken from this process's environment and recorded by name only.
+    `simulator` and `simulator_arguments` choose the bundled target and its options; without a
+    `host` only. `request_tags` names groups of requests for SLOs. `warm_up` comes before
+    `run_time` and is not measured. `arrival_rate` (1/s) reaches open-model locustfiles as
+    ARRIVAL_RATE, and a run that does not reach it is invalid. `environment` is set on every node
+    and recorded; `secrets` names variables that are taken from this process's environment and
+    recorded by name only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +88,8 @@ class RunSpecification(BaseModel):
     warm_up: Duration = Field(default=0, ge=0, le=86400)
     arrival_rate: float | None = Field(default=None, gt=0, le=MAXIMUM_USERS)
     request_log: RequestLogSettings | None = None
+    simulator: str | None = None
+    simulator_arguments: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
     skip_target_check: bool = False

@@ -138,6 +138,7 @@ def evaluate(options: argparse.Namespace) -> int:
         limits=options.limits or _limits_of(run),
         fault_times=options.fault_times,
         interval_seconds=options.interval,
+        speed=options.speed,
         formats=options.formats,
     )
     print(evaluation.evaluate(run, settings))
@@ -196,4 +197,5 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     verb.add_argument("--limits", type=_numbers, default=(), help="lines at these seconds: 10,30")
     verb.add_argument("--fault-times", type=_numbers, default=(), help="known faults: 300,360 (s)")
     verb.add_argument("--interval", type=float, help="seconds between one user's requests")
+    verb.add_argument("--speed", type=float, default=1.0, help="of a time-scaled alarm study (1)")
     verb.add_argument("--formats", type=_formats, default=("svg", "png", "pdf"), help="svg,png,pdf")

@@ -94,11 +94,12 @@ class LocalCluster:
 
     def default_host(self, simulator: str | None) -> str | None:
         """Start the bundled target on a free port of loopback."""
+        name = self._specification.simulator or simulator or "hello"
         port = free_port()
         listen = f"{LOOPBACK}:{port}"
         self._target = Child(
             "target",
-            ["simulators", simulator or "hello", "--listen", listen],
+            ["simulators", name, "--listen", listen, *self._specification.simulator_arguments],
             self._private / "target.log",
             lifeline=True,
         )

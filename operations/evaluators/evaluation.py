@@ -25,7 +25,7 @@ class EvaluationSettings(BaseModel):
 
     `interval_seconds`, the time between one user's requests, asks for the correction of
     coordinated omission. An open-model run has no need of it: its rows ARRIVAL count from the
-    intended start.
+    intended start. `speed` is that of a time-scaled alarm study, whose seconds it multiplies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +33,7 @@ class EvaluationSettings(BaseModel):
     limits: tuple[float, ...] = ()
     fault_times: tuple[float, ...] = ()
     interval_seconds: float | None = Field(default=None, gt=0)
+    speed: float = Field(default=1, gt=0)
     formats: tuple[Format, ...] = FORMATS
 
 
@@ -49,7 +50,9 @@ def evaluate(run: Path, settings: EvaluationSettings) -> str:
         "failures": log_pictures.draw_failures(log),
     }
     alarms = log.filter(pl.col("method") == alarm_study.TRANSACTION)
-    responses = alarm_study.transactions(log) if alarms["error"].null_count() else []
+    responses = (
+        alarm_study.transactions(log, settings.speed) if alarms["error"].null_count() else []
+    )
     if responses:
         pictures["alarm-study"] = alarm_study.draw_study(responses)
     for name, figure in pictures.items():
