@@ -55,6 +55,17 @@ simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.
 docs/experiment.schema.json: operations/experiment.py operations/specification.py operations/slo.py operations/search.py
 	$(BIN)/python -c 'from operations.experiment import schema; print(schema(), end="")' > $@
 
+# --- monitoring ------------------------------------------------------------------------------
+.PHONY: monitoring dashboards test-monitoring
+monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
+	@exec $(BIN)/python -m operations.monitoring $(MONITORING_OPTIONS)
+
+dashboards: $(VENV)/.dev ## Write Grafana's dashboards from their code
+	$(BIN)/python -m exporter.grafana
+
+test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a real Prometheus
+	$(BIN)/pytest tests/unit/exporter tests/monitoring
+
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock
 check: $(VENV)/.dev ## Lint and type-check; edits nothing

@@ -20,6 +20,7 @@ import zmq
 from prometheus_client import ProcessCollector
 from prometheus_client.registry import Collector
 
+from exporter.archive import ArchiveCollector
 from exporter.certificates import CertificateCollector
 from exporter.collector import LocustCollector
 from exporter.compatible import CompatibleNames
@@ -35,20 +36,21 @@ from operations.lifeline import hold_lifeline
 class Options:
     """The command line, checked."""
 
-    subscribe: str
+    subscribe: str | None
     host: str
     port: int
     tls: Tls | None
     last_scrape: Path | None
     state: Path | None
     compatible_names: bool
+    results: Path | None
     certificates: tuple[Path, ...]
     lifeline: int | None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m exporter", description=__doc__.split("\n")[0])
-    parser.add_argument("--subscribe", required=True, metavar="ENDPOINT", help="ZeroMQ endpoint")
+    parser.add_argument("--subscribe", metavar="ENDPOINT", help="ZeroMQ endpoint of a publisher")
     parser.add_argument("--listen", default="127.0.0.1:9646", metavar="HOST:PORT")
     parser.add_argument("--tls-certificate", type=Path, metavar="FILE")
     parser.add_argument("--tls-key", type=Path, metavar="FILE")
@@ -65,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "--compatible-names", action="store_true", help="also serve locust_exporter's names"
     )
     parser.add_argument(
+        "--results", type=Path, metavar="DIRECTORY", help="also serve the runs kept there"
+    )
+    parser.add_argument(
         "--watch-certificate",
         type=Path,
         action="append",
@@ -79,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str]) -> Options:
     """Read the command line. Raises UsageError; argparse itself ends with 2 on unknown options."""
     given = _parser().parse_args(arguments)
+    if given.subscribe is None and given.results is None:
+        raise UsageError("Nothing to serve: give --subscribe, --results, or both.")
     host, port = _address(given.listen)
     tls = _tls(given.tls_certificate, given.tls_key, given.client_ca)
     if not _is_loopback(host) and (tls is None or tls.client_ca is None):
@@ -95,6 +102,7 @@ def parse(arguments: Sequence[str]) -> Options:
         given.last_scrape,
         given.state,
         given.compatible_names,
+        given.results,
         certificates,
         given.lifeline,
     )
@@ -145,28 +153,39 @@ def run(options: Options) -> int:
     collector = LocustCollector(time.monotonic)
     kept = KeptFiles(collector, options.last_scrape, options.state)
     kept.restore()
-    others: list[Collector] = [ProcessCollector(registry=None)]
-    others.append(CertificateCollector(options.certificates))
     compatible = CompatibleNames(collector.heard) if options.compatible_names else None
-    if compatible is not None:
-        others.append(compatible)
-    server = _serve(options, Exposition(collector, *others))
-    receiver = Receiver(zmq.Context.instance(), options.subscribe, collector, kept, compatible)
+    # An exporter that hears nobody on purpose must not tell of a master that is down.
+    hearing = collector if options.subscribe is not None else None
+    server = _serve(options, Exposition(hearing, *_others(options, compatible)))
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     if options.lifeline is not None:
         hold_lifeline(options.lifeline)
     server.start()
-    receiver.start()
+    receiver = None
+    if options.subscribe is not None:
+        receiver = Receiver(zmq.Context.instance(), options.subscribe, collector, kept, compatible)
+        receiver.start()
     print(
         f"Metrics at http{'s' if options.tls else ''}://{options.host}:{server.server_port}/metrics"
     )
     sys.stdout.flush()
     ended.wait()
-    receiver.stop()
+    if receiver is not None:
+        receiver.stop()
     server.stop()
     return kept.close()
+
+
+def _others(options: Options, compatible: CompatibleNames | None) -> list[Collector]:
+    others: list[Collector] = [ProcessCollector(registry=None)]
+    others.append(CertificateCollector(options.certificates))
+    if options.results is not None:
+        others.append(ArchiveCollector(options.results))
+    if compatible is not None:
+        others.append(compatible)
+    return others
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

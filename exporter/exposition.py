@@ -32,9 +32,9 @@ class _Listed(Collector):
 
 
 class Exposition:
-    """Renders scrapes of one collector, and of `others` with it; safe to call from many threads."""
+    """Renders scrapes of a collector and of `others` with it; safe to call from many threads."""
 
-    def __init__(self, collector: LocustCollector, *others: Collector) -> None:
+    def __init__(self, collector: LocustCollector | None, *others: Collector) -> None:
         self._collector = collector
         self._listed = _Listed()
         self._registry = CollectorRegistry()
@@ -47,6 +47,8 @@ class Exposition:
     def render(self, accept: str = "", *, as_of_last_snapshot: bool = False) -> tuple[str, bytes]:
         """Return content type and body for an `Accept` header; text when it asks for neither."""
         encode, content_type = choose_encoder(accept)
+        if self._collector is None:
+            return content_type, encode(self._registry)
         with self._lock:
             view = self._collector.view(as_of_last_snapshot=as_of_last_snapshot)
             self._listed.families = list(self._collector.overview(view))

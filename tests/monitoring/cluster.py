@@ -1,6 +1,8 @@
 """A real Locust master with real workers, publisher and reporters, as child processes."""
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -24,11 +26,17 @@ PATIENCE_SECONDS = 60.0
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on now.
+
+    Below the kernel's range for outgoing connections: Prometheus keeps trying a port between two
+    runs, and from that range such a connection may meet itself and hold the port.
+    """
+    for _ in range(1000):
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port between 20000 and 32000")
 
 
 def await_(condition: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:

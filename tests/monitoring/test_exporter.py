@@ -183,6 +183,15 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_2(start: Start) -> None:
     )
 
 
+def test_a_port_is_free_again_at_once_after_scrapes(start: Start) -> None:
+    first = start()
+    await_(lambda: first.value("locust_up") is not None, "the exporter")
+    assert first.end() == (0, "")
+    second = start("--listen", f"127.0.0.1:{first.port}")
+    second.port = first.port
+    await_(lambda: second.value("locust_up") is not None, "an exporter on the same port")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
