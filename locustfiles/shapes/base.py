@@ -13,6 +13,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from locust import LoadTestShape
+from locust.env import Environment
 from locust.util.timespan import parse_timespan
 
 from locustfiles.shapes.plans import Plan, Users
@@ -48,10 +49,18 @@ class PlannedShape(LoadTestShape):
             plan = getattr(self, "_plan", None) or self.make_plan(options)
         except ValueError as error:
             logging.getLogger(__name__).error("The load shape can't start: %s", error)  # noqa: TRY400
-            self.runner.environment.process_exit_code = 2
+            _end_with_usage_error(self.runner.environment)
             return None
         self._plan = plan
         return plan.at(seconds)
+
+
+def _end_with_usage_error(environment: Environment) -> None:
+    """Let a process that was to start by itself end with code 2; a web UI stays for another try."""
+    environment.process_exit_code = 2
+    options = environment.parsed_options
+    if environment.web_ui and options and options.autostart:
+        environment.web_ui.stop()
 
 
 def run_time_seconds(options: Namespace) -> float | None:

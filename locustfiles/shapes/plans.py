@@ -42,7 +42,10 @@ class Steps:
 
 @dataclass(frozen=True)
 class Spike:
-    """`users`, but `spike_users` from second `spike_after` for `spike_seconds`."""
+    """`users`, `spike_users` from second `spike_after` for `spike_seconds`, then as before.
+
+    Over when it has had as long to recover as it ran before the spike.
+    """
 
     users: int
     spike_users: int
@@ -51,7 +54,9 @@ class Spike:
     spawn_rate: float
 
     def at(self, seconds: float) -> Users | None:
-        """Return users and spawn rate; a spike never ends by itself, the run time ends it."""
+        """Return users and spawn rate, None when it is over."""
+        if seconds >= 2 * self.spike_after + self.spike_seconds:
+            return None
         spiking = self.spike_after <= seconds < self.spike_after + self.spike_seconds
         return (self.spike_users if spiking else self.users), self.spawn_rate
 

@@ -1,4 +1,4 @@
-"""A spike: `--users`, suddenly many more for a while, then `--users` again until `--run-time`.
+"""A spike: `--users`, suddenly many more for a while, then `--users` again for as long as before.
 
 --spike-users 100         users during the spike (SPIKE_USERS)
 --spike-after 60s         from the start to the spike (SPIKE_AFTER)

@@ -24,11 +24,24 @@ class Plan:
     directory: Path
 
     def master_arguments(self, workers: int) -> tuple[str, ...]:
-        """Locust's options that only the master takes; a load shape decides its own users."""
+        """Return Locust's options that only the master takes.
+
+        A load shape decides its own users and end: it gets what the user gave, and no defaults.
+        """
         run = self.specification
-        load = ["--users", str(run.users), "--spawn-rate", f"{run.spawn_rate:g}"]
-        load += ["--run-time", f"{run.warm_up + run.run_time:g}"]
-        return (*([] if self.has_shape else load), "--expect-workers", str(workers))
+        load = {
+            "users": str(run.users),
+            "spawn_rate": f"{run.spawn_rate:g}",
+            "run_time": f"{run.run_time:g}",
+        }
+        given = run.model_fields_set if self.has_shape else load
+        arguments = [
+            word
+            for name, value in load.items()
+            if name in given
+            for word in (f"--{name.replace('_', '-')}", value)
+        ]
+        return (*arguments, "--expect-workers", str(workers))
 
     def locust_arguments(self) -> tuple[str, ...]:
         """Locust's options that every node takes, the user's own last."""

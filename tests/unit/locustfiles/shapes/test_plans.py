@@ -24,13 +24,14 @@ def test_steps_hold_each_number_rest_between_and_end() -> None:
 
 def test_spike_goes_up_and_back_at_its_times() -> None:
     spike = Spike(2, 100, spike_after=60, spike_seconds=30, spawn_rate=100)
-    assert [spike.at(second) for second in (0, 59.9, 60, 89.9, 90, 9000)] == [
+    assert [spike.at(second) for second in (0, 59.9, 60, 89.9, 90, 149.9, 150)] == [
         (2, 100),
         (2, 100),
         (100, 100),
         (100, 100),
         (2, 100),
         (2, 100),
+        None,
     ]
 
 

@@ -47,7 +47,7 @@ def test_file_given_as_locustfile_brings_one_shape_and_no_user(name: str) -> Non
     ("name", "arguments", "tick"),
     [
         ("steps", ["--step-users", "7,9", "--spawn-rate", "3"], (7, 3)),
-        ("spike", ["--users", "4", "--spike-after", "0s", "--spike-users", "40"], (40, 100)),
+        ("spike", ["--users", "4", "--spike-users", "40"], (4, 100)),
         ("soak", ["--users", "10", "--run-time", "60s", "--soak-ramp", "0s"], (10, 10)),
         ("week", [], (11, 11)),
         ("arrival", ["--arrival-rate", "5"], (1, 100)),
