@@ -66,6 +66,11 @@ dashboards: $(VENV)/.dev ## Write Grafana's dashboards from their code
 test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a real Prometheus
 	$(BIN)/pytest tests/unit/exporter tests/monitoring
 
+# --- the alarm study ---------------------------------------------------------------------------
+.PHONY: alarm-study
+alarm-study: $(VENV)/.target ## Run the alarm study's hour under fault again: SPEED=60 SEED=42
+	@exec $(BIN)/python -m operations.alarm_study --speed $(or $(SPEED),1) --seed $(or $(SEED),42)
+
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock
 check: $(VENV)/.dev ## Lint and type-check; edits nothing

@@ -110,7 +110,7 @@ def _run_once(
             specification.warm_up + specification.run_time,
             io.StringIO() if options.quiet else None,
         ),
-        _versions(specification),
+        versions(specification),
         run_id,
     )
     run_hooks("after", experiment.after, environment)
@@ -149,7 +149,8 @@ def _held(held: bool | None) -> str:
     return {True: "held", False: "did not hold", None: "no data"}[held]
 
 
-def _versions(specification: RunSpecification) -> dict[str, str]:
+def versions(specification: RunSpecification) -> dict[str, str]:
+    """Return what a run is made with, for its summary."""
     packages = {"locust": "locust", "loadgen": "loadgen-fleet", "pyzmq": "pyzmq"}
     found = {name: version(package) for name, package in packages.items()}
     found["python"] = ".".join(map(str, sys.version_info[:3]))

@@ -8,6 +8,7 @@ change by itself and waits until it is reached, so steps shorter than their ramp
 
 import argparse
 import logging
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
@@ -56,11 +57,12 @@ class PlannedShape(LoadTestShape):
 
 
 def _end_with_usage_error(environment: Environment) -> None:
-    """Let a process that was to start by itself end with code 2; a web UI stays for another try."""
+    """End a process that was to start by itself with code 2; a web UI stays for another try."""
     environment.process_exit_code = 2
     options = environment.parsed_options
     if environment.web_ui and options and options.autostart:
-        environment.web_ui.stop()
+        # At once, so that whoever watches the processes sees the master end first, and its reason.
+        sys.exit(2)
 
 
 def run_time_seconds(options: Namespace) -> float | None:

@@ -8,21 +8,21 @@ import random
 from dataclasses import dataclass
 
 from locustfiles.clients.alarm import AlarmClient
-from operations.evaluators.alarm_study import PUBLISHED, Response
+from operations.evaluators.alarm_study import PUBLISHED_SECONDS, Response
 from simulators.faults import FaultSchedule, FaultSettings
 from simulators.service import LockLaw, constant
 
 
 @dataclass(frozen=True)
 class StudySettings:
-    """One device against one receiver; times in seconds.
+    """One device against one receiver; times in seconds. Alarms are triggered for `duration`.
 
     The published hour is reproduced with the receiver first on the checklist: outages of 27.5 to
     35.5 s, which are the lines at 28 and 36 s in its plot. Second on the checklist, as the
     receiver's code has it later, outages are 2 s longer and more than 22 responses exceed 30 s.
     """
 
-    responses: int = PUBLISHED.responses
+    duration: float = PUBLISHED_SECONDS
     interval: float = 1.0
     retry_delay: float = 1.0
     service_time: float = 2.0
@@ -60,8 +60,8 @@ class _Device:
 def simulate(seed: int, settings: StudySettings | None = None) -> list[Response]:
     """Return the responses of one run of the study."""
     settings = settings or StudySettings()
-    device, responses = _Device(seed, settings), []
-    for _ in range(settings.responses):
+    device, responses = _Device(seed, settings), list[Response]()
+    while device.now < settings.duration:
         triggered = device.now
         responses.append(Response(triggered, device.client.deliver().seconds))
         device.sleep(settings.interval)

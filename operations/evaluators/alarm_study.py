@@ -50,6 +50,8 @@ class StudyFigures:
 
 # An hour of the study under fault: "Tests under Fault", 30.06.20.
 PUBLISHED = StudyFigures(980, 2.005, 2.009, 2.780, 37.337, 25, 20)
+# As long as its responses and a second after each: after the 25th fault and before the 26th.
+PUBLISHED_SECONDS = PUBLISHED.responses * (PUBLISHED.mean + 1.0)
 
 
 def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[Response]:

@@ -1,0 +1,51 @@
+"""The alarm study's hour through real processes and sockets, sixty times as fast."""
+
+import os
+import re
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from tests.local.conftest import MARKER, processes_marked
+
+TIMEOUT_SECONDS = 200
+
+
+def _study(results: Path, *arguments: str) -> tuple[int, str, str]:
+    marker = f"marker-{uuid.uuid4().hex}"
+    command = [sys.executable, "-m", "operations.alarm_study", "--results", str(results)]
+    finished = subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+        env={**os.environ, MARKER: marker},
+    )
+    assert not processes_marked(marker)
+    return finished.returncode, finished.stdout, finished.stderr
+
+
+def test_scaled_hour_reproduces_the_published_one(tmp_path: Path) -> None:
+    code, output, errors = _study(tmp_path, "--speed", "60")
+    assert code == 0, output + errors
+    assert "The published hour is reproduced." in output
+    figures = dict(re.findall(r"^([a-z ]+?) +([\d.]+) +[\d.]+$", output, re.MULTILINE))
+    assert abs(float(figures["median"]) - 2.009) <= 0.2009
+    assert abs(float(figures["mean"]) - 2.780) <= 0.278
+    assert figures["above average limit"] == "25"
+    directory = tmp_path / "latest"
+    assert (directory / "alarm-study.txt").read_text() in output
+    assert {path.suffix for path in directory.glob("alarm-study.*")} == {
+        ".txt",
+        ".svg",
+        ".png",
+        ".pdf",
+    }
+
+
+def test_impossible_speed_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    code, output, errors = _study(tmp_path, "--speed", "0")
+    assert (code, output) == (2, "")
+    assert errors == "alarm study: --speed is 0.0; it must be above 0, 1 for an hour\n"

@@ -1,0 +1,60 @@
+"""What counts as reproducing the study."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from operations.alarm_study import Spread, deviations, report, specification, spreads
+from operations.evaluators.alarm_model import StudySettings, simulate
+from operations.evaluators.alarm_study import PUBLISHED
+
+SPREADS = [Spread("above_average_limit", 24, 26), Spread("above_maximum_limit", 15, 25)]
+
+
+def test_published_figures_deviate_from_themselves_in_nothing() -> None:
+    assert deviations(PUBLISHED, SPREADS) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"median": 2.3}, "median is 2.300 s, more than 10% from 2.009 s"),
+        ({"mean": 2.4}, "mean is 2.400 s, more than 10% from 2.78 s"),
+        ({"above_average_limit": 27}, "above average limit is 27, outside 24 to 26"),
+        ({"above_maximum_limit": 14}, "above maximum limit is 14, outside 15 to 25"),
+    ],
+)
+def test_each_figure_that_is_off_is_told(change: dict[str, float], sentence: str) -> None:
+    (told,) = deviations(replace(PUBLISHED, **change), SPREADS)  # type: ignore[arg-type]
+    assert told.startswith(sentence)
+
+
+def test_spread_over_seeds_holds_the_published_counts() -> None:
+    assert all(spread.holds(PUBLISHED) for spread in spreads(StudySettings(overhead=0.008)))
+
+
+def test_scaled_run_shortens_every_time_of_the_device() -> None:
+    options = argparse.Namespace(speed=60.0, seed=7, checklist_position=1, web_port=None)
+    run = specification(options)
+    assert (run.users, run.workers, run.run_time) == (1, 1, 64)
+    assert run.environment == {"ALARM_INTERVAL": f"{1 / 60}", "ALARM_RETRY_DELAY": f"{1 / 60}"}
+    assert run.simulator_arguments == (
+        "--faults",
+        "--seed=7",
+        "--speed=60.0",
+        "--checklist-position=1",
+    )
+    assert run.request_log is not None
+
+
+def test_report_keeps_table_and_pictures_with_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    responses = simulate(42, StudySettings(overhead=0.008))
+    assert report(responses, SPREADS, tmp_path) == []
+    text = (tmp_path / "alarm-study.txt").read_text()
+    assert "The published hour is reproduced." in text
+    assert text in capsys.readouterr().out
+    assert len(list(tmp_path.iterdir())) == 4
