@@ -56,7 +56,10 @@ docs/experiment.schema.json: operations/experiment.py operations/specification.p
 	$(BIN)/python -c 'from operations.experiment import schema; print(schema(), end="")' > $@
 
 # --- monitoring ------------------------------------------------------------------------------
-.PHONY: monitoring dashboards test-monitoring
+.PHONY: watch monitoring dashboards test-monitoring
+watch: $(VENV)/.node ## Watch the running test: Grafana's address, or live in this terminal
+	@exec $(BIN)/python -m operations.watch $(WATCH_OPTIONS)
+
 monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
 	@exec $(BIN)/python -m operations.monitoring $(MONITORING_OPTIONS)
 
