@@ -5,6 +5,7 @@ import os
 import re
 import ssl
 import subprocess
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -149,6 +150,17 @@ def test_package_with_neighbours_tags_and_user_classes_works_on_every_worker(
     assert run.summary["workers"]["seen"] == 2
 
 
+def status_of(url: str, body: bytes | None, **headers: str) -> int:
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, data=body, headers=headers), timeout=10
+        ) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
 def test_web_ui_answers_on_loopback_only_during_the_run(loadgen: Runner) -> None:
     run = loadgen.start("--users", "2", "--run-time", "4s", "--workers", "1")
     run.wait_for("web UI at")
@@ -156,6 +168,9 @@ def test_web_ui_answers_on_loopback_only_during_the_run(loadgen: Runner) -> None
     url = f"http://127.0.0.1:{run.web_port}/"
     with urllib.request.urlopen(url, timeout=10) as page:
         assert b"Locust" in page.read()
+        assert "Access-Control-Allow-Origin" not in page.headers
+    assert status_of(url + "stop", b"", Origin="http://evil.example") == 403
+    assert status_of(url, None, Host="evil.example") == 403
     ports = {run.web_port, run.worker_port, run.exporter_port}
     listening = {
         connection.laddr.ip

@@ -1,0 +1,40 @@
+"""Who may speak to the web UI: its own pages, not other sites in the same browser.
+
+Locust's web UI answers every origin (CORS) and takes its requests as plain forms, so any page that
+an operator opens could start load or read the statistics. Here a request that another origin made
+is refused, and so is one that reached a loopback address under a foreign name (DNS rebinding).
+"""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def refusal(host: str, origin: str | None, loopback: bool) -> str | None:
+    """Return why a request is refused, None when it may pass. `host` and `origin` are headers."""
+    name = urlsplit(f"//{host}").hostname
+    if loopback and name not in LOOPBACK_NAMES:
+        return f"this web UI listens on loopback and does not answer as {host}"
+    if origin is not None and urlsplit(origin).netloc != host:
+        return f"requests from pages of {origin} are refused"
+    return None
+
+
+def install(app: Flask, loopback: bool) -> None:
+    """Guard a master's web UI; call on Locust's `init` event."""
+
+    def refuse() -> tuple[str, int] | None:
+        reason = refusal(request.host, request.headers.get("Origin"), loopback)
+        return (reason, 403) if reason else None
+
+    def unshare(response: Response) -> Response:
+        for name in ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"):
+            response.headers.pop(name, None)
+        response.headers["X-Frame-Options"] = "DENY"
+        return response
+
+    app.before_request(refuse)
+    # The first of this list runs last, after flask-cors has added its headers.
+    app.after_request_funcs.setdefault(None, []).insert(0, unshare)
