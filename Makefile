@@ -74,12 +74,37 @@ test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a r
 alarm-study: $(VENV)/.target ## Run the alarm study's hour under fault again: SPEED=60 SEED=42
 	@exec $(BIN)/python -m operations.alarm_study --speed $(or $(SPEED),1) --seed $(or $(SEED),42)
 
+# --- the fleet's desired state: every verb needs INVENTORY=directory ----------------------------
+INVENTORIES = $(patsubst %/,%,$(filter-out inventory/sample/,$(wildcard inventory/*/)))
+PLAYBOOK = $(BIN)/ansible-playbook --inventory $(INVENTORY) $(PLAYBOOK_OPTIONS)
+PLAYBOOK_OPTIONS ?=
+.PHONY: inventory-given deploy verify rotate teardown-workers teardown
+inventory-given:
+	@test -n "$(INVENTORY)" || { echo "INVENTORY is not set, and this verb changes hosts: nothing was touched. Give INVENTORY=DIRECTORY; there are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
+	@test -e "$(INVENTORY)" || { echo "INVENTORY=$(INVENTORY) does not exist: nothing was touched. There are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
+
+deploy: inventory-given $(VENV)/.controller ## Turn the hosts of INVENTORY into a fleet, ready and idle
+	@$(PLAYBOOK) $(if $(LOCUSTFILE),--extra-vars 'release_locustfile=$(abspath $(LOCUSTFILE))') playbooks/deploy.yml
+
+verify: inventory-given $(VENV)/.controller ## Look whether the fleet answers; changes nothing
+	@$(PLAYBOOK) playbooks/verify.yml
+
+rotate: inventory-given $(VENV)/.controller ## New channel keys and certificates for an idle fleet
+	@$(PLAYBOOK) playbooks/rotate.yml
+
+teardown-workers: inventory-given $(VENV)/.controller ## Give the worker hosts back as they were
+	@$(PLAYBOOK) playbooks/teardown-workers.yml
+
+teardown: inventory-given $(VENV)/.controller ## Give every host of the fleet back as it was
+	@$(PLAYBOOK) playbooks/teardown.yml
+
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock
 check: $(VENV)/.dev ## Lint and type-check; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	ANSIBLE_INVENTORY=inventory/sample PATH="$(abspath $(BIN)):$$PATH" $(BIN)/ansible-lint --offline -q
 
 fix: $(VENV)/.dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

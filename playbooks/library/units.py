@@ -1,0 +1,175 @@
+"""Bring systemd units to their state in one call, without disturbing a run under way.
+
+Runs on a host's platform Python, 3.6 on RHEL 8.
+"""
+
+import glob
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: units
+short_description: Enable and start units, and restart those that are older than their inputs
+description:
+  - A unit that started before one of its I(inputs) was written is restarted. So an interrupted
+    playbook loses no restart, which a handler would.
+  - With I(hold) no running unit is restarted or stopped; it is named in C(held) instead.
+options:
+  names:
+    description: Units to enable and start.
+    type: list
+    elements: str
+    default: []
+  template:
+    description: Template unit to start one instance of for each worker.
+    type: str
+  instances:
+    description: Instances of I(template); 0 is one a core.
+    type: int
+    default: 0
+  inputs:
+    description: Files that a running unit has read at its start.
+    type: list
+    elements: str
+    default: []
+  plain:
+    description: Units to enable and start that are never restarted.
+    type: list
+    elements: str
+    default: []
+  hold:
+    description: A run is under way.
+    type: bool
+    default: false
+"""
+
+PROPERTIES = (
+    "Id", "ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "ConditionResult",
+    "ConditionTimestampMonotonic", "NeedDaemonReload", "LoadState",
+)  # fmt: skip
+WANTS = "/etc/systemd/system/multi-user.target.wants"
+
+
+class Systemd:
+    """The few things that are asked of systemctl."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def call(self, *words):
+        code, output, errors = self.module.run_command(["systemctl"] + list(words))
+        if code != 0:
+            self.module.fail_json(
+                msg="systemctl {}: {}; look at journalctl -u {}".format(
+                    " ".join(words), errors.strip(), words[-1]
+                )
+            )
+        return output
+
+    def show(self, names):
+        """Properties by unit, in one call."""
+        output = self.call("show", "--property=" + ",".join(PROPERTIES), *names)
+        blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+                  for block in output.split("\n\n")]  # fmt: skip
+        return {block["Id"]: block for block in blocks if "Id" in block}
+
+
+def newest(paths):
+    """Time of the newest of the files, seconds since the epoch; a link counts as itself."""
+    present = [path for pattern in paths for path in glob.glob(pattern)]
+    return max([os.lstat(path).st_mtime for path in present] or [0])
+
+
+def started(properties):
+    """When a unit became active, seconds since the epoch, by the clock as it is now."""
+    monotonic = int(properties["ActiveEnterTimestampMonotonic"] or 0) / 1e6
+    return time.time() - time.clock_gettime(time.CLOCK_MONOTONIC) + monotonic
+
+
+def instance_names(template, count):
+    if not template:
+        return []
+    count = count or len(os.sched_getaffinity(0))
+    return [template.replace("@.", "@{}.".format(number)) for number in range(1, count + 1)]
+
+
+def surplus(systemd, template, wanted):
+    """Instances beyond the wanted ones that run or are enabled."""
+    if not template:
+        return []
+    pattern = template.replace("@.", "@*.")
+    listed = systemd.call("list-units", "--all", "--plain", "--no-legend", "--full", pattern)
+    loaded = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    enabled = {os.path.basename(path) for path in glob.glob(os.path.join(WANTS, pattern))}
+    return sorted((loaded | enabled) - set(wanted))
+
+
+def is_up(properties):
+    """Active, on its way there, or waiting for a condition of this host."""
+    state = properties["ActiveState"]
+    return state in ("active", "activating", "reloading") or (
+        state == "inactive" and properties.get("ConditionResult") == "no"
+        and int(properties.get("ConditionTimestampMonotonic") or 0) > 0
+    )  # fmt: skip
+
+
+def plan(module, systemd):
+    """Sort the units by what has to be done with them."""
+    given = module.params
+    own = given["names"] + instance_names(given["template"], given["instances"])
+    shown = systemd.show(own + given["plain"])
+    missing = [name for name, one in shown.items() if one["LoadState"] == "not-found"]
+    if missing:
+        module.fail_json(msg="no such unit: {}".format(", ".join(sorted(missing))))
+    changed_at = newest(given["inputs"])
+    stale = [
+        n for n in own if shown[n]["ActiveState"] == "active" and started(shown[n]) < changed_at
+    ]
+    extra = surplus(systemd, given["template"], own)
+    return {
+        "reload": any(one["NeedDaemonReload"] == "yes" for one in shown.values()),
+        "enable": [name for name, one in shown.items() if one["UnitFileState"] == "disabled"],
+        "start": [name for name, one in shown.items() if not is_up(one)],
+        "restart": [] if given["hold"] else stale,
+        "stop": [] if given["hold"] else extra,
+        "held": stale + extra if given["hold"] else [],
+    }
+
+
+def carry_out(systemd, todo):
+    if todo["reload"]:
+        systemd.call("daemon-reload")
+    for verb in ("enable", "restart", "start"):
+        if todo[verb]:
+            systemd.call(verb, *todo[verb])
+    if todo["stop"]:
+        systemd.call("disable", "--now", *todo["stop"])
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "names": {"type": "list", "elements": "str", "default": []},
+            "template": {"type": "str"},
+            "instances": {"type": "int", "default": 0},
+            "inputs": {"type": "list", "elements": "str", "default": []},
+            "plain": {"type": "list", "elements": "str", "default": []},
+            "hold": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    systemd = Systemd(module)
+    todo = plan(module, systemd)
+    if not module.check_mode:
+        carry_out(systemd, todo)
+    own = module.params["names"] + instance_names(
+        module.params["template"], module.params["instances"]
+    )
+    changed = any(todo[verb] for verb in ("reload", "enable", "start", "restart", "stop"))
+    module.exit_json(changed=changed, units=own, **todo)
+
+
+if __name__ == "__main__":
+    main()
