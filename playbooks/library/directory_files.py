@@ -4,6 +4,7 @@ Runs on a host's platform Python, 3.6 on RHEL 8.
 """
 
 import grp
+import json
 import os
 import pwd
 import shutil
@@ -23,7 +24,7 @@ options:
     type: path
     required: true
   files:
-    description: Relative path to content.
+    description: Relative path to content; an object becomes JSON.
     type: dict
     required: true
   purge:
@@ -59,7 +60,7 @@ class Directory:
         given = module.params
         self.module = module
         self.path = given["path"]
-        self.files = {name: text.encode() for name, text in given["files"].items()}
+        self.files = {name: encode(text) for name, text in given["files"].items()}
         self.uid = pwd.getpwnam(given["owner"]).pw_uid if given["owner"] else os.getuid()
         self.gid = grp.getgrnam(given["group"]).gr_gid if given["group"] else os.getgid()
         self.mode = int(given["mode"], 8)
@@ -67,7 +68,7 @@ class Directory:
         self.changed = []
 
     def directories(self):
-        inner = {os.path.dirname(name) for name in self.files} | set(self.module.params["purge"])
+        inner = {os.path.dirname(name) for name in self.files}
         return [self.path] + [os.path.join(self.path, name) for name in sorted(inner) if name]
 
     def make_directories(self):
@@ -142,6 +143,13 @@ class Directory:
                     yield path
 
 
+def encode(content):
+    """Bytes of a file; Ansible turns a template that reads as JSON into the object itself."""
+    if isinstance(content, str):
+        return content.encode()
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
 def read(path):
     with open(path, "rb") as file:
         return file.read()
@@ -151,7 +159,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "files": {"type": "dict", "required": True},
+            "files": {"type": "dict", "required": True, "no_log": True},
             "purge": {"type": "list", "elements": "str", "default": []},
             "owner": {"type": "str"},
             "group": {"type": "str"},
