@@ -31,7 +31,7 @@ from locust.env import Environment
 import exporter.publisher
 import exporter.reporter
 from exporter.snapshot import unpack
-from operations import channel, control, control_server, guard, inspection, origin, resolution
+from operations import channel, control, control_server, guard, inspection, login, origin, resolution
 from operations.settings import (
     NodeSettings,
     Role,
@@ -103,6 +103,8 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
         control_server.install(environment, node.control_endpoint)
         if environment.web_ui and environment.web_ui.app:
             origin.install(environment.web_ui.app, loopback=node.web.host in origin.LOOPBACK_NAMES)
+        if node.web.login_file:
+            login.install(environment, node.web.login_file)
 
     events.init.add_listener(on_init)
 

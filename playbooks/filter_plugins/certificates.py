@@ -8,7 +8,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 
-def certificate_holds(path: str, days: int, ca: str | None = None, names: Sequence[str] = ()) -> bool:
+def certificate_holds(
+    path: str, days: int, ca: str | None = None, names: Sequence[str] = ()
+) -> bool:
     """Whether the file is a certificate that lasts `days` more, has a key beside it, and fits.
 
     With `ca` it must be signed by that file's certificate and carry exactly `names`, each as
