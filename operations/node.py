@@ -31,7 +31,16 @@ from locust.env import Environment
 import exporter.publisher
 import exporter.reporter
 from exporter.snapshot import unpack
-from operations import channel, control, control_server, guard, inspection, login, origin, resolution
+from operations import (
+    channel,
+    control,
+    control_server,
+    guard,
+    inspection,
+    login,
+    origin,
+    resolution,
+)
 from operations.settings import (
     NodeSettings,
     Role,
