@@ -26,8 +26,10 @@ class Undelivered(Exception):  # noqa: N818  a state of the alarm, not a fault o
     """The device was stopped while an alarm stood unacknowledged after failed attempts."""
 
     def __init__(self, seconds: float, attempts: int) -> None:
-        super().__init__(f"not acknowledged after {attempts} attempts when the test stopped")
+        # Locust keeps a row for each text, so no count stands in it.
+        super().__init__("not acknowledged, after failed attempts, when the test stopped")
         self.seconds = seconds
+        self.attempts = attempts
 
 
 @dataclass
