@@ -46,6 +46,10 @@ class Ledger:
         """Return the worker's record, empty before its first report."""
         return self._records.setdefault(worker, WorkerRecord())
 
+    def parted(self, present: set[str]) -> list[str]:
+        """Return the workers of this test that were not lost and are not `present` any more."""
+        return sorted(self._members - self.lost - present)
+
     def begin_epoch(self) -> None:
         """Count sent and received from zero."""
         for record in self._records.values():

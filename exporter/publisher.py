@@ -41,6 +41,7 @@ MAX_ERROR_CHARACTERS = 500
 FINAL_REPORT_SECONDS = 5.0
 SOCKET_UMASK = 0o117
 TEST_STATES = ("spawning", "running")
+STOPPED = "stopped"
 
 
 class Publisher:
@@ -205,7 +206,30 @@ class Publisher:
         return self._environment.host or (hosts.pop() if len(hosts) == 1 else "")
 
     def _workers(self) -> list[WorkerStatus]:
-        return [self._worker(client) for client in self._runner.clients.all]
+        clients = self._runner.clients.all
+        present = [self._worker(client) for client in clients]
+        if not self._final:
+            return present
+        # Locust forgets a worker when it stops, a moment before the worker registers again; the
+        # last snapshot has to say what each of them sent.
+        parted = self._ledger.parted({client.id for client in clients})
+        return present + [self._parted(worker) for worker in parted]
+
+    def _parted(self, worker: str) -> WorkerStatus:
+        record = self._ledger.record(worker)
+        return WorkerStatus(
+            id=worker,
+            index=self._runner.get_worker_index(worker),
+            state=STOPPED,
+            users=0,
+            cpu_percent=0.0,
+            memory_bytes=0,
+            clock_offset_seconds=record.clock_offset_seconds,
+            requests_sent=record.sent,
+            requests_received=record.received,
+            release=record.release,
+            locust_version=record.locust_version,
+        )
 
     def _worker(self, client: WorkerNode) -> WorkerStatus:
         record = self._ledger.record(client.id)

@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
     """Carry out `loadgen run`."""
     fields = _fields(options)
     if options.experiment is None:
-        experiment = Experiment.model_validate(specify(fields).model_dump())
+        given = specify(fields).model_dump(exclude_unset=True)
+        experiment = Experiment.model_validate(given)
     else:
         experiment = load_experiment(options.experiment, fields)
     if experiment.is_series:

@@ -77,10 +77,11 @@ class Experiment(RunSpecification):
 
         A field `environment.NAME` sets one variable.
         """
-        own = self.model_dump(include=set(RunSpecification.model_fields))
+        # What nobody gave must stay so: a load shape gets no defaults.
+        own = self.model_dump(include=set(RunSpecification.model_fields), exclude_unset=True)
         for field, value in fields.items():
             name, _, key = field.partition(".")
-            own[name] = {**own[name], key: str(value)} if key else value
+            own[name] = {**own.get(name, {}), key: str(value)} if key else value
         return RunSpecification.model_validate(own)
 
 

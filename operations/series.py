@@ -132,7 +132,8 @@ def create_series(experiment: Experiment, results: Path, name: str) -> Path:
     """Make the directory of a new series and keep the experiment in it."""
     directory = results / archive.make_run_id(name)
     directory.mkdir(parents=True)
-    archive.write_text(directory / EXPERIMENT_FILE, experiment.model_dump_json(indent=2) + "\n")
+    text = experiment.model_dump_json(indent=2, exclude_unset=True) + "\n"
+    archive.write_text(directory / EXPERIMENT_FILE, text)
     return directory
 
 

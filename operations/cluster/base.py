@@ -32,7 +32,7 @@ class Plan:
         load = {
             "users": str(run.users),
             "spawn_rate": f"{run.spawn_rate:g}",
-            "run_time": f"{run.run_time:g}",
+            "run_time": f"{run.warm_up + run.run_time:g}",
         }
         given = run.model_fields_set if self.has_shape else load
         arguments = [

@@ -123,15 +123,29 @@ class Runner:
         self.temporary = tmp_path / "tmp"
         self.runs: list[Run] = []
 
-    def start(self, *arguments: str, results: Path | None = None, **ports: int) -> Run:
-        marker = f"marker-{uuid.uuid4().hex}"
+    def start(
+        self,
+        *arguments: str,
+        results: Path | None = None,
+        prefix: tuple[str, ...] = (),
+        **ports: int,
+    ) -> Run:
         results = results or self.tmp_path / "results"
-        self.temporary.mkdir(exist_ok=True)
         web, worker, exporter = free_ports(3)
         web = ports.get("web_port", web)
-        command = [sys.executable, "-m", "operations", "run", "--results", str(results)]
+        command = [*prefix, sys.executable, "-m", "operations", "run", "--results", str(results)]
         command += ["--web-port", str(web), "--master-bind-port", str(worker)]
         command += ["--exporter-port", str(exporter), *arguments]
+        return self._spawn(command, results, (web, worker, exporter))
+
+    def verb(self, *arguments: str) -> Run:
+        """Start another verb of the command in the test's directory."""
+        command = [sys.executable, "-m", "operations", *arguments]
+        return self._spawn(command, self.tmp_path / "results", (0, 0, 0))
+
+    def _spawn(self, command: list[str], results: Path, ports: tuple[int, int, int]) -> Run:
+        marker = f"marker-{uuid.uuid4().hex}"
+        self.temporary.mkdir(exist_ok=True)
         process = subprocess.Popen(
             command,
             cwd=self.tmp_path,
@@ -141,7 +155,7 @@ class Runner:
             stdin=subprocess.DEVNULL,
             text=True,
         )
-        run = Run(process, marker, results, web, worker, exporter)
+        run = Run(process, marker, results, *ports)
         self.runs.append(run)
         return run
 
