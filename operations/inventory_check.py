@@ -17,8 +17,8 @@ LOGIN_SECRETS = (
     "ansible_become_pass",
 )
 SECRETS = (*LOGIN_SECRETS, "credentials_web_users")
-PORTS = ("fleet_web_port", "fleet_channel_port", "fleet_exporter_port")
-GROUPS = ("master", "workers", "monitoring")
+PORTS = ("fleet_web_port", "fleet_channel_port", "fleet_exporter_port", "fleet_target_port")
+GROUPS = ("master", "workers", "monitoring", "targets")
 STANDARD_GROUPS = ("all", "ungrouped", *GROUPS)
 HIDDEN = "(hidden)"
 
