@@ -1,0 +1,80 @@
+"""Resolves names, with a memory, and connects sockets; all of it yields to other greenlets."""
+
+import errno
+import os
+import socket
+from time import monotonic
+from typing import Any
+
+import gevent.monkey
+import gevent.socket
+from gevent.lock import Semaphore
+
+PlainSocket = gevent.monkey.get_original("socket", "socket")
+Address = tuple[int, Any]
+"""Address family and socket address."""
+
+
+class Resolver:
+    """getaddrinfo with a memory of `ttl_seconds`; users that ask at once share one lookup."""
+
+    def __init__(self, ttl_seconds: float = 60.0) -> None:
+        self._ttl_seconds = ttl_seconds
+        self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
+        self._lock = Semaphore()
+
+    def resolve(self, host: str, port: int) -> list[Address]:
+        """Return the addresses in the order to try them; raises socket.gaierror."""
+        known = self._lookup(host, port)
+        if known is None:
+            with self._lock:
+                known = self._lookup(host, port)
+                if known is None:
+                    known = self._ask(host, port)
+        return known
+
+    def _lookup(self, host: str, port: int) -> list[Address] | None:
+        expires, addresses = self._known.get((host, port), (0.0, []))
+        return addresses if monotonic() < expires else None
+
+    def _ask(self, host: str, port: int) -> list[Address]:
+        found = gevent.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [(family, address) for family, _type, _protocol, _name, address in found]
+        self._known[(host, port)] = (monotonic() + self._ttl_seconds, addresses)
+        return addresses
+
+
+def connect(addresses: list[Address], timeout: float) -> socket.socket:
+    """Connect to the first address that answers; `timeout` is in seconds, for each.
+
+    Raises the first address's OSError when none does.
+    """
+    first_error: OSError | None = None
+    for family, address in addresses:
+        try:
+            return _connect(family, address, timeout)
+        except OSError as error:
+            first_error = first_error or error
+    raise first_error or OSError(errno.EADDRNOTAVAIL, "the name resolves to no address")
+
+
+def _connect(family: int, address: Any, timeout: float) -> socket.socket:
+    sock: socket.socket = PlainSocket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _await_connection(sock, address, timeout)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _await_connection(sock: socket.socket, address: Any, timeout: float) -> None:
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        late = TimeoutError(f"timed out: no connection to {address[0]} after {timeout:g} s")
+        gevent.socket.wait_write(sock.fileno(), timeout, timeout_exc=late)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))

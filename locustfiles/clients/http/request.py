@@ -1,0 +1,169 @@
+"""A request: from a locustfile's arguments to the bytes that go out."""
+
+import json as jsonlib
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from requests.utils import requote_uri
+from urllib3.filepost import encode_multipart_formdata
+
+Headers = Mapping[str, Any]
+Lines = dict[str, str]
+"""Header lines by lower-case name, each with its CRLF; "" for one that is to be left out."""
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_PLAIN_TARGET = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,/:;=?@]+")
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_JSON_LINES = {
+    "content-type": "Content-Type: application/json\r\n",
+    "accept": "Accept: application/json\r\n",
+}
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+
+class Request:
+    """What was sent: `method`, `url`, `body` and, parsed on demand, `headers`."""
+
+    __slots__ = ("body", "head", "lines", "method", "target", "url")
+
+    def __init__(
+        self, method: str, url: str, target: str, lines: Lines, body: bytes | None
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.target = target
+        self.lines = lines
+        self.body = body
+        self.head = ""
+
+    @property
+    def payload(self) -> bytes | None:
+        """The body, under the name that FastHttpUser gives it."""
+        return self.body
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header fields that were sent."""
+        lines = self.head.split("\r\n")[1:]
+        pairs = (line.partition(":") for line in lines if line)
+        return {name: value.strip() for name, _, value in pairs}
+
+    def to_bytes(self, lines: str) -> bytes:
+        """Return the request's bytes, given the text of all its header lines."""
+        body = self.body
+        if body is None:
+            length = "Content-Length: 0\r\n" if self.method in _BODY_METHODS else ""
+            self.head = f"{self.method} {self.target} HTTP/1.1\r\n{lines}{length}\r\n"
+            return self.head.encode("latin-1")
+        if "transfer-encoding" in self.lines:
+            length = ""
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        else:
+            length = "" if "content-length" in self.lines else f"Content-Length: {len(body)}\r\n"
+        self.head = f"{self.method} {self.target} HTTP/1.1\r\n{lines}{length}\r\n"
+        return self.head.encode("latin-1") + body
+
+
+def target_of(path: str, params: Any = None) -> str:
+    """Return a request target: `path` with `params` added to its query, escaped where needed."""
+    if params:
+        path = path.partition("#")[0]
+        query = params if isinstance(params, str) else urlencode(_without_none(params), doseq=True)
+        path += ("&" if "?" in path else "?") + query
+    if _PLAIN_TARGET.fullmatch(path):
+        return path
+    escaped: str = requote_uri(path.partition("#")[0])
+    return escaped
+
+
+def _without_none(params: Any) -> list[tuple[Any, Any]]:
+    pairs = params.items() if isinstance(params, Mapping) else params
+    return [(name, value) for name, value in pairs if value is not None]
+
+
+def header_lines(headers: Headers) -> Lines:
+    """Return `headers` as lines by lower-case name; a value of None leaves the header out.
+
+    Raises ValueError for a name or a value that HTTP has no room for, a line break above all.
+    """
+    return {name.lower(): _line(name, value) for name, value in headers.items()}
+
+
+def _line(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if not _TOKEN.fullmatch(name) or not _FIELD_VALUE.fullmatch(text):
+        raise ValueError(
+            f"the header {name!r}: {text!r} can't be sent: a name is one word, a value is latin-1 "
+            "without line breaks; correct it in the locustfile"
+        )
+    return f"{name}: {text}\r\n"
+
+
+def basic_auth(user: str | bytes, password: str | bytes) -> str:
+    """Return the Authorization line of RFC 7617, in latin-1 as FastHttpUser has it."""
+    raw = b":".join(
+        part.encode("latin-1") if isinstance(part, str) else part for part in (user, password)
+    )
+    return f"Authorization: Basic {b64encode(raw).decode('ascii')}\r\n"
+
+
+def checked_method(method: str) -> str:
+    """Return the method in capitals; ValueError if it is no token."""
+    if not _TOKEN.fullmatch(method):
+        raise ValueError(f"the method {method!r} can't be sent: a method is one word; correct it")
+    return method.upper()
+
+
+def encode_body(data: Any, json: Any, files: Any) -> tuple[bytes | None, Lines]:
+    """Return the body, and the header lines that describe it unless the locustfile gives its own.
+
+    `data` is str, bytes, a mapping (a form), a file, or an iterable of parts; `json` is used if
+    `data` is empty; `files` makes it multipart/form-data. Files and iterables are read whole.
+    """
+    if files:
+        return _multipart(files, data)
+    if not data:
+        return (None, {}) if json is None else (jsonlib.dumps(json).encode(), _JSON_LINES)
+    if isinstance(data, str):
+        return data.encode(), _content_type("text/plain; charset=utf-8")
+    if isinstance(data, Mapping):
+        form = urlencode(data, doseq=True).encode()
+        return form, _content_type("application/x-www-form-urlencoded; charset=utf-8")
+    return _whole(data), _content_type("application/octet-stream")
+
+
+def _content_type(kind: str) -> Lines:
+    return {"content-type": f"Content-Type: {kind}\r\n"}
+
+
+def _whole(data: Any) -> bytes:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if hasattr(data, "read"):
+        data = [data.read()]
+    parts: Iterable[str | bytes] = data
+    return b"".join(part.encode() if isinstance(part, str) else part for part in parts)
+
+
+def _multipart(files: Any, data: Any) -> tuple[bytes, Lines]:
+    if isinstance(data, str | bytes):
+        raise TypeError("data must be a form (a dict) when files are given: a body is one of both")
+    form = data.items() if isinstance(data, Mapping) else data or []
+    fields: list[Any] = [(name, str(value)) for name, value in form if value is not None]
+    parts = files.items() if isinstance(files, Mapping) else files
+    fields += [(name, _part(name, content)) for name, content in parts]
+    body, content_type = encode_multipart_formdata(fields)
+    return body, _content_type(content_type)
+
+
+def _part(name: str, content: Any) -> tuple[Any, ...]:
+    if not isinstance(content, tuple):
+        content = (getattr(content, "name", name), content)
+    filename, source, *rest = content
+    return filename, source.read() if hasattr(source, "read") else source, *rest[:1]

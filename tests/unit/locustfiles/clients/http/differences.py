@@ -1,0 +1,35 @@
+"""Where FastUser behaves otherwise than FastHttpUser, on purpose. docs/http-user.md has the same.
+
+A test that asks for `by_kind` names one of these; the tests also see that each is documented.
+"""
+
+from typing import TypeVar
+
+T = TypeVar("T")
+
+DIFFERENCES = {
+    "TLS verification": ("accepts any certificate", "verifies, unless `insecure = True`"),
+    "timeout argument": ("becomes a query parameter", "limits this request, in seconds"),
+    "encoded size": ("response_length is of the decoded body", "of the body as received"),
+    "broken coding": ("fails the request at once", "fails where the body is looked at"),
+    "several gzip members": ("gives the first", "gives all, as RFC 1952 has it"),
+    "zstd and stacked codings": ("raises ValueError in the task", "decodes them"),
+    "unknown coding": ("raises ValueError in the task", "fails where the body is looked at"),
+    "empty coded body": ("fails the request", "is an empty body"),
+    "binary text": ("`text` is None when no charset fits", "is UTF-8 with replacements"),
+    "cut-off body": ("status and part of the body, with the error", "status 0, with the error"),
+    "closed without answer": ("tries up to 12 connections", "fails, after one safe retry at most"),
+    "more than was asked for": ("mixes it into the response", "gives the response, then closes"),
+    "switching protocols": ("fails to parse", "gives status 101 as a failure"),
+    "endless header": ("reads until the timeout", "fails at 256 KiB"),
+    "lists in forms": ("sends the list's Python text", "sends the name once for each value"),
+    "credentials in host": ("go to every host", "go to that host only"),
+    "files and iterables": ("are streamed, chunked", "are read first, sent with a length"),
+    "proxies and retries": ("proxy_host, proxy_port, max_retries", "are refused"),
+}
+
+
+def by_kind(kind: str, difference: str, fast_http_user: T, fast_user: T) -> T:
+    """Return what this client is expected to do, where the two differ."""
+    assert difference in DIFFERENCES, f"{difference!r} is not among the listed differences"
+    return fast_user if kind == "FastUser" else fast_http_user
