@@ -33,6 +33,8 @@ CACHES = ("__pycache__", "node_modules", "results")
 LARGEST_RELEASE_BYTES = 1 << 30
 DEFAULT_PLATFORM = "manylinux_2_28_x86_64"
 DEFAULT_PYTHON = "3.11"
+SCRATCH_PREFIX = "loadgen-run-"
+"""As of a run's private directory: the next run removes what a killed process left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def fingerprint(directory: Path) -> str:
 
 def current(locustfile: Path | None = None) -> str:
     """SHA-256 of the release that `build` would make now, without keeping it."""
-    with tempfile.TemporaryDirectory(prefix="loadgen-release-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-release-") as scratch:
         return build(Path(scratch), locustfile).sha256
 
 

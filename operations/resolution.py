@@ -27,7 +27,5 @@ def bucket(milliseconds: float) -> float:
     microseconds = int(milliseconds * 1000 + 0.5)
     if microseconds < _TABLE_SIZE:
         return _TABLE[microseconds] / 1000
-    rounded = int(milliseconds + 0.5)
-    if rounded < _TABLE_SIZE:
-        return float(_TABLE[rounded])
-    return float(_round_count(rounded))
+    # Rounding to whole milliseconds first would round twice: 104.5 to 105, and that to 106.
+    return _round_count(microseconds) / 1000

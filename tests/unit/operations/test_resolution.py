@@ -24,6 +24,7 @@ def test_bucket_keeps_what_locust_rounds_to_zero() -> None:
     assert bucket(0.4) == 0.4
     assert bucket(0.0004) == 0.0
     assert bucket(147.3) == 148.0
+    assert bucket(104.9) == 104.0
     assert bucket(123_456.0) == 124_000.0
 
 
