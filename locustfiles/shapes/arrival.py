@@ -128,9 +128,13 @@ class OpenModelUser(FastHttpUser):
         return 1.0 / float(self._options.arrival_generators)
 
     def on_stop(self) -> None:
-        """Let arrivals under way finish, until Locust's stop timeout ends this greenlet too."""
+        """Let arrivals under way finish within Locust's stop timeout, then end them.
+
+        Locust waits for this method before it looks at its stop timeout, so it is kept here.
+        """
         try:
-            self._under_way.join()
+            gevent.sleep(0)
+            self._under_way.join(timeout=self.environment.stop_timeout or 0)
         finally:
             self._under_way.kill()
 
