@@ -1,5 +1,6 @@
 """When requests of an open model arrive: pure arithmetic on a rate, a share and random draws."""
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -36,12 +37,19 @@ class Arrivals:
         return self.generator.expovariate(1.0) if self.poisson else 1.0
 
     def _reach(self, time: float, arrivals: float, share: float) -> float | None:
-        """Integrate the rate from `time` until it adds up to so many expected arrivals."""
-        while (low := self.rate.at(time)) is not None:
-            high = self.rate.at(time + STEP_SECONDS)
-            mean = share * (low + (low if high is None else high)) / 2
-            if mean * STEP_SECONDS >= arrivals:
-                return time + arrivals / mean
-            arrivals -= mean * STEP_SECONDS
+        """Integrate the rate from `time` until it adds up to so many expected arrivals.
+
+        Steps are short and the rate is straight within one, so the last is solved exactly:
+        low x + slope x^2 / 2 = arrivals.
+        """
+        while (rate := self.rate.at(time)) is not None:
+            following = self.rate.at(time + STEP_SECONDS)
+            low, high = share * rate, share * (rate if following is None else following)
+            in_step = (low + high) / 2 * STEP_SECONDS
+            if 0 < in_step >= arrivals:
+                slope = (high - low) / STEP_SECONDS
+                time += 2 * arrivals / (low + math.sqrt(low * low + 2 * slope * arrivals))
+                return None if self.rate.at(time) is None else time
+            arrivals -= in_step
             time += STEP_SECONDS
         return None

@@ -62,10 +62,10 @@ def test_generators_share_a_rate() -> None:
 
 
 def test_rising_rate_is_followed_and_its_end_ends_the_arrivals() -> None:
-    arrivals = Arrivals(RecordedRate([(0, 0), (10, 20)]), random.Random(1), poisson=False)
+    arrivals = Arrivals(RecordedRate([(0, 0), (10, 200)]), random.Random(1), poisson=False)
     times = list(_times(arrivals))
-    assert len(times) == pytest.approx(100, abs=3)
-    assert len([time for time in times if time < 5]) == pytest.approx(25, abs=2)
+    assert len(times) == pytest.approx(1000, abs=5)
+    assert len([time for time in times if time < 5]) == pytest.approx(250, abs=3)
     assert times[-1] <= 10.25
 
 
@@ -75,3 +75,10 @@ def test_arrivals_repeat_with_the_seed() -> None:
         for seed in (42, 42, 43)
     ]
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_nothing_arrives_at_a_rate_of_zero() -> None:
+    rate = RecordedRate([(0, 0), (10, 0), (10.25, 40), (20, 40)])
+    times = list(_times(Arrivals(rate, random.Random(1), poisson=False)))
+    assert min(times) > 10
+    assert len(times) == pytest.approx(5 + 390, abs=2)
