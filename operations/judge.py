@@ -144,11 +144,15 @@ class Judge:
         return [Totals(begin if slo.window_seconds is None else seen)]
 
     def results(self) -> tuple[SloResult, ...]:
-        """Return the state of each SLO, in the order given; names of `each_name` in their own."""
+        """Return the state of each SLO, in the order given.
+
+        One for each name gives a result for each name that broke it, and one for all that did not.
+        """
         results: list[SloResult] = []
         for index, slo in enumerate(self._slos):
             mine = [tracker for (i, _), tracker in self._trackers.items() if i == index]
-            results += [tracker.result() for tracker in mine or [_Tracker(slo, slo.subject)]]
+            found = [tracker.result() for tracker in mine or [_Tracker(slo, slo.subject)]]
+            results += _together(slo, found) if slo.each_name else found
         return tuple(results)
 
     @property
@@ -158,6 +162,25 @@ class Judge:
             if tracker.slo.abort and tracker.broken_now:
                 return tracker.result().sentence
         return None
+
+
+def _together(slo: Slo, results: list[SloResult]) -> list[SloResult]:
+    """Join the results of names that held into one, the nearest to the limit speaking for all."""
+    held = [result for result in results if result.held]
+    if len(held) < 2:
+        return results
+    nearest = held[0]
+    for result in held[1:]:
+        if slo.worse(result.measured or 0.0, nearest.measured or 0.0):
+            nearest = result
+    text = slo.text()
+    sentence = (
+        f"{nearest.sentence}; {len(held) - 1} more names are further from the limit, or equal"
+    )
+    joined = nearest.model_copy(
+        update={"slo": text, "sentence": sentence, "method": slo.method, "name": slo.name}
+    )
+    return [joined, *(result for result in results if not result.held)]
 
 
 def _groups(

@@ -106,12 +106,11 @@ def _slos(summary: Summary) -> str:
         None: ("unknown", "no data"),
     }
     rows = "".join(
-        f'<tr><td class="long">{escape(slo.slo)}</td>'
-        f'<td class="text {words[slo.held][0]}">{words[slo.held][1]}</td>'
+        f'<tr><td class="text {words[slo.held][0]}">{words[slo.held][1]}</td>'
         f'<td class="text long">{escape(slo.sentence)}</td></tr>'
         for slo in summary.slos
     )
-    head = '<tr><th>SLO</th><th class="text">State</th><th class="text">Measured</th></tr>'
+    head = '<tr><th>State</th><th class="text">Measured, and what is required</th></tr>'
     return f'<h2>SLOs</h2><div class="scroll"><table>{head}{rows}</table></div>'
 
 

@@ -87,11 +87,17 @@ def test_windowed_failure_ratio_is_the_worst_of_all_windows(counts: list[int], s
 
 
 def test_failures_of_one_name_do_not_hide_in_the_total() -> None:
-    entries = [entry("/a", response_times={1.0: 1000}), entry("/b", "POST", {1.0: 10}, failures=5)]
+    entries = [
+        entry("/a", response_times={1.0: 1000}),
+        entry("/c", response_times={1.0: 1000}, failures=3),
+        entry("/b", "POST", {1.0: 10}, failures=5),
+    ]
     total = judged(slo("failure_ratio", at_most=0.01), run([entries]))
     each = judged(slo("failure_ratio", at_most=0.01, each_name=True), run([entries]))
     assert all_held(total)
-    assert [(r.name, r.held) for r in each] == [("/a", True), ("/b", False)]
+    assert [(r.name, r.held) for r in each] == [(None, True), ("/b", False)]
+    assert "failure ratio of GET /c was 0.3 %" in each[0].sentence
+    assert "1 more names are further from the limit" in each[0].sentence
 
 
 def test_names_match_by_method_star_and_tag() -> None:
