@@ -23,7 +23,6 @@ worker is lost the others take over its share.
 import time
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import gevent
@@ -32,7 +31,7 @@ from locust import FastHttpUser, events, task
 
 from locustfiles.clients.timing import Numbers
 from locustfiles.shapes.arrivals import Arrivals
-from locustfiles.shapes.base import AT_ONCE_USERS_PER_SECOND, PlannedShape, add_option
+from locustfiles.shapes.base import AT_ONCE_USERS_PER_SECOND, PlannedShape, add_option, data_file
 from locustfiles.shapes.plans import Plan, Users
 from locustfiles.shapes.rates import ConstantRate, Rate, RecordedRate, read_points
 
@@ -66,7 +65,7 @@ events.init_command_line_parser.add_listener(_add_options)
 def make_rate(options: Namespace) -> Rate:
     """Return the rate that the options name. Raises ValueError when they can't be used."""
     if options.arrival_file:
-        return RecordedRate(read_points(Path(options.arrival_file)))
+        return RecordedRate(read_points(data_file(options.arrival_file)))
     if options.arrival_rate <= 0:
         raise ValueError(f"--arrival-rate is {options.arrival_rate}; it must be above 0")
     return ConstantRate(options.arrival_rate)

@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Any
 
 from locust import LoadTestShape
@@ -20,6 +21,7 @@ from locust.util.timespan import parse_timespan
 from locustfiles.shapes.plans import Plan, Users
 
 AT_ONCE_USERS_PER_SECOND = 100.0
+RELEASE = Path(__file__).parents[2]
 
 
 class PlannedShape(LoadTestShape):
@@ -71,6 +73,13 @@ def run_time_seconds(options: Namespace) -> float | None:
     if not run_time:
         return None
     return float(parse_timespan(run_time) if isinstance(run_time, str) else run_time)
+
+
+def data_file(text: str) -> Path:
+    """Return the file that an option names: from here or, on a fleet, from the release."""
+    path = Path(text)
+    released = RELEASE / path
+    return released if not path.exists() and released.exists() else path
 
 
 def spawn_rate(options: Namespace) -> float:

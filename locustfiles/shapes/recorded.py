@@ -6,11 +6,10 @@
 """
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from locust import events
 
-from locustfiles.shapes.base import PlannedShape, add_option
+from locustfiles.shapes.base import PlannedShape, add_option, data_file
 from locustfiles.shapes.plans import Plan, RateInUsers
 from locustfiles.shapes.rates import RecordedRate, read_points
 
@@ -46,5 +45,5 @@ class RecordedShape(PlannedShape):
         check_rate_options(options)
         if not options.rate_file:
             raise ValueError("--rate-file is not given; give a CSV file of time,rps")
-        points = read_points(Path(options.rate_file))
+        points = read_points(data_file(options.rate_file))
         return RateInUsers(RecordedRate(points, options.rate_speed), options.rate_per_user)

@@ -7,11 +7,10 @@
 """
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from locust import events
 
-from locustfiles.shapes.base import PlannedShape, add_option
+from locustfiles.shapes.base import PlannedShape, add_option, data_file
 from locustfiles.shapes.plans import Plan, RateInUsers
 from locustfiles.shapes.rates import HourlyRate, read_hours, sample_week
 from locustfiles.shapes.recorded import add_rate_options, check_rate_options
@@ -31,5 +30,5 @@ class WeekShape(PlannedShape):
     def make_plan(self, options: Namespace) -> Plan:
         """Read the week. Raises ValueError when its file can't be used."""
         check_rate_options(options)
-        hours = read_hours(Path(options.week_file)) if options.week_file else sample_week()
+        hours = read_hours(data_file(options.week_file)) if options.week_file else sample_week()
         return RateInUsers(HourlyRate(hours, options.rate_speed), options.rate_per_user)

@@ -66,6 +66,15 @@ def test_recording_is_followed(tmp_path: Path) -> None:
     assert _started("recorded", *arguments).tick() == (15, 15)
 
 
+def test_recording_of_the_release_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, option in (("recorded", "--rate-file"), ("arrival", "--arrival-file")):
+        shape = _started(name, option, "experiments/profiles/teastore-low.csv")
+        assert shape.tick() is not None
+
+
 def test_options_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEP_USERS", "8")
     assert _started("steps").tick() == (8, 100)
