@@ -9,6 +9,7 @@ Everything listens on loopback, runs in the foreground's stead, and ends with it
 """
 
 import argparse
+import http.client
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, fields
@@ -69,9 +71,14 @@ def configuration(ports: Ports, rules: Path, scrape_interval: str = "5s") -> str
 
 @contextmanager
 def process(
-    name: str, command: Sequence[str], log: Path, port: int, environment: Mapping[str, str]
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    port: int,
+    environment: Mapping[str, str],
+    ready: str = "/metrics",
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command until the block ends; it listens on `port` when the block begins.
+    """Run a command until the block ends; it answers `GET ready` on `port` when the block begins.
 
     Raises BusyError when another program has the port, OperationError when it doesn't start.
     """
@@ -91,7 +98,7 @@ def process(
             start_new_session=True,
         )
     try:
-        _await_port(name, child, port, log)
+        _await_answer(name, child, port, ready, log)
         yield child
     finally:
         child.terminate()
@@ -119,7 +126,7 @@ def prometheus(directory: Path, port: int, config: str) -> Running:
         f"--storage.tsdb.retention.time={RETENTION}",
         f"--web.listen-address={LOOPBACK}:{port}",
     ]
-    return process("Prometheus", command, directory / "prometheus.log", port, {})
+    return process("Prometheus", command, directory / "prometheus.log", port, {}, "/-/ready")
 
 
 def grafana(directory: Path, port: int, prometheus_port: int) -> Running | None:
@@ -144,7 +151,7 @@ def grafana(directory: Path, port: int, prometheus_port: int) -> Running | None:
     }
     verb = ["server"] if Path(program).name == "grafana" else []
     command = [program, *verb, f"--homepath={home}"]
-    return process("Grafana", command, directory / "grafana.log", port, environment)
+    return process("Grafana", command, directory / "grafana.log", port, environment, "/api/health")
 
 
 def node_exporter(directory: Path, port: int) -> Running | None:
@@ -169,12 +176,22 @@ def _listening(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-def _await_port(name: str, child: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _answers(port: int, path: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}{path}", timeout=2.0):
+            return True
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _await_answer(
+    name: str, child: subprocess.Popen[bytes], port: int, path: str, log: Path
+) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not _listening(port):
+    while not _answers(port, path):
         if child.poll() is not None or time.monotonic() > deadline:
             raise OperationError(
-                f"{name} did not start to listen on {LOOPBACK}:{port}: {last_telling_line(log)}. "
+                f"{name} did not start to answer on {LOOPBACK}:{port}: {last_telling_line(log)}. "
                 f"Its log is {log}."
             )
         time.sleep(0.05)
