@@ -118,6 +118,9 @@ class LocustCollector(Collector):
         locust_worker_memory_bytes{worker="gen1_0"} 8.4934656e+07
         locust_worker_clock_offset_seconds{worker="gen1_0"} -0.0003
         locust_worker_info{release="…",version="2.47.0",worker="gen1_0"} 1.0
+        locust_slo_held{slo="p95 of GET / at most 2 s"} 1.0   (0 when it broke; none without data)
+        locust_slo_measured{slo="p95 of GET / at most 2 s"} 0.31
+        locust_slo_limit{slo="p95 of GET / at most 2 s"} 2.0
         locust_master_cpu_ratio 0.02
         locust_master_memory_bytes 9.1e+07
         locust_test_start_timestamp_seconds 1.79523e+09
@@ -141,6 +144,7 @@ class LocustCollector(Collector):
         if snapshot is not None:
             yield from _run(snapshot)
             yield from _workers(snapshot)
+            yield from _slos(snapshot, self._fold.limits)
             yield _maxima(snapshot, self._fold.limits)
         yield from _counters(view.sums)
 
@@ -225,6 +229,23 @@ def _workers(snapshot: Snapshot) -> Iterator[Metric]:
     for state, count in counts.items():
         workers.add_metric([state], count)
     yield from (workers, users, cpu, memory, offset, identity)
+
+
+def _slos(snapshot: Snapshot, limits: Limits) -> Iterator[Metric]:
+    held = GaugeMetricFamily("locust_slo_held", "Whether an SLO holds so far.", labels=["slo"])
+    measured = GaugeMetricFamily(
+        "locust_slo_measured", "What an SLO speaks of, in its unit.", labels=["slo"]
+    )
+    limit = GaugeMetricFamily("locust_slo_limit", "Limit of an SLO, in its unit.", labels=["slo"])
+    statuses = {limits.clip(status.slo): status for status in snapshot.slos[: limits.names]}
+    for text, status in statuses.items():
+        limit.add_metric([text], status.limit)
+        if status.held is not None:
+            held.add_metric([text], float(status.held))
+        if status.measured is not None:
+            measured.add_metric([text], status.measured)
+    if statuses:
+        yield from (held, measured, limit)
 
 
 def _maxima(snapshot: Snapshot, limits: Limits) -> Metric:

@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +27,8 @@ from locust.runners import MasterRunner, WorkerNode
 from locust.stats import RequestStats
 
 from exporter.ledger import Ledger
-from exporter.snapshot import EntryStatistics, ErrorCount, Snapshot, WorkerStatus
+from exporter.snapshot import EntryStatistics, ErrorCount, SloStatus, Snapshot, WorkerStatus
+from operations.judge import Judge
 from operations.settings import NodeSettings, RunSettings
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ class Publisher:
         self._release = settings.release_directory.resolve().name
         self._send = send
         self._ledger = Ledger()
+        self._judge = Judge(run.slos, run.request_tags) if run else Judge(())
+        self._epoch_began_at = 0.0
         self._process = psutil.Process()
         self._process.cpu_percent()
         self._identity = uuid.uuid4().hex
@@ -124,6 +128,7 @@ class Publisher:
 
     def _begin_epoch(self) -> None:
         self._epochs += 1
+        self._epoch_began_at = time.time()
         self._ledger.begin_epoch()
 
     def _begin_test(self) -> None:
@@ -170,8 +175,15 @@ class Publisher:
     # --- the snapshot --------------------------------------------------------------------------
 
     def publish(self) -> None:
-        """Build and send one snapshot."""
-        self._send(self.snapshot().pack())
+        """Build, judge and send one snapshot."""
+        snapshot = self.snapshot()
+        if snapshot.test_started_at is not None:
+            # After a warm-up's reset the SLOs are about what came since.
+            began = max(snapshot.test_started_at, self._epoch_began_at)
+            self._judge.add(replace(snapshot, test_started_at=began))
+        results = self._judge.results() if snapshot.test_started_at else ()
+        slos = [SloStatus(one.slo, one.held, one.measured, one.limit) for one in results]
+        self._send(replace(snapshot, slos=slos).pack())
 
     def snapshot(self) -> Snapshot:
         """Take the master's whole state."""

@@ -7,7 +7,7 @@ or a new master process), and grow monotonically within it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any
 
@@ -70,6 +70,16 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SloStatus:
+    """One SLO so far, in words; `held` and `measured` (in its unit) are None without data."""
+
+    slo: str
+    held: bool | None
+    measured: float | None
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The master at `time` (Unix seconds, the master's clock).
 
@@ -101,10 +111,11 @@ class Snapshot:
     load_stopped_at: float | None = None
     release: str = ""
     locust_version: str = ""
+    slos: list[SloStatus] = field(default_factory=list)
 
     def pack(self) -> bytes:
         """Serialize to one msgpack map. Copies no map of response times: it runs in the master."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         for name, row_of in _ROWS.items():
             values[name] = [row_of(row) for row in values[name]]
         packed: bytes = msgpack.packb(values)
@@ -112,10 +123,15 @@ class Snapshot:
 
 
 def _row_of(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
-    return attrgetter(*(field.name for field in fields(kind)))
+    return attrgetter(*(one.name for one in fields(kind)))
 
 
-_KINDS = {"workers": WorkerStatus, "entries": EntryStatistics, "errors": ErrorCount}
+_KINDS = {
+    "workers": WorkerStatus,
+    "entries": EntryStatistics,
+    "errors": ErrorCount,
+    "slos": SloStatus,
+}
 _ROWS = {name: _row_of(kind) for name, kind in _KINDS.items()}
 
 

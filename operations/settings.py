@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from operations.slo import Slo
+
 Role = Literal["master", "worker"]
 RUN_FILE = "run.json"
 PUBLISHER_SOCKET = "publisher.sock"
@@ -77,6 +79,9 @@ class RunSettings(_Settings):
     environment: dict[str, str] = {}
     results_directory: Path | None = None
     """Where the master writes stats.csv and locust.html; None on workers."""
+    slos: tuple[Slo, ...] = ()
+    request_tags: dict[str, tuple[str, ...]] = {}
+    """What the master judges while the run goes on, for the metrics."""
     request_log: RequestLogSettings | None = None
     request_log_directory: Path | None = None
     """Where workers write their part of the request log; None: the log is off."""

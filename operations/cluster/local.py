@@ -227,6 +227,8 @@ class LocalCluster:
             master_arguments=plan.master_arguments(workers) if plan else (),
             environment=self._specification.node_environment(os.environ),
             results_directory=plan.directory.resolve() if plan else None,
+            slos=self._specification.slos,
+            request_tags=self._specification.request_tags,
             request_log=self._specification.request_log,
             request_log_directory=plan.directory.resolve() / "requests" if plan else None,
         )

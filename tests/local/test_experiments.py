@@ -120,6 +120,9 @@ def test_an_slo_marked_abort_ends_the_run_at_once(loadgen: Runner) -> None:
     assert "at least 1000/s is required" in run.summary["slos"][0]["sentence"]
     assert '<failure message="throughput' in (run.directory / "junit.xml").read_text()
     assert "did not hold" in (run.directory / "report.html").read_text()
+    metrics = (run.directory / "metrics.prom").read_text()
+    broken = r'^locust_slo_held\{slo="throughput of all requests .*"\} 0\.0$'
+    assert re.search(broken, metrics, re.MULTILINE)
 
 
 def test_a_warm_up_is_not_in_the_numbers(loadgen: Runner) -> None:

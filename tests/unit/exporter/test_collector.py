@@ -5,6 +5,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from exporter.collector import LocustCollector, worker_label
+from exporter.snapshot import SloStatus
 from tests.unit.exporter.samples import SNAPSHOT, WORKER, entry
 
 GOLDEN = Path(__file__).with_name("exposition.prom")
@@ -31,7 +32,8 @@ def test_exposition_of_one_snapshot_is_the_golden_one() -> None:
 
 def test_the_docstring_shows_every_sample_of_the_exposition() -> None:
     collector = LocustCollector(Clock())
-    collector.update(replace(SNAPSHOT, test_stopped_at=1001.0))
+    slo = SloStatus("p95 of GET / at most 2 s", True, 0.31, 2.0)
+    collector.update(replace(SNAPSHOT, test_stopped_at=1001.0, slos=[slo]))
     names = set(re.findall(r"^(locust_\w+)", exposition(collector), re.MULTILINE))
     shown = set(
         re.findall(r"^ +(locust_\w+)", LocustCollector.overview.__doc__ or "", re.MULTILINE)
@@ -84,3 +86,17 @@ def test_histogram_counts_are_cumulative_and_exact() -> None:
     assert 'locust_response_time_seconds_bucket{le="0.0151",method="GET",name="/"} 7.0' in text
     assert 'locust_response_time_seconds_count{method="GET",name="/"} 7.0' in text
     assert 'locust_response_time_seconds_sum{method="GET",name="/"} 0.084' in text
+
+
+def test_slos_are_shown_with_their_limits_once_they_have_data() -> None:
+    collector = LocustCollector(clock=lambda: 1000.0)
+    slos = [
+        SloStatus("p95 of all requests at most 2 s", True, 0.3, 2.0),
+        SloStatus("failure ratio of all requests at most 1 %", False, 0.5, 0.01),
+        SloStatus("p95 of /typo at most 2 s", None, None, 2.0),
+    ]
+    collector.update(replace(SNAPSHOT, slos=slos))
+    found = {f.name: f.samples for f in collector.collect() if f.name.startswith("locust_slo")}
+    assert [sample.value for sample in found["locust_slo_held"]] == [1.0, 0.0]
+    assert [sample.value for sample in found["locust_slo_limit"]] == [2.0, 0.01, 2.0]
+    assert found["locust_slo_measured"][0].labels == {"slo": "p95 of all requests at most 2 s"}
