@@ -63,6 +63,7 @@ def simulate(seed: int, settings: StudySettings | None = None) -> list[Response]
     device, responses = _Device(seed, settings), list[Response]()
     while device.now < settings.duration:
         triggered = device.now
-        responses.append(Response(triggered, device.client.deliver().seconds))
+        delivery = device.client.deliver()
+        responses.append(Response(triggered, delivery.seconds, delivery.attempts > 1))
         device.sleep(settings.interval)
     return responses

@@ -5,6 +5,7 @@ limits, average at most 10 s and maximum at most 30 s, are those of the study (M
 10.1007/978-3-030-68110-4_9), its authors' reading of EN 50136 and not the standard's wording.
 """
 
+import bisect
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +25,14 @@ WORST = 8
 
 @dataclass(frozen=True)
 class Response:
-    """One transaction: seconds from the run's first trigger to its own, and to its end."""
+    """One transaction: seconds from the run's first trigger to its own, and to its end.
+
+    `refused` tells whether an attempt failed meanwhile: an outage, not a stall of a machine.
+    """
 
     at: float
     seconds: float
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,24 @@ def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[Response]:
             f"the request log has no rows of method {TRANSACTION}: give a run of "
             "locustfiles/alarm_devices.py"
         )
+    failed = log.filter((pl.col("method") != TRANSACTION) & pl.col("error").is_not_null())
+    failures = failed["start_us"].sort().to_list()
     first = frame["start_us"][0]
     scale = speed / 1e6
     return [
-        Response((start - first) * scale, duration * scale)
+        Response((start - first) * scale, duration * scale, _any(failures, start, start + duration))
         for start, duration in frame.select("start_us", "duration_us").iter_rows()
     ]
+
+
+def _any(times: list[int], start: int, end: int) -> bool:
+    following = bisect.bisect_left(times, start)
+    return following < len(times) and times[following] <= end
+
+
+def stalls(responses: Sequence[Response]) -> list[Response]:
+    """Return responses above the average's limit that no outage explains."""
+    return [one for one in responses if one.seconds > AVERAGE_SECONDS_MAX and not one.refused]
 
 
 def evaluate(responses: Sequence[Response]) -> StudyFigures:

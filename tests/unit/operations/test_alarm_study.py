@@ -14,7 +14,7 @@ SPREADS = [Spread("above_average_limit", 24, 26), Spread("above_maximum_limit", 
 
 
 def test_published_figures_deviate_from_themselves_in_nothing() -> None:
-    assert deviations(PUBLISHED, SPREADS) == []
+    assert deviations(PUBLISHED, SPREADS, PUBLISHED) == []
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,8 @@ def test_published_figures_deviate_from_themselves_in_nothing() -> None:
     ],
 )
 def test_each_figure_that_is_off_is_told(change: dict[str, float], sentence: str) -> None:
-    (told,) = deviations(replace(PUBLISHED, **change), SPREADS)  # type: ignore[arg-type]
+    changed = replace(PUBLISHED, **change)  # type: ignore[arg-type]
+    (told,) = deviations(changed, SPREADS, changed)
     assert told.startswith(sentence)
 
 
@@ -58,3 +59,11 @@ def test_report_keeps_table_and_pictures_with_the_run(
     assert "The published hour is reproduced." in text
     assert text in capsys.readouterr().out
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_stall_of_the_machine_is_told_and_not_taken_for_an_outage(tmp_path: Path) -> None:
+    responses = simulate(42, StudySettings(overhead=0.008))
+    stalled = [*responses[:-1], replace(responses[-1], seconds=11.0)]
+    exact = [Spread("above_average_limit", 25, 25)]
+    assert report(stalled, exact, tmp_path) == []
+    assert "is no outage's: a machine stalled" in (tmp_path / "alarm-study.txt").read_text()

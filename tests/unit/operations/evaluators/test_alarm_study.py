@@ -15,6 +15,7 @@ from operations.evaluators.alarm_study import (
     draw_devices,
     draw_study,
     evaluate,
+    stalls,
     transactions,
     worst,
 )
@@ -51,6 +52,17 @@ def test_transactions_are_the_acknowledged_alarms_by_trigger() -> None:
         (6_000_000, 9_000_000, "ALARM", "not acknowledged"),
     )
     assert transactions(log) == [Response(0.0, 3.0), Response(4.0, 2.0)]
+
+
+def test_outages_are_told_from_stalls_by_the_attempts_that_failed() -> None:
+    log = _log(
+        (0, 30_000_000, "ALARM", None),
+        (5_000_000, 1_000, "POST", "500"),
+        (40_000_000, 12_000_000, "ALARM", None),
+        (60_000_000, 1_000, "POST", "500"),
+    )
+    assert [one.refused for one in transactions(log)] == [True, False]
+    assert stalls(transactions(log)) == [Response(40.0, 12.0)]
 
 
 def test_time_scaled_runs_are_scaled_back() -> None:
