@@ -47,6 +47,7 @@ def evaluate(run: Path, settings: EvaluationSettings) -> str:
         "percentiles": log_pictures.draw_percentiles(log),
         "distribution": log_pictures.draw_distribution(log, settings.limits),
         "throughput": log_pictures.draw_throughput(log),
+        "users": log_pictures.draw_users(load_record(run).points),
         "failures": log_pictures.draw_failures(log),
     }
     alarms = log.filter(pl.col("method") == alarm_study.TRANSACTION)
@@ -60,7 +61,11 @@ def evaluate(run: Path, settings: EvaluationSettings) -> str:
     slowest = log_pictures.slowest(log, SLOWEST)
     slowest.write_csv(directory / "slowest.csv")
     log_pictures.failures_by_cause(log).write_csv(directory / "causes.csv")
-    said = [_counts(log, settings.limits), _omission(run, settings.interval_seconds)]
+    said = [
+        _sampling(run),
+        _counts(log, settings.limits),
+        _omission(run, settings.interval_seconds),
+    ]
     if responses:
         said.append(alarm_study.describe(alarm_study.evaluate(responses), responses))
     said.append(f"pictures and tables: {directory}")
@@ -73,6 +78,14 @@ def _measured(run: Path) -> pl.DataFrame:
     if started is None:
         return log
     return log.filter(pl.col("start_us") >= int(started.timestamp() * 1e6))
+
+
+def _sampling(run: Path) -> str:
+    kept = load_summary(run).specification.get("request_log")
+    ratio = kept.get("sampling_ratio", 1) if isinstance(kept, dict) else 1
+    if not isinstance(ratio, int | float) or ratio >= 1:
+        return ""
+    return f"a sample of {100 * ratio:g} % of the requests, so rare ones may be missing"
 
 
 def _counts(log: pl.DataFrame, limits: Sequence[float]) -> str:

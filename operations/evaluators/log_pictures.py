@@ -10,6 +10,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from operations.evaluators.pictures import COLOURS, DASHES, draw_limits, new_picture
+from operations.timeline import Point
 
 PERCENTILES = (0.5, 0.95, 0.99)
 POINTS_MAX = 20_000
@@ -127,6 +128,17 @@ def draw_throughput(log: pl.DataFrame, window_seconds: float = 1) -> Figure:
     axes.plot(frame["window"], frame["failures"], "--", color=COLOURS[1], label="failures")
     axes.set_ylim(bottom=0)
     axes.legend(loc="lower left")
+    return figure
+
+
+def draw_users(points: Sequence[Point]) -> Figure:
+    """Draw the users over time, from the run's snapshots."""
+    figure, axes = new_picture("Users", "time (s)", "users")
+    if points:
+        start = points[0].time - points[0].seconds
+        times = [point.time - start for point in points]
+        axes.step(times, [point.users for point in points], color=COLOURS[0], where="post")
+    axes.set_ylim(bottom=0)
     return figure
 
 

@@ -63,7 +63,8 @@ def test_report_escapes_whatever_came_from_outside(text: str) -> None:
     hostile = f"<script>{text}</script>"
     errors = [ErrorCount("GET", hostile, hostile, 2)]
     slo = SloResult(slo=hostile, held=False, measured=1, limit=1, unit="s", sentence=hostile)
-    data = ReportData(summary("failed", (hostile,), (slo,)), points(2), [entry(hostile)], errors)
+    run = summary("failed", (hostile,), (slo,)).model_copy(update={"run_id": hostile})
+    data = ReportData(run, points(2), [entry(hostile)], errors)
     assert "script" not in read(build_report(data)).tags
 
 

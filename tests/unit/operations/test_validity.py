@@ -110,6 +110,12 @@ def test_arrivals_that_were_not_sent_are_named() -> None:
     assert "from 08:01:00 UTC 300 arrivals were not sent" in sentence
 
 
+def test_arrivals_that_were_not_sent_do_not_count_as_sent() -> None:
+    reasons = found(arrivals(27_000, 3_000), 500)
+    assert [reason.kind for reason in reasons] == ["arrival_rate", "arrival_rate"]
+    assert any("27,000 requests were sent" in reason.sentence for reason in reasons)
+
+
 def test_an_arrival_rate_that_was_reached_is_no_reason() -> None:
     assert found(arrivals(29_500), 500) == []
     assert found(arrivals(29_500, method="GET"), 500) == []
