@@ -12,7 +12,7 @@ module: node_facts
 short_description: Learn what a host has of a fleet
 description:
   - Returns C(free_bytes) below I(software), C(run_under_way), C(links) of I(software),
-    C(missing) of I(packages), C(installed) by an earlier deploy, and whether C(firewalld) is active.
+    C(missing) of I(packages), C(installed) by an earlier deploy, and whether C(firewalld) runs.
 options:
   software:
     description: Where releases and virtual environments live.
