@@ -16,8 +16,9 @@ def read(role: str, path: str) -> dict[str, Any]:
 
 
 def options(role: str) -> dict[str, dict[str, Any]]:
-    entry: dict[str, dict[str, dict[str, Any]]] = read(role, "meta/argument_specs.yml")
-    return entry["argument_specs"]["main"].get("options", {})
+    entry = read(role, "meta/argument_specs.yml")
+    found: dict[str, dict[str, Any]] = entry["argument_specs"]["main"].get("options") or {}
+    return found
 
 
 @pytest.mark.parametrize("role", NAMES)
