@@ -60,7 +60,7 @@ docs/experiment.schema.json: operations/experiment.py operations/specification.p
 	$(BIN)/python -c 'from operations.experiment import schema; print(schema(), end="")' > $@
 
 # --- monitoring ------------------------------------------------------------------------------
-.PHONY: watch monitoring dashboards test-monitoring
+.PHONY: watch monitoring dashboards pictures test-monitoring
 watch: $(VENV)/.node ## Watch the running test: Grafana's address, or live in this terminal
 	@exec $(BIN)/python -m operations.watch $(WATCH_OPTIONS)
 
@@ -69,6 +69,9 @@ monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on thi
 
 dashboards: $(VENV)/.dev ## Write Grafana's dashboards from their code
 	$(BIN)/python -m exporter.grafana
+
+pictures: $(VENV)/.dev ## Draw the documentation's pictures of the live view and the dashboards
+	PYTHONPATH=. $(BIN)/python docs/pictures/dashboards.py
 
 test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a real Prometheus
 	$(BIN)/pytest tests/unit/exporter tests/monitoring

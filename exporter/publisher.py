@@ -60,8 +60,10 @@ class Publisher:
         self._environment: Environment = runner.environment
         self._run_id = run.run_id if run else ""
         self._named_run = run is not None
-        self._locustfile = ",".join(run.locustfiles) if run else settings.locustfile
-        self._release = settings.release_directory.resolve().name
+        names = run.locustfiles if run else (settings.locustfile,)
+        release = settings.release_directory.resolve()
+        self._locustfile = ",".join(_within(release, name) for name in names)
+        self._release = release.name
         self._send = send
         self._ledger = Ledger()
         self._judge = Judge(run.slos, run.request_tags) if run else Judge(())
@@ -291,6 +293,12 @@ def _errors(stats: RequestStats) -> list[ErrorCount]:
         )
         for error in islice(stats.errors.values(), MAX_ERRORS)
     ]
+
+
+def _within(release: Path, name: str) -> str:
+    """Name a locustfile as in the release, where it lies there; its own path elsewhere."""
+    path = Path(name)
+    return str(path.relative_to(release)) if path.is_relative_to(release) else name
 
 
 def _without_secrets(host: str) -> str:

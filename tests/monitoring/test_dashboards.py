@@ -15,7 +15,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.grafana.__main__ import DIRECTORY, as_json, dashboards
-from tests.monitoring.watched import Watched, watching
+from tests.monitoring.watched import Watched, filled, watching
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(dashboards())
@@ -76,34 +76,6 @@ def test_uids_are_stable_and_refer_to_the_provisioned_datasource() -> None:
     for name in NAMES:
         for panel in panels(name):
             assert panel.get("datasource", {}).get("uid") in ("loadgen-prometheus", None)
-
-
-def filled(expression: str, watched: Watched) -> str:
-    """Put values where Grafana would."""
-    starts = [
-        watched.prometheus.value(
-            f"max(max_over_time(locust_test_start_timestamp_seconds[20s] @ {run.moment}))"
-        )
-        for run in (watched.first, watched.second)
-    ]
-    assert starts[0] is not None
-    assert starts[1] is not None
-    values = {
-        "${offset}": str(round(starts[1] - starts[0])),
-        "$run_a": watched.second.summary["run_id"],
-        "$run_b": watched.first.summary["run_id"],
-        "$run": watched.second.summary["run_id"],
-        "$method": ".*",
-        "$name": ".*",
-        "$worker": ".*",
-        "$host": ".*",
-        "$__rate_interval": "10s",
-        "$__range": "300s",
-    }
-    for variable, value in values.items():
-        expression = expression.replace(variable, value)
-    assert "$" not in expression
-    return expression
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,14 @@ def loadgen(results: Path, exporter_port: int, *options: str) -> WatchedRun:
 
 
 @contextmanager
-def watching(directory: Path) -> Iterator[Watched]:
-    """Run twice under a Prometheus that scrapes every second; it stays up in the block."""
+def watching(
+    directory: Path, *options: str, started: Callable[[int], None] = lambda _: None
+) -> Iterator[Watched]:
+    """Run twice under a Prometheus that scrapes every second; it stays up in the block.
+
+    `options` are `loadgen run`'s, after the harness's own. `started` is told the exporter's port
+    before the first run.
+    """
     ports = monitoring.Ports(*(free_port() for _ in range(5)))
     results = directory / "results"
     results.mkdir()
@@ -70,9 +76,10 @@ def watching(directory: Path) -> Iterator[Watched]:
         node,
     ):
         prometheus = Prometheus(ports.prometheus)
+        started(ports.exporter)
         runs = []
         for _ in range(2):
-            run = loadgen(results, ports.exporter)
+            run = loadgen(results, ports.exporter, *options)
             moment = await_(lambda: _last_load(prometheus), "load in Prometheus")
             assert moment is not None
             runs.append(WatchedRun(run.summary, moment, run.metrics))
@@ -86,3 +93,31 @@ def _last_load(prometheus: Prometheus) -> float | None:
     """Return the last moment at which every user was running."""
     moment = "max(max_over_time(timestamp(locust_users == 6)[2m:1s]))"
     return prometheus.value(moment)
+
+
+def filled(expression: str, watched: Watched) -> str:
+    """Put values where Grafana would."""
+    starts = [
+        watched.prometheus.value(
+            f"max(max_over_time(locust_test_start_timestamp_seconds[20s] @ {run.moment}))"
+        )
+        for run in (watched.first, watched.second)
+    ]
+    assert starts[0] is not None
+    assert starts[1] is not None
+    values = {
+        "${offset}": str(round(starts[1] - starts[0])),
+        "$run_a": watched.second.summary["run_id"],
+        "$run_b": watched.first.summary["run_id"],
+        "$run": watched.second.summary["run_id"],
+        "$method": ".*",
+        "$name": ".*",
+        "$worker": ".*",
+        "$host": ".*",
+        "$__rate_interval": "10s",
+        "$__range": "300s",
+    }
+    for variable, value in values.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression
+    return expression
