@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from operations import archive, release, verbs
+from operations import annotations, archive, release, verbs
 from operations.cluster.local import LocalCluster
 from operations.errors import LoadgenError, OperationError
 from operations.experiment import Experiment, load_experiment
@@ -101,6 +101,7 @@ def _run_once(
 ) -> Summary:
     names = {"LOADGEN_RUN_ID": run_id, "LOADGEN_HOST": specification.host or ""}
     environment = {**os.environ, **names}
+    annotations.check(environment)
     run_hooks("before", experiment.before, environment)
     summary, _ = execute(
         specification,
@@ -114,6 +115,8 @@ def _run_once(
         versions(specification),
         run_id,
     )
+    if fault := annotations.post(summary, environment):
+        print(f"loadgen: {fault}", file=sys.stderr)
     run_hooks("after", experiment.after, environment)
     return summary
 

@@ -61,8 +61,9 @@ def draw(name: str, watched: Watched, start: float, end: float) -> Path:
     content = json.loads((DIRECTORY / f"{name}.json").read_text())
     panels = [panel for panel in content["panels"] if panel["type"] != "row"]
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
-    figure = plt.figure(figsize=(15, height * 0.36))
-    grid = GridSpec(height, COLUMNS, figure=figure, hspace=2.6, wspace=2.4, top=0.96, bottom=0.03)
+    inches = height * 0.36
+    figure = plt.figure(figsize=(15, inches))
+    grid = GridSpec(height, COLUMNS, figure=figure, hspace=2.6, wspace=2.4, top=1 - 0.7 / inches)
     for panel in panels:
         place = panel["gridPos"]
         rows = slice(place["y"], place["y"] + place["h"] - 1)
@@ -70,7 +71,7 @@ def draw(name: str, watched: Watched, start: float, end: float) -> Path:
         axes.set_title(panel["title"], fontsize=9, loc="left")
         kinds = {"stat": _stat, "timeseries": _lines, "heatmap": _heatmap, "table": _table}
         kinds.get(panel["type"], _nothing)(axes, panel, watched, (start, end))
-    figure.suptitle(f"{content['title']}: {content['description']}", fontsize=12, y=0.995)
+    figure.suptitle(f"{content['title']}: {content['description']}", fontsize=12, y=1.0)
     file = PICTURES / f"dashboard-{name}.png"
     figure.savefig(file, dpi=70, bbox_inches="tight")
     plt.close(figure)
@@ -167,6 +168,7 @@ def _table(axes: Axes, panel: dict[str, Any], watched: Watched, _span: Span) -> 
         )
         table.auto_set_font_size(False)
         table.set_fontsize(7)
+        table.auto_set_column_width(list(range(len(heads))))
 
 
 def _nothing(axes: Axes, panel: dict[str, Any], _watched: Watched, _span: Span) -> None:
