@@ -93,7 +93,8 @@ def parse(arguments: Sequence[str]) -> Options:
             f"--listen {given.listen} can be reached from other machines, so --tls-certificate, "
             "--tls-key and --client-ca must all be given; or listen on 127.0.0.1."
         )
-    certificates = tuple(given.watch_certificate) + ((tls.certificate,) if tls else ())
+    watched = [*given.watch_certificate, *([tls.certificate] if tls else [])]
+    certificates = tuple(dict.fromkeys(watched))
     return Options(
         given.subscribe,
         host,
