@@ -10,15 +10,19 @@ The client's hot path. What keeps it short:
   `[BEGIN, status, body part, ..., COMPLETE]`. A negative status says that the connection ends with
   the message. Headers are parsed from `raw` later, and only when somebody looks at them.
 
-Times are `time.perf_counter()` seconds.
+Times are `time.perf_counter()` seconds. A response's end is when the kernel received it, not when
+this process got round to reading it: a busy generator would count its own delay as the target's.
+The kernel's stamp is of another clock, so what is taken over from it is the time since then.
 """
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from math import inf
 from ssl import SSLSession
-from time import perf_counter
+from struct import Struct
+from time import perf_counter, time
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -37,6 +41,10 @@ MAX_HEAD_BYTES = 262144
 _BEGIN = "begin"
 _COMPLETE = "complete"
 _WRITABLE = "writable"
+_SO_TIMESTAMPING = 37  # asm-generic/socket.h
+_ON_ARRIVAL = 1 << 3 | 1 << 4  # software stamps of received data (linux/net_tstamp.h)
+_STAMP_BYTES = socket.CMSG_SPACE(3 * 16)
+_unpack_time = Struct("qq").unpack_from
 _TCP_ESTABLISHED = 1  # linux/tcp.h
 _FIRST_FINAL_STATUS = 200
 _SWITCHING_PROTOCOLS = 101
@@ -61,7 +69,9 @@ class Connection:
         self.complete = True
         self._sock = sock
         self._send_bytes = sock.send
-        self._receive_bytes = sock.recv
+        self._receive_message = sock.recvmsg
+        with suppress(OSError):  # a kernel that can't leaves the process's own clock
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _ON_ARRIVAL)
         self._suspend = hub.switch
         self._greenlet: Any = None
         self._deadline = self._timer_due = inf
@@ -90,6 +100,7 @@ class Connection:
         self.reusable = True
         self._head_only = head_only
         self._timeout = timeout
+        self._sent_at = now
         self._deadline = now + timeout
         if self._deadline < self._timer_due:
             self._arm(timeout)
@@ -147,12 +158,19 @@ class Connection:
     def _read(self) -> bytes | None:
         """Return what has arrived, b"" at the end of the stream, None if there is nothing yet."""
         try:
-            return self._receive_bytes(RECEIVE_BYTES)
+            data, ancillary, _, _ = self._receive_message(RECEIVE_BYTES, _STAMP_BYTES)
         except BlockingIOError:
             return None
+        wall = time()  # read first: what happens in between must not shorten the response time
+        self.received_at = perf_counter()
+        if ancillary:
+            seconds, nanoseconds = _unpack_time(ancillary[0][2])
+            lag = wall - seconds - nanoseconds * 1e-9
+            if 0 < lag < self.received_at - self._sent_at:
+                self.received_at -= lag
+        return data
 
     def _take(self, data: bytes) -> None:
-        self.received_at = perf_counter()
         if not data:
             self._end()
             return

@@ -39,7 +39,7 @@ class TlsConnection(Connection):
 
     def handshake(self, now: float, timeout: float) -> None:
         """Shake hands; `timeout` is for each wait. Raises OSError (ssl.SSLError is one)."""
-        self._timeout, self._deadline = timeout, now + timeout
+        self._timeout, self._sent_at, self._deadline = timeout, now, now + timeout
         self._arm(timeout)
         self.complete = False
         try:

@@ -1,6 +1,7 @@
 """FastUser: FastHttpUser's interface on this package's client."""
 
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from ssl import SSLContext
 from typing import Any, ClassVar
 
@@ -90,7 +91,7 @@ class FastUser(User, RestMixin[RestResponse]):
             resolver=self.resolver,
             timeouts=Timeouts(self.connection_timeout, self.network_timeout),
             concurrency=self.concurrency,
-            context=factory or (lambda: shared_context(self.insecure)),
+            context=cache(factory) if factory else partial(shared_context, self.insecure),
         )
 
     def _refuse_unsupported(self) -> None:
