@@ -38,14 +38,14 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
 # --- runs ------------------------------------------------------------------------------------
 # Variables carry Locust's names; the command line wins over the environment, as make does it.
 RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES \
-  STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS \
+  STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS INVENTORY \
   EXPERIMENT WARM_UP ARRIVAL_RATE
 # Some shells export HOST as this machine's name, so that one counts only when it is typed.
 given = $(if $(filter HOST,$(1)),$(filter command%,$(origin HOST)),$($(1)))
 option = $(if $(call given,$(1)),--$(subst _,-,$(shell echo $(1) | tr A-Z a-z)) '$(subst ','\'',$($(1)))')
 
 .PHONY: run-distributed simulator
-run-distributed: $(VENV)/.node $(if $(EXPERIMENT),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
+run-distributed: $(VENV)/.node $(if $(INVENTORY),$(VENV)/.controller) $(if $(EXPERIMENT),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
 	@exec $(BIN)/loadgen run $(foreach name,$(RUN_OPTIONS),$(call option,$(name))) $(LOCUST_OPTIONS)
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
@@ -124,6 +124,17 @@ lock: $(VENV)/.dev ## Renew the hash-locked requirements
 	for role in node target controller dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done
+
+# --- fleet: what runs there -------------------------------------------------------------------
+FLEET_OPTIONS = INVENTORY RESULTS HOST_LIMIT LINES
+.PHONY: status stop logs drain
+status: ## Tell what each host of a fleet is doing: INVENTORY=inventory/<name>
+stop: ## End the run that is under way on a fleet, and collect it: INVENTORY
+logs: ## Print the newest journal lines of a fleet's hosts: INVENTORY [HOST_LIMIT LINES]
+drain: ## Take worker hosts out of a run under way: INVENTORY HOST_LIMIT=worker2
+status stop logs drain: $(VENV)/.controller
+	@$(if $(INVENTORY),,echo "make $@ needs INVENTORY=; these are here: $(filter-out %.md,$(wildcard inventory/*))" >&2; exit 2)
+	@exec $(BIN)/loadgen $@ $(foreach name,$(FLEET_OPTIONS),$(call option,$(name)))
 
 # --- lab: real hosts on this machine ----------------------------------------------------------
 LAB_WORKERS ?= 3

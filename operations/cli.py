@@ -4,11 +4,13 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from operations import annotations, archive, release, verbs
+from operations.cluster.base import Cluster
 from operations.cluster.local import LocalCluster
 from operations.errors import LoadgenError, OperationError
 from operations.experiment import Experiment, load_experiment
@@ -32,6 +34,13 @@ EXAMPLES = """examples:
 
 exit codes: 0 passed, 1 an SLO did not hold, 2 usage, 3 invalid measurement, 4 a machine or a
 process failed, 130 interrupted (results are kept)"""
+
+FLEET_VERBS = {
+    "status": "tell what each host of a fleet is doing",
+    "stop": "end the run that is under way on a fleet, and collect it",
+    "logs": "print the newest journal lines of every host of a fleet",
+    "drain": "take worker hosts out of a run under way, last statistics first",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -105,7 +114,7 @@ def _run_once(
     run_hooks("before", experiment.before, environment)
     summary, _ = execute(
         specification,
-        LocalCluster(specification),
+        _cluster(specification, options.inventory),
         options.results.absolute(),
         interruption,
         Progress(
@@ -119,6 +128,16 @@ def _run_once(
         print(f"loadgen: {fault}", file=sys.stderr)
     run_hooks("after", experiment.after, environment)
     return summary
+
+
+def _cluster(specification: RunSpecification, inventory: Path | None) -> Cluster:
+    if inventory is None:
+        return LocalCluster(specification)
+    # As in _on_fleet.
+    from operations.cluster.fleet import FleetCluster  # noqa: PLC0415
+    from operations.inventory import load_inventory  # noqa: PLC0415
+
+    return FleetCluster(specification, load_inventory(inventory))
 
 
 def describe_briefly(summary: Summary) -> str:
@@ -192,10 +211,27 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(verb=run)
     verb = verbs_parser.add_parser("resume", help="go on with a sweep or search that was ended")
     verb.add_argument("directory", type=Path, help="results/<series>")
+    verb.add_argument("--inventory", type=Path, help="go on on this fleet")
     verb.add_argument("--quiet", "-q", action="store_true", help="print verdicts only")
     verb.set_defaults(verb=resume)
     verbs.add_verbs(verbs_parser)
+    for name, text in FLEET_VERBS.items():
+        verb = verbs_parser.add_parser(name, help=text)
+        add = verb.add_argument
+        add("--inventory", type=Path, required=True, help="the fleet's inventory")
+        add("--results", type=Path, default=Path("results"), help="where results go (results)")
+        add("--host-limit", required=name == "drain", help="logs, drain: these hosts, with commas")
+        add("--lines", type=int, default=200, help="logs: the newest lines of each unit (200)")
+        verb.set_defaults(verb=_on_fleet, name=name)
     return parser
+
+
+def _on_fleet(options: argparse.Namespace) -> int:
+    # SSH takes a moment to import, and needs a controller's packages.
+    from operations import fleet_verbs  # noqa: PLC0415
+
+    carry_out: Callable[[argparse.Namespace], int] = getattr(fleet_verbs, options.name)
+    return carry_out(options)
 
 
 def _add_run_options(verb: argparse.ArgumentParser) -> None:
@@ -203,6 +239,7 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
     add = verb.add_argument
     add("--experiment", type=Path, help="experiment file; the options below win over its fields")
     add("--quiet", "-q", action="store_true", help="print the verdict only")
+    add("--inventory", type=Path, help="run on this fleet instead of this machine")
     add("--warm-up", help="load that comes before the run time and isn't measured (0s)")
     add("--arrival-rate", help="arrivals a second of an open-model locustfile")
     add(

@@ -22,7 +22,6 @@ from operations.results import Outcome, write_results
 from operations.slo import clock
 from operations.specification import RunSpecification
 from operations.summary import Summary
-from operations.target import require_answer
 from operations.timeline import Timeline
 from operations.validity import Validity, default_checks
 
@@ -111,6 +110,40 @@ def execute(
         cluster.kill()
 
 
+def take_over(
+    plan: Plan,
+    cluster: Cluster,
+    interruption: Interruption,
+    progress: Progress,
+    versions: Mapping[str, str],
+) -> Summary:
+    """End a run that another process started, collect it and judge what is still to be seen.
+
+    OperationError when the master says nothing of it.
+    """
+    run = plan.specification
+    checks = default_checks(cluster.release, versions["locust"], run.arrival_rate)
+    course = Course(Judge(run.slos, run.request_tags), Validity(checks))
+    try:
+        _wait_for_word(course, cluster)
+        _stop(plan, course, cluster, interruption, progress)
+        course.faults.update(cluster.finish())
+        return _conclude(plan, cluster, course, interruption, versions)
+    finally:
+        progress.close()
+        cluster.kill()
+
+
+def _wait_for_word(course: Course, cluster: Cluster) -> None:
+    deadline = time.monotonic() + SILENCE_SECONDS
+    while course.last is None:
+        snapshot = cluster.next_snapshot(POLL_SECONDS)
+        if snapshot:
+            course.take(snapshot)
+        if time.monotonic() > deadline:
+            raise OperationError(f"the master has said nothing for {SILENCE_SECONDS:.0f} s")
+
+
 def _plan(
     specification: RunSpecification,
     cluster: Cluster,
@@ -136,9 +169,9 @@ def _plan(
     if host is None and not own:
         host = cluster.default_host(inspection.simulator)
         progress.step(f"No HOST given: loading the bundled target at {host}")
-        require_answer(str(host), patience_seconds=TARGET_START_SECONDS)
+        cluster.require_target(str(host), TARGET_START_SECONDS, verify=True)
     elif host and not specification.skip_target_check:
-        require_answer(host, verify=not specification.insecure_target)
+        cluster.require_target(host, 0.0, verify=not specification.insecure_target)
     directory = archive.create_run_directory(results, run_id)
     return Plan(run_id, specification, host or "", bool(inspection.shapes), directory)
 

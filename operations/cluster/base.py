@@ -81,6 +81,10 @@ class Cluster(Protocol):
         """
         ...
 
+    def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
+        """Ask the target from where the load will come; TargetError when it doesn't answer."""
+        ...
+
     def start(self, plan: Plan) -> None:
         """Start fresh processes for the run; return without waiting for them."""
         ...

@@ -25,6 +25,7 @@ from operations.inspection import Inspection, parse_inspection
 from operations.processes import Child, end_all
 from operations.settings import RUN_FILE, NodeSettings, RunSettings, WebSettings
 from operations.specification import MAXIMUM_USERS_PER_WORKER, RunSpecification
+from operations.target import require_answer
 
 LOOPBACK = "127.0.0.1"
 PROJECT = Path(__file__).resolve().parents[2]
@@ -92,11 +93,10 @@ class LocalCluster:
         ):
             require_free_port(option, port)
 
-    def default_host(self, simulator: str | None) -> str | None:
-        """Start the bundled target on a free port of loopback."""
+    def default_host(self, simulator: str | None, address: str = LOOPBACK) -> str | None:
+        """Start the bundled target on a free port of this machine."""
         name = self._specification.simulator or simulator or "hello"
-        port = free_port()
-        listen = f"{LOOPBACK}:{port}"
+        listen = f"{address}:{free_port(address)}"
         self._target = Child(
             "target",
             ["simulators", name, "--listen", listen, *self._specification.simulator_arguments],
@@ -104,6 +104,15 @@ class LocalCluster:
             lifeline=True,
         )
         return f"http://{listen}"
+
+    def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
+        """Ask the target from here."""
+        require_answer(host, patience_seconds, verify)
+
+    @property
+    def owns_target(self) -> bool:
+        """Whether the bundled target was started here."""
+        return self._target is not None
 
     def start(self, plan: Plan) -> None:
         """Make keys and settings, then start exporter, master and workers at once."""
@@ -264,10 +273,10 @@ def find_locustfile(path: str) -> Path:
     )
 
 
-def free_port() -> int:
-    """Return a TCP port that was free on loopback a moment ago."""
+def free_port(address: str = LOOPBACK) -> int:
+    """Return a TCP port of this machine that was free a moment ago."""
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
