@@ -105,6 +105,17 @@ teardown-workers: inventory-given $(VENV)/.controller ## Give the worker hosts b
 teardown: inventory-given $(VENV)/.controller ## Give every host of the fleet back as it was
 	@$(PLAYBOOK) playbooks/teardown.yml
 
+# --- fleet: what runs there -------------------------------------------------------------------
+FLEET_OPTIONS = INVENTORY RESULTS HOST_LIMIT LINES
+.PHONY: status stop logs drain
+status: ## Tell what each host of a fleet is doing: INVENTORY=inventory/<name>
+stop: ## End the run that is under way on a fleet, and collect it: INVENTORY
+logs: ## Print the newest journal lines of a fleet's hosts: INVENTORY [HOST_LIMIT LINES]
+drain: ## Take worker hosts out of a run under way: INVENTORY HOST_LIMIT=worker2
+status stop logs drain: inventory-given $(VENV)/.controller
+	@exec $(BIN)/loadgen $@ $(foreach name,$(FLEET_OPTIONS),$(call option,$(name)))
+
+
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock
 check: $(VENV)/.dev ## Lint and type-check; edits nothing
@@ -124,17 +135,6 @@ lock: $(VENV)/.dev ## Renew the hash-locked requirements
 	for role in node target controller dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done
-
-# --- fleet: what runs there -------------------------------------------------------------------
-FLEET_OPTIONS = INVENTORY RESULTS HOST_LIMIT LINES
-.PHONY: status stop logs drain
-status: ## Tell what each host of a fleet is doing: INVENTORY=inventory/<name>
-stop: ## End the run that is under way on a fleet, and collect it: INVENTORY
-logs: ## Print the newest journal lines of a fleet's hosts: INVENTORY [HOST_LIMIT LINES]
-drain: ## Take worker hosts out of a run under way: INVENTORY HOST_LIMIT=worker2
-status stop logs drain: $(VENV)/.controller
-	@$(if $(INVENTORY),,echo "make $@ needs INVENTORY=; these are here: $(filter-out %.md,$(wildcard inventory/*))" >&2; exit 2)
-	@exec $(BIN)/loadgen $@ $(foreach name,$(FLEET_OPTIONS),$(call option,$(name)))
 
 # --- lab: real hosts on this machine ----------------------------------------------------------
 LAB_WORKERS ?= 3

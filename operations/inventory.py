@@ -17,6 +17,8 @@ from operations.errors import UsageError
 
 Variables = Mapping[str, Any]
 TIMEOUT_SECONDS = 60
+WEB_PORT = 8089
+TARGET_PORT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """A fleet: one master, its workers, and the hosts that only watch."""
+    """A fleet: one master, its workers, and the hosts that only watch.
+
+    `target` is the base URL of the first simulated target of group targets, if there is one.
+    """
 
     path: Path
     master: Node
     workers: tuple[Node, ...]
     monitoring: tuple[Node, ...]
-    web_port: int = 8089
+    web_port: int = WEB_PORT
+    target: str | None = None
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -90,8 +96,19 @@ def parse_inventory(path: Path, listed: Mapping[str, Any]) -> Inventory:
             f"{path} has {len(masters)} hosts in group master and {len(workers)} in group workers; "
             "a fleet has exactly one master and at least one worker: see inventory/sample/hosts.yml"
         )
-    web_port = _resolve(path, hostvars.get(masters[0].name, {})).get("fleet_web_port", 8089)
-    return Inventory(path, masters[0], workers, nodes("monitoring"), int(web_port))
+    master = _resolve(path, hostvars.get(masters[0].name, {}))
+    targets = [
+        f"http://{target.fleet_address}:{master.get('fleet_target_port', TARGET_PORT)}"
+        for target in nodes("targets")
+    ]
+    return Inventory(
+        path=path,
+        master=masters[0],
+        workers=workers,
+        monitoring=nodes("monitoring"),
+        web_port=int(master.get("fleet_web_port", WEB_PORT)),
+        target=next(iter(targets), None),
+    )
 
 
 def limit(nodes: Iterable[Node], pattern: str) -> tuple[Node, ...]:

@@ -168,8 +168,13 @@ def _plan(
     host = specification.host or (own.pop() if len(own) == 1 else None)
     if host is None and not own:
         host = cluster.default_host(inspection.simulator)
+        if host is None:
+            raise UsageError(
+                "no host to load: give --host the target's base URL, or put a host into group "
+                "targets of the inventory"
+            )
         progress.step(f"No HOST given: loading the bundled target at {host}")
-        cluster.require_target(str(host), TARGET_START_SECONDS, verify=True)
+        cluster.require_target(host, TARGET_START_SECONDS, verify=True)
     elif host and not specification.skip_target_check:
         cluster.require_target(host, 0.0, verify=not specification.insecure_target)
     directory = archive.create_run_directory(results, run_id)

@@ -8,7 +8,6 @@ stands idle, its web UI up.
 import contextlib
 import os
 import queue
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ from operations.inspection import Inspection
 from operations.inventory import Inventory
 from operations.settings import RunSettings
 from operations.specification import MAXIMUM_USERS_PER_WORKER, RunSpecification
-from operations.target import require_answer
 from operations.validity import CLOCK_OFFSET_SECONDS_MAX
 
 TEST_STATES = ("spawning", "running", "stopping", "cleanup")
@@ -99,15 +97,13 @@ class FleetCluster:
         self._share(specification, reports.answers)
 
     def default_host(self, simulator: str | None) -> str | None:
-        """Start the bundled target on this machine, where the nodes can reach it."""
-        return self._here.default_host(
-            simulator, address_towards(self.inventory.master.fleet_address)
-        )
+        """Return the base URL of the inventory's first simulated target, which already runs."""
+        del simulator
+        return self.inventory.target
 
     def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
         """Ask the target from every worker host: what counts is that they reach it."""
-        if self._here.owns_target:
-            require_answer(host, patience_seconds, verify)
+        del patience_seconds
         request = Request(host=host, verify_target=verify)
         asked = on_all(self._worker_remotes(), lambda remote: ask(remote, "target", request))
         if asked.faults:
@@ -138,11 +134,10 @@ class FleetCluster:
         return None
 
     def faults(self) -> Mapping[str, str]:
-        """Tell of a master that was started again, and of the bundled target."""
-        faults = dict(self._here.faults())
+        """Tell of a master that was started again; lost workers are in the snapshots."""
         if self._follower and self._follower.restarted:
-            faults["master"] = "ended by itself and was started again by systemd: see its log"
-        return faults
+            return {"master": "ended by itself and was started again by systemd: see its log"}
+        return {}
 
     def stop_load(self) -> None:
         """Ask the master on its own machine."""
@@ -372,20 +367,6 @@ def site_locustfile(specification: RunSpecification) -> Path | None:
             "the project; a fleet takes one such directory: put them together"
         )
     return outside[0] if outside else None
-
-
-def address_towards(address: str) -> str:
-    """Return this machine's own address on the way to another one; nothing is sent."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe_socket:
-        try:
-            probe_socket.connect((address, 9))
-        except OSError as error:
-            raise OperationError(
-                f"this machine has no route to {address}, so nodes can't reach a target here; "
-                "give HOST"
-            ) from error
-        return str(probe_socket.getsockname()[0])
 
 
 def _refuse_local_options(specification: RunSpecification) -> None:

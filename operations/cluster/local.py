@@ -93,10 +93,10 @@ class LocalCluster:
         ):
             require_free_port(option, port)
 
-    def default_host(self, simulator: str | None, address: str = LOOPBACK) -> str | None:
-        """Start the bundled target on a free port of this machine."""
+    def default_host(self, simulator: str | None) -> str | None:
+        """Start the bundled target on a free port of loopback."""
         name = self._specification.simulator or simulator or "hello"
-        listen = f"{address}:{free_port(address)}"
+        listen = f"{LOOPBACK}:{free_port()}"
         self._target = Child(
             "target",
             ["simulators", name, "--listen", listen, *self._specification.simulator_arguments],
@@ -108,11 +108,6 @@ class LocalCluster:
     def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
         """Ask the target from here."""
         require_answer(host, patience_seconds, verify)
-
-    @property
-    def owns_target(self) -> bool:
-        """Whether the bundled target was started here."""
-        return self._target is not None
 
     def start(self, plan: Plan) -> None:
         """Make keys and settings, then start exporter, master and workers at once."""
@@ -273,10 +268,10 @@ def find_locustfile(path: str) -> Path:
     )
 
 
-def free_port(address: str = LOOPBACK) -> int:
-    """Return a TCP port of this machine that was free a moment ago."""
+def free_port() -> int:
+    """Return a TCP port that was free on loopback a moment ago."""
     with socket.socket() as probe:
-        probe.bind((address, 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
