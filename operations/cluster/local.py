@@ -23,7 +23,7 @@ from operations.cluster.base import Plan
 from operations.errors import BusyError, OperationError, UsageError
 from operations.inspection import Inspection, parse_inspection
 from operations.processes import Child, end_all
-from operations.settings import RUN_FILE, NodeSettings, RunSettings, WebSettings
+from operations.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunSettings, WebSettings
 from operations.specification import MAXIMUM_USERS_PER_WORKER, RunSpecification
 from operations.target import require_answer
 
@@ -33,6 +33,7 @@ INSPECTION_SECONDS = 60
 QUIT_SECONDS = 20
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
+SOCKET_PATH_MAX = 107
 
 
 class LocalCluster:
@@ -45,7 +46,7 @@ class LocalCluster:
         self.release = PROJECT.name
         self._specification = specification
         sweep_private_directories()
-        self._private = Path(tempfile.mkdtemp(prefix=f"{PRIVATE_PREFIX}{os.getpid()}-"))
+        self._private = make_private_directory()
         self._context = zmq.Context()
         self._subscription = self._context.socket(zmq.SUB)
         self._master: Child | None = None
@@ -245,6 +246,19 @@ class LocalCluster:
             f"--listen={LOOPBACK}:{plan.specification.exporter_port}",
             f"--last-scrape={plan.directory / 'metrics.prom'}",
         ]
+
+
+def make_private_directory() -> Path:
+    """Make a directory for this run alone. UsageError when a socket's path in it is too long."""
+    directory = Path(tempfile.mkdtemp(prefix=f"{PRIVATE_PREFIX}{os.getpid()}-"))
+    length = len(str(directory / PUBLISHER_SOCKET))
+    if length > SOCKET_PATH_MAX:
+        directory.rmdir()
+        raise UsageError(
+            f"the temporary directory {directory.parent} makes a socket's path {length} characters "
+            f"long, {SOCKET_PATH_MAX} are the most: set TMPDIR to a shorter one, such as /tmp"
+        )
+    return directory
 
 
 def sweep_private_directories() -> None:

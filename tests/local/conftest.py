@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -120,7 +122,8 @@ class Runner:
 
     def __init__(self, tmp_path: Path) -> None:
         self.tmp_path = tmp_path
-        self.temporary = tmp_path / "tmp"
+        # Sockets lie in it, and a socket's path is short.
+        self.temporary = Path(tempfile.mkdtemp(prefix="lg-"))
         self.runs: list[Run] = []
 
     def start(
@@ -145,7 +148,6 @@ class Runner:
 
     def _spawn(self, command: list[str], results: Path, ports: tuple[int, int, int]) -> Run:
         marker = f"marker-{uuid.uuid4().hex}"
-        self.temporary.mkdir(exist_ok=True)
         process = subprocess.Popen(
             command,
             cwd=self.tmp_path,
@@ -179,6 +181,7 @@ class Runner:
                 run.wait()
             assert run.process.stdout
             run.process.stdout.close()
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
 
 @pytest.fixture

@@ -184,3 +184,15 @@ def test_results_are_listed_and_pruned_after_asking(loadgen: Runner) -> None:
     assert output.endswith("removed 1")
     code, output = verb(loadgen, "compare", "latest", "absent")
     assert (code, "no run 'absent'" in output) == (2, True)
+
+
+def test_a_temporary_directory_too_deep_for_sockets_is_one_sentence(
+    loadgen: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setattr(loadgen, "temporary", deep)
+    code, run = loadgen.finish("--users", "1")
+    assert code == 2
+    assert "107 are the most: set TMPDIR to a shorter one" in run.output
+    assert "Traceback" not in run.output
