@@ -132,7 +132,7 @@ test: check ## Check and run every test that this machine can run
 	$(BIN)/pytest
 
 lock: $(VENV)/.dev ## Renew the hash-locked requirements
-	for role in node target controller dev; do \
+	for role in node target controller dev bench; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done
 
@@ -148,3 +148,13 @@ lab-host: ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prin
 
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
 	@$(LAB_PLAY) -e lab_purge=$(if $(PURGE),true,false) playbooks/lab-down.yml
+
+# --- benchmark -------------------------------------------------------------------------------
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: $(VENV)/.bench ## Compare generators on two quiet cores; writes docs (BENCH="--only HTTPS")
+	tests/install-packages nginx-light wrk openssl
+	$(BIN)/python -m tests.bench $(BENCH)

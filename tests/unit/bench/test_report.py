@@ -1,0 +1,46 @@
+"""The benchmark's arithmetic, and its reading of what generators print."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench.generators import Found, _wrk_latency
+from tests.bench.report import SIZED_SCENARIO, Accuracy, Results, write
+from tests.bench.targets import Truth
+
+
+def _found(requests: int) -> Found:
+    return Found(requests, 0, seconds=10.0, cpu_seconds=10.0, peak_memory_bytes=50_000_000)
+
+
+def _results() -> Results:
+    slow, fast = (100_000, 50_000, 200_000), (300_000, 200_000, 800_000)
+    found = {"FastHttpUser": [*map(_found, slow)], "FastUser": [*map(_found, fast)]}
+    return Results(SIZED_SCENARIO, "FastHttpUser", found)
+
+
+def test_ratios_are_medians_of_pairs() -> None:
+    results = _results()
+    assert results.rate("FastUser") == 30_000
+    assert results.ratio("FastUser", "FastHttpUser") == 4.0
+    assert results.cpu("FastHttpUser") == 100.0
+
+
+def test_the_documents_say_what_was_found(tmp_path: Path) -> None:
+    found = Found(100, 0, 1.0, 0.5, 0, min_ms=2.01, p50_ms=2.1, p99_ms=20.5)
+    truth = Truth("http://x", p50_ms=2.0, p99_ms=20.0, min_ms=2.0)
+    write(tmp_path, [_results()], [Accuracy("FastUser", 5, found, truth)])
+    table = (tmp_path / "benchmark.md").read_text()
+    assert "| FastUser | 30,000 | 4.00 | - | 33.3 | 50 | 0 |" in table
+    assert "| 5 | FastUser | 100 | +0.100 | +0.500 | +0.010 |" in table
+    sizing = (tmp_path / "sizing.md").read_text()
+    assert "| 1,000,000 | 48 | 6 | 2 |" in sizing
+    assert (tmp_path / "benchmark.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("line", "milliseconds"),
+    [("50%  812.00us", 0.812), ("50%    2.41ms", 2.41), ("50%  1.5s", 1500)],
+)
+def test_wrk_latencies_are_read_in_their_units(line: str, milliseconds: float) -> None:
+    assert _wrk_latency(f"  Latency\n     {line}\n", "50%") == pytest.approx(milliseconds)
