@@ -35,7 +35,7 @@ def _start(loadgen: Runner, url: str, locustfile: str, *more: str) -> Run:
     return loadgen.start(
         "--locustfile",
         str(PROJECT / "locustfiles" / f"{locustfile}.py"),
-        *("--host", url, "--users", "20", "--spawn-rate", "10", "--run-time", "20s"),
+        *("--host", url, "--users", "20", "--spawn-rate", "10", "--run-time", "8s"),
         *("--workers", "2", *more),
         results=loadgen.tmp_path / locustfile,
     )
