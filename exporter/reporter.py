@@ -12,6 +12,7 @@ keeps their order, and so the master has them before it counts the worker as sto
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 import locust
@@ -25,6 +26,39 @@ from operations.settings import NodeSettings, RunSettings
 logger = logging.getLogger(__name__)
 
 
+SCHEDULE = Path("/proc/self/schedstat")
+
+
+class CoreDemand:
+    """How much of a core this process needs: what it used, and what it waited for in the queue.
+
+    A worker that shares its core with others never uses 90 % of it and yet answers late, so the
+    time that its main thread was ready and did not run counts too (Linux's schedstat, nanoseconds).
+    """
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self._process.cpu_percent()
+        self._last = self._read()
+
+    def percent(self) -> float:
+        """Return the percentage of a core since the last call."""
+        used, last = self._process.cpu_percent(), self._last
+        self._last = self._read()
+        if last is None or self._last is None or self._last[0] <= last[0]:
+            return used
+        needed = 100 * (self._last[1] - last[1]) / (self._last[0] - last[0])
+        return max(used, min(100.0, needed))
+
+    @staticmethod
+    def _read() -> tuple[float, float] | None:
+        try:
+            ran, waited, _ = SCHEDULE.read_text().split()
+        except (OSError, ValueError):
+            return None
+        return time.monotonic() * 1e9, float(ran) + float(waited)
+
+
 class Reporter:
     """Counts what one worker sends. Install it after Locust's own listeners (event `init`)."""
 
@@ -32,7 +66,7 @@ class Reporter:
         self._runner = runner
         self._release = release
         self._process = psutil.Process()
-        self._process.cpu_percent()
+        self._demand = CoreDemand(self._process)
         self._test = 0
         self._sequence = 0
         self._requests = 0
@@ -54,7 +88,7 @@ class Reporter:
             "requests": self._requests,
             "final": self._final,
             "clock": time.time(),
-            "cpu_percent": self._process.cpu_percent(),
+            "cpu_percent": self._demand.percent(),
             "memory_bytes": self._process.memory_info().rss,
             "release": self._release,
             "locust_version": locust.__version__,

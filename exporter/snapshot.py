@@ -49,11 +49,12 @@ class WorkerStatus:
     """One worker process as the master sees it.
 
     `state` is Locust's: ready, spawning, running, missing; stopped in a final snapshot when Locust
-    has forgotten the worker and not met it again. `cpu_percent` (100 is one core) and
-    `memory_bytes` are the worker's own figures over its last report interval, Locust's before the
-    first report. `clock_offset_seconds` is the worker's clock minus the master's at the arrival
-    of its last report, transit included; None before the first. `requests_sent` is the worker's
-    own count of requests in this epoch, `requests_received` the master's count of what arrived.
+    has forgotten the worker and not met it again. `cpu_percent` (100 is one core, used or waited
+    for) and `memory_bytes` are the worker's own figures over its last report interval, Locust's
+    before the first report. `clock_offset_seconds` is the worker's clock minus the master's at
+    the arrival of its last report, transit included; None before the first. `requests_sent` is
+    the worker's own count of requests in this epoch, `requests_received` the master's count of
+    what arrived.
     """
 
     id: str

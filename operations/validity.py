@@ -96,7 +96,7 @@ class GeneratorCpu:
             Reason(
                 "generator_cpu",
                 spell.since,
-                f"from {clock(spell.since)} {place} used up to {spell.highest:.0f} % of its core "
+                f"from {clock(spell.since)} {place} needed {spell.highest:.0f} % of its core "
                 f"for {spell.seconds:.0f} s, but above {CPU_PERCENT_MAX:.0f} % response times are "
                 "the generator's own: add workers or lower the load",
             )

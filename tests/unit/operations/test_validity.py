@@ -29,7 +29,7 @@ def test_a_sound_run_has_no_reason() -> None:
 
 def test_a_saturated_generator_says_when_where_and_how_much() -> None:
     sentence = only(found(cpu([50, 95, 99, 97, 94, 50])), "generator_cpu")
-    assert "from 08:00:01 UTC worker node0_abc used up to 99 % of its core for 4 s" in sentence
+    assert "from 08:00:01 UTC worker node0_abc needed 99 % of its core for 4 s" in sentence
 
 
 @pytest.mark.parametrize("percents", [[99.0, 99.0, 50.0], [99.0, 50.0] * 5, [90.0] * 9])
@@ -39,7 +39,7 @@ def test_a_short_peak_is_no_saturation(percents: list[float]) -> None:
 
 def test_a_saturated_master_counts_too() -> None:
     busy = [replace(snapshot(s, workers=[worker()]), master_cpu_percent=96) for s in (1, 2, 3, 4)]
-    assert "the master used up to 96 %" in only(found(busy), "generator_cpu")
+    assert "the master needed 96 %" in only(found(busy), "generator_cpu")
 
 
 def test_a_lost_worker_is_named() -> None:

@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+MEASURE = """
+import os, time, psutil
+from exporter.reporter import CoreDemand
+
+def burn(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+demand = CoreDemand(psutil.Process())
+time.sleep(0.5)
+print(demand.percent())
+rivals = []
+for _ in range(3):
+    pid = os.fork()
+    if not pid:
+        burn(1.5)
+        os._exit(0)
+    rivals.append(pid)
+demand.percent()
+burn(1.0)
+print(demand.percent(), psutil.Process().cpu_percent())
+for pid in rivals:
+    os.waitpid(pid, 0)
+"""
+
+
+def test_waiting_for_a_core_counts_as_needing_it() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=60, check=True
+    )
+    idle, busy = finished.stdout.splitlines()
+    assert float(idle) < 50
+    assert float(busy.split()[0]) > 90, "a process that shares its core four ways is saturated"
