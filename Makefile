@@ -52,9 +52,9 @@ simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.
 	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
 # --- experiments -----------------------------------------------------------------------------
-.PHONY: test-capacity
-test-capacity: $(VENV)/.dev ## Search the capacity of a real target that has a known one (some minutes)
-	$(BIN)/pytest -s tests/capacity
+.PHONY: test-studies
+test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (some minutes)
+	$(BIN)/pytest -s tests/studies
 
 docs/experiment.schema.json: operations/experiment.py operations/specification.py operations/slo.py operations/search.py
 	$(BIN)/python -c 'from operations.experiment import schema; print(schema(), end="")' > $@

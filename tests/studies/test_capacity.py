@@ -1,6 +1,6 @@
 """A capacity search for real: a target whose capacity is known by construction, with an outlier.
 
-Takes some minutes, so it has a target of its own: `make test-capacity`.
+Takes some minutes, so it has a target of its own: `make test-studies`.
 """
 
 import json
