@@ -9,6 +9,8 @@ import pytest
 from exporter.snapshot import Snapshot
 from tests.monitoring.cluster import Cluster, Listener, await_, running
 
+FINAL_REPORT_SECONDS = 5.0  # exporter.publisher's; importing it would import Locust into pytest
+
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
@@ -52,6 +54,8 @@ def test_a_test_is_published_from_its_start_to_its_last_statistics(
     assert page.response_time_total_ms == 12.0 * page.requests
     assert broken.failures == broken.requests == sum(e.occurrences for e in final.errors)
     assert final.test_stopped_at is not None
+    # Told by the workers' own last reports, not by patience running out.
+    assert final.time - final.test_stopped_at < FINAL_REPORT_SECONDS - 1
     settled = listener.await_(lambda s: len(s.workers) == 2, "workers ready again")
     assert requests(settled) == requests(final)
     assert all(w.requests_sent == w.requests_received for w in settled.workers)
