@@ -10,8 +10,9 @@ alarm_background.py`. A failed request is recorded and not repeated.
 from argparse import ArgumentParser
 from typing import ClassVar
 
-from locust import FastHttpUser, events, task
+from locust import events, task
 
+from locustfiles.clients.http import FastUser
 from locustfiles.clients.timing import Numbers, interval_text, parse_interval
 
 SIMULATOR = "alarm_receiver"
@@ -47,7 +48,7 @@ def _add_options(parser: ArgumentParser) -> None:
 events.init_command_line_parser.add_listener(_add_options)
 
 
-class BackgroundTester(FastHttpUser):
+class BackgroundTester(FastUser):
     """Another part of the alarm system that asks the centre for things."""
 
     network_timeout = 30.0

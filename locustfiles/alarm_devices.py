@@ -14,9 +14,10 @@ from argparse import ArgumentParser
 from typing import ClassVar
 
 import gevent
-from locust import FastHttpUser, events, task
+from locust import events, task
 
 from locustfiles.clients.alarm import AlarmClient, Undelivered
+from locustfiles.clients.http import FastUser
 from locustfiles.clients.timing import Numbers, interval_text, parse_interval
 
 SIMULATOR = "alarm_receiver"
@@ -53,7 +54,7 @@ def _add_options(parser: ArgumentParser) -> None:
 events.init_command_line_parser.add_listener(_add_options)
 
 
-class AlarmDevice(FastHttpUser):
+class AlarmDevice(FastUser):
     """One device of an alarm system."""
 
     network_timeout = 30.0

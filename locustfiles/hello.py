@@ -1,9 +1,11 @@
 """Hello, world: every user asks for one small page each second. A file to copy and change."""
 
-from locust import FastHttpUser, constant_pacing, task
+from locust import constant_pacing, task
+
+from locustfiles.clients.http import FastUser
 
 
-class HelloUser(FastHttpUser):
+class HelloUser(FastUser):
     """Asks for /hello once a second."""
 
     wait_time = constant_pacing(1)

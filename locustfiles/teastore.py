@@ -15,11 +15,12 @@ from argparse import ArgumentParser
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from locust import FastHttpUser, events, task
+from locust import events, task
 
 from locustfiles.clients import answers
 from locustfiles.clients.account_file import Account
 from locustfiles.clients.accounts import AccountPool, Login
+from locustfiles.clients.http import FastUser
 from locustfiles.clients.timing import Numbers, interval_text, parse_interval
 
 SIMULATOR = "teastore"
@@ -51,7 +52,7 @@ def _add_options(parser: ArgumentParser) -> None:
 events.init_command_line_parser.add_listener(_add_options)
 
 
-class Visitor(FastHttpUser):
+class Visitor(FastUser):
     """One visitor with a session and a cart."""
 
     numbers: ClassVar = Numbers()
@@ -136,7 +137,8 @@ class Visitor(FastHttpUser):
         ) as response:
             if not answers.status_is(response, (302,)):
                 return None
-            location = str((response.headers or {}).get("location", ""))
+            fields = response.headers
+            location = "" if fields is None else str(fields.get("location", ""))
             target = location.partition(PREFIX)[2]
             if target != leads_to:
                 response.failure(f"led to {target or location!r} instead of {leads_to!r}")

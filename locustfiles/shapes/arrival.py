@@ -27,8 +27,9 @@ from typing import ClassVar
 
 import gevent
 from gevent.pool import Group
-from locust import FastHttpUser, events, task
+from locust import events, task
 
+from locustfiles.clients.http import FastUser
 from locustfiles.clients.timing import Numbers
 from locustfiles.shapes.arrivals import Arrivals
 from locustfiles.shapes.base import AT_ONCE_USERS_PER_SECOND, PlannedShape, add_option, data_file
@@ -95,7 +96,7 @@ class ArrivalShape(PlannedShape):
         return _OneGeneratorEach(self, make_rate(options))
 
 
-class OpenModelUser(FastHttpUser):
+class OpenModelUser(FastUser):
     """A generator of arrivals; subclasses define `arrival`."""
 
     abstract = True

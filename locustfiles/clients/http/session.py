@@ -112,7 +112,7 @@ class HttpSession:
         params: Any = None,
         files: Any = None,
         timeout: float | tuple[float, float] | None = None,
-    ) -> Any:
+    ) -> CaughtResponse:
         """Send a request, wait for its response and fire Locust's request event.
 
         The arguments are FastHttpUser's; `timeout` is in seconds, one for both or (connect, each
@@ -154,7 +154,7 @@ class HttpSession:
             response.request_meta, response.request_event = meta, self._event
         else:
             self._event.fire(response=response, **meta)
-        return response
+        return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both
 
     def _merge(
         self, body_lines: Lines, headers: Headers | None, auth: tuple[Any, Any] | None
@@ -262,31 +262,31 @@ class HttpSession:
             lines.pop("cookie", None)
         return self._address(redirect.next_method(status, request.method), url, None, lines, body)
 
-    def get(self, url: str, **kwargs: Any) -> Any:
+    def get(self, url: str, **kwargs: Any) -> CaughtResponse:
         """Send a GET request."""
         return self.request("GET", url, **kwargs)
 
-    def head(self, url: str, **kwargs: Any) -> Any:
+    def head(self, url: str, **kwargs: Any) -> CaughtResponse:
         """Send a HEAD request."""
         return self.request("HEAD", url, **kwargs)
 
-    def options(self, url: str, **kwargs: Any) -> Any:
+    def options(self, url: str, **kwargs: Any) -> CaughtResponse:
         """Send an OPTIONS request."""
         return self.request("OPTIONS", url, **kwargs)
 
-    def delete(self, url: str, **kwargs: Any) -> Any:
+    def delete(self, url: str, **kwargs: Any) -> CaughtResponse:
         """Send a DELETE request."""
         return self.request("DELETE", url, **kwargs)
 
-    def post(self, url: str, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
+    def post(self, url: str, data: Any = None, json: Any = None, **kwargs: Any) -> CaughtResponse:
         """Send a POST request."""
         return self.request("POST", url, data=data, json=json, **kwargs)
 
-    def put(self, url: str, data: Any = None, **kwargs: Any) -> Any:
+    def put(self, url: str, data: Any = None, **kwargs: Any) -> CaughtResponse:
         """Send a PUT request."""
         return self.request("PUT", url, data=data, **kwargs)
 
-    def patch(self, url: str, data: Any = None, **kwargs: Any) -> Any:
+    def patch(self, url: str, data: Any = None, **kwargs: Any) -> CaughtResponse:
         """Send a PATCH request."""
         return self.request("PATCH", url, data=data, **kwargs)
 
