@@ -78,10 +78,14 @@ class Ledger:
         record.release, record.locust_version = report["release"], report["locust_version"]
 
     def observe(self, workers: Mapping[str, str], *, running: bool) -> None:
-        """Note losses: a worker of this test is missing, or gone while the test still runs."""
+        """Note losses: a worker of this test is missing, or gone while the test still runs.
+
+        One that sent its last statistics before it left was let go, not lost.
+        """
         if running:
             self._members.update(w for w, state in workers.items() if state != MISSING)
-            self.lost.update(self._members - workers.keys())
+            gone = self._members - workers.keys()
+            self.lost.update(worker for worker in gone if not self.record(worker).final)
         missing = {worker for worker, state in workers.items() if state == MISSING}
         self.lost.update(missing & self._members)
 

@@ -105,6 +105,11 @@ class Reporter:
             logger.warning("The last statistics of this test could not be sent: %s", error)
         logger.info("Test ended: %d requests reported to the master", self._requests)
 
+    def leave(self, **_: object) -> None:
+        """End the test here before the process ends, so that its last statistics aren't lost."""
+        if self._runner.state in ("spawning", "running"):
+            self._runner.stop()
+
 
 def install(environment: Environment, settings: NodeSettings, run: RunSettings | None) -> None:
     """Attach a reporter to this worker; call it on Locust's `init` event."""
@@ -115,3 +120,5 @@ def install(environment: Environment, settings: NodeSettings, run: RunSettings |
     environment.events.test_start.add_listener(reporter.begin)
     environment.events.test_stop.add_listener(reporter.end)
     environment.events.report_to_master.add_listener(reporter.report)
+    # Locust fires this event in reverse order: ours comes before its own, which says goodbye.
+    environment.events.quitting.add_listener(reporter.leave)

@@ -92,3 +92,11 @@ def test_a_new_test_forgets_what_was_lost_and_closed() -> None:
     ledger.begin_test({"a": "ready"})
     assert not ledger.lost
     assert not ledger.closed()
+
+
+def test_a_worker_that_sent_its_last_statistics_before_it_left_is_not_lost() -> None:
+    ledger = Ledger()
+    ledger.begin_test({"a": "ready", "b": "ready"})
+    ledger.receive("b", message(5, test=1, requests=5, final=True), 10.0)
+    ledger.observe({"a": "running"}, running=True)
+    assert not ledger.lost
