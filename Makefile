@@ -139,12 +139,15 @@ lock: $(VENV)/.dev ## Renew the hash-locked requirements
 # --- lab: real hosts on this machine ----------------------------------------------------------
 LAB_WORKERS ?= 3
 LAB_PLAY = ANSIBLE_INVENTORY_ENABLED=host_list $(BIN)/ansible-playbook -i localhost, -e ansible_python_interpreter=$(CURDIR)/$(BIN)/python
-.PHONY: lab lab-host lab-down
+.PHONY: lab lab-host test-lab lab-down
 lab: $(VENV)/.controller ## Start real hosts for tests on this machine (root on Debian; LAB_WORKERS=3)
 	@$(LAB_PLAY) -e lab_hosts_worker_count=$(LAB_WORKERS) playbooks/lab.yml
 
 lab-host: ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prints them all)
 	@playbooks/roles/lab_hosts/files/lab-host $(DO)
+
+test-lab: $(VENV)/.dev ## Test runs on the deployed lab: make lab, make deploy INVENTORY=inventory/lab first
+	$(BIN)/pytest tests/lab
 
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
 	@$(LAB_PLAY) -e lab_purge=$(if $(PURGE),true,false) playbooks/lab-down.yml

@@ -1,0 +1,239 @@
+"""Runs on a deployed fleet of lab hosts (`make lab deploy INVENTORY=inventory/lab` first).
+
+Each test leaves the fleet as it was: idle, complete, and with the machine's own clock.
+"""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+INVENTORY = PROJECT / "inventory" / "lab"
+LAB_HOST = PROJECT / "playbooks" / "roles" / "lab_hosts" / "files" / "lab-host"
+TARGET = "http://10.77.0.31:8000"
+MASTER = "10.77.0.11"
+HARD_TIMEOUT_SECONDS = 240
+# Each worker host asks the target once before a run.
+TARGET_CHECKS = 3
+
+pytestmark = [
+    pytest.mark.skipif(not INVENTORY.exists(), reason="the lab is not up: run make lab"),
+    pytest.mark.timeout(600),
+]
+
+
+def lab(*words: str) -> None:
+    subprocess.run([str(LAB_HOST), *words], check=True, capture_output=True, timeout=90)
+
+
+class Loadgen:
+    """The command, with results of its own."""
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+
+    def command(self, verb: str, *options: str) -> list[str]:
+        own = ["--inventory", str(INVENTORY), "--results", str(self.results)]
+        return [sys.executable, "-m", "operations", verb, *own, *options]
+
+    def start(self, verb: str, *options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(verb, *options),
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __call__(self, verb: str, *options: str) -> tuple[int, str]:
+        process = self.start(verb, *options)
+        output, _ = process.communicate(timeout=HARD_TIMEOUT_SECONDS)
+        return process.returncode, output
+
+    @property
+    def directory(self) -> Path:
+        return (self.results / "latest").resolve()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.directory / "summary.json").read_text())
+        return loaded
+
+
+@pytest.fixture
+def loadgen(tmp_path: Path) -> Loadgen:
+    ready = Loadgen(tmp_path / "results")
+    await_idle(ready)
+    return ready
+
+
+def await_idle(loadgen: Loadgen) -> None:
+    """Wait until every unit of every host is active and no run is under way."""
+    deadline = time.monotonic() + 60
+    while True:
+        code, output = loadgen("status")
+        if code == 0 and "no run is under way" in output:
+            return
+        assert time.monotonic() < deadline, f"the fleet is not idle:\n{output}"
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+    """Read a process's output up to a line that matches."""
+    assert process.stdout
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if re.search(pattern, line):
+            return "".join(seen)
+    raise AssertionError(f"ended without {pattern!r}:\n{''.join(seen)}")
+
+
+def requests_at_target() -> int:
+    with urllib.request.urlopen(f"{TARGET}/_state.json", timeout=10) as answer:
+        return int(json.load(answer)["received"])
+
+
+def test_a_run_passes_and_the_target_counts_as_many_requests(loadgen: Loadgen) -> None:
+    before = requests_at_target()
+    code, output = loadgen("run", "--users", "12", "--run-time", "6s")
+
+    assert code == 0, output
+    summary = loadgen.summary
+    counted = requests_at_target() - before
+    assert summary["workers"]["seen"] == summary["workers"]["expected"] >= 3
+    assert summary["requests"] > 20
+    assert counted == summary["requests"] + TARGET_CHECKS
+    files = {
+        path.relative_to(loadgen.directory).as_posix() for path in loadgen.directory.rglob("*")
+    }
+    assert {"metrics.prom", "stats.csv", "locust.html", "report.html"} <= files
+    assert {f"hosts/worker{n}/loadgen-worker@1.log" for n in (1, 2, 3)} <= files
+    assert "hosts/master1/loadgen-master.log" in files
+
+
+def test_stop_ends_a_run_that_another_terminal_started(loadgen: Loadgen) -> None:
+    running = loadgen.start("run", "--run-time", "5m")
+    read_until(running, "Loading http")
+    code, output = loadgen("stop")
+    assert code == 0, output
+    assert "asked to stop" in output
+    rest, _ = running.communicate(timeout=HARD_TIMEOUT_SECONDS)
+    assert running.returncode == 0, rest
+    assert loadgen.summary["requests"] > 0
+
+
+def test_stop_collects_a_run_whose_own_process_is_gone(loadgen: Loadgen) -> None:
+    running = loadgen.start("run", "--run-time", "5m")
+    read_until(running, "Loading http")
+    running.kill()
+    running.communicate(timeout=30)
+    code, output = loadgen("run", "--run-time", "2s")
+    assert code == 2, output
+    assert "is under way on this fleet" in output
+
+    code, output = loadgen("stop")
+    assert code == 0, output
+    assert "stopped and collected" in output
+    assert loadgen.summary["requests"] > 0
+    assert (loadgen.directory / "hosts/worker1/loadgen-worker@1.log").exists()
+
+
+def test_drain_takes_a_host_out_and_loses_no_statistics(loadgen: Loadgen) -> None:
+    before = requests_at_target()
+    running = loadgen.start("run", "--users", "12", "--run-time", "25s")
+    read_until(running, "Loading http")
+    code, output = loadgen("drain", "--host-limit", "worker2")
+    rest, _ = running.communicate(timeout=HARD_TIMEOUT_SECONDS)
+    lab_start_workers("worker2")
+
+    assert code == 0, output
+    assert running.returncode == 0, rest
+    summary = loadgen.summary
+    assert summary["workers"]["lost"] == 0
+    counted = requests_at_target() - before
+    assert counted == summary["requests"] + TARGET_CHECKS
+
+
+def lab_start_workers(host: str) -> None:
+    on_host(host, "systemctl start loadgen-worker@1 loadgen-worker@2")
+
+
+def on_host(host: str, script: str) -> None:
+    """Run a script as root on a lab host."""
+    command = [str(Path(sys.executable).with_name("ansible")), "--inventory", str(INVENTORY)]
+    command += [host, "--become", "--module-name", "ansible.builtin.shell", "--args", script]
+    subprocess.run(command, check=True, capture_output=True, timeout=90, cwd=PROJECT)
+
+
+@contextmanager
+def fault(begin: list[str], end: list[str]) -> Iterator[None]:
+    lab(*begin)
+    try:
+        yield
+    finally:
+        lab(*end)
+
+
+def test_a_clock_that_is_off_is_named_with_its_host(loadgen: Loadgen) -> None:
+    with fault(["clock", "worker1", "30"], ["clock", "worker1", "0"]):
+        code, output = loadgen("run", "--run-time", "2s")
+    assert code == 4
+    assert re.search(r"worker1: its clock is (29|30|31)\.\d s ahead of the master's", output), (
+        output
+    )
+    assert "worker2:" not in output
+
+
+def test_a_host_that_is_cut_off_is_named_and_hides_none(loadgen: Loadgen) -> None:
+    with fault(["cut", "worker3"], ["join", "worker3"]):
+        code, output = loadgen("run", "--run-time", "2s")
+        status, said = loadgen("status")
+    assert code == 4
+    assert re.search(r"worker3: (10\.77\.0\.23:22|no SSH connection to 10\.77\.0\.23)", output), (
+        output
+    )
+    assert "1 of 4 nodes" in output
+    assert status == 4
+    assert re.search(r"worker1 +worker, \d of \d units active", said), said
+
+
+def test_a_firewall_closed_on_the_worker_port_is_named_as_that(loadgen: Loadgen) -> None:
+    chain = "type filter hook input priority -300; ip saddr 10.77.0.21 tcp dport 5557 drop;"
+    on_host("master1", f"nft 'table inet closed {{ chain input {{ {chain} }}; }}'")
+    try:
+        code, output = loadgen("run", "--run-time", "2s")
+    finally:
+        on_host("master1", "nft delete table inet closed")
+    assert code == 4
+    assert "worker1: a firewall is closed on 5557" in output, output
+    assert "worker2:" not in output
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    lab("attach", "stranger", "10.77.0.99/24")
+    yield "stranger"
+    lab("detach", "stranger")
+
+
+def test_a_stranger_on_the_network_finds_every_port_of_the_fleet_closed(stranger: str) -> None:
+    probe = (
+        "import socket,sys\n"
+        "for port in (5557, 8089, 9646):\n"
+        " try: socket.create_connection((sys.argv[1], port), 2); print(port)\n"
+        " except OSError: pass\n"
+    )
+    command = ["ip", "netns", "exec", stranger, sys.executable, "-c", probe, MASTER]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    assert found.stdout.split() == []
+    socket.create_connection((MASTER, 8089), 5).close()  # the operator's own machine gets in
