@@ -265,6 +265,8 @@ class FleetCluster:
             else (),
             environment=plan.specification.node_environment(os.environ),
             results_directory=directory if is_master else None,
+            slos=plan.specification.slos,
+            request_tags=plan.specification.request_tags,
             request_log=plan.specification.request_log,
             request_log_directory=directory / "requests",
         )
