@@ -51,6 +51,12 @@ run-distributed: $(VENV)/.node $(if $(INVENTORY),$(VENV)/.controller) $(if $(EXP
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
 	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
+# --- making scenarios -------------------------------------------------------------------------
+.PHONY: record
+record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR=session.har [OUTPUT HOST]
+	@test -n "$(HAR)" || { echo "HAR is not set: save a session from the browser's developer tools (Network, Save all as HAR) and give HAR=session.har" >&2; exit 2; }
+	@exec $(BIN)/loadgen record $(foreach name,OUTPUT HOST,$(call option,$(name))) -- '$(subst ','\'',$(HAR))'
+
 # --- experiments -----------------------------------------------------------------------------
 .PHONY: test-studies
 test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (some minutes)
