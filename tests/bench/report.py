@@ -83,8 +83,9 @@ def _machine() -> str:
         (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
          if line.startswith("model name")), platform.machine(),
     )  # fmt: skip
-    packages = {name: importlib.metadata.version(name) for name in ("locust", "gevent", "k6")}
-    versions = ", ".join(f"{name} {version}" for name, version in packages.items())
+    installed = {one.name: one.version for one in importlib.metadata.distributions()}
+    names = [name for name in ("locust", "gevent", "k6") if name in installed]
+    versions = ", ".join(f"{name} {installed[name]}" for name in names)
     return (
         f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, Python "
         f"{platform.python_version()}, {versions}, {_version('nginx', '-v')}, "
