@@ -22,6 +22,8 @@ _DROPPED = re.compile(
 
 _JSON = ("accept", "application/json")
 
+_IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
+
 
 @dataclass(frozen=True)
 class Request:
@@ -144,7 +146,7 @@ class Writer:
         for part in parts:
             if isinstance(part, str):
                 self.unexplained += [
-                    f"{uuid} in {one.method} {path}" for uuid in re.findall(UUID, part)
+                    f"{found} in {one.method} {path}" for found in _IDENTIFIER.findall(part)
                 ]
         return source.text(parts)
 

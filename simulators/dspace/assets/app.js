@@ -36,6 +36,11 @@ const get = (path) => call("GET", path);
 const patch = (path, operations) =>
   call("PATCH", path, JSON.stringify(operations), "application/json-patch+json");
 
+// A browser that records forgets answers that came just before their page was left.
+function leaveFor(path) {
+  setTimeout(() => location.assign(path), 200);
+}
+
 function element(tag, text, attributes = {}) {
   const made = Object.assign(document.createElement(tag), attributes);
   if (text) made.textContent = text;
@@ -117,7 +122,7 @@ async function editItem(uuid) {
   button("Save", "save", async () => {
     await patch("/core/items/" + uuid,
       [{ op: "replace", path: "/metadata/dc.title/0", value: { value: title.value } }]);
-    location.assign("/items/" + uuid);
+    leaveFor("/items/" + uuid);
   });
 }
 
@@ -129,7 +134,7 @@ async function login() {
   button("Log in", "submit", async () => {
     await call("POST", "/authn/login", new URLSearchParams({
       user: user.value, password: password.value }).toString(), "application/x-www-form-urlencoded");
-    location.assign("/mydspace");
+    leaveFor("/mydspace");
   });
 }
 
@@ -148,7 +153,7 @@ async function mydspace() {
     button("Submit to " + one.name, "submit-" + number, async () => {
       const draft = await call("POST", "/submission/workspaceitems?owningCollection=" + one.uuid,
         "{}", "application/json");
-      location.assign(`/workspaceitems/${draft.id}/edit`);
+      leaveFor(`/workspaceitems/${draft.id}/edit`);
     }));
 }
 
@@ -177,7 +182,7 @@ async function editDraft(number) {
   };
   button("Deposit", "deposit", async () => {
     await call("POST", "/workflow/workflowitems", draft._links.self.href, "text/uri-list");
-    location.assign("/items/" + draft._embedded.item.uuid);
+    leaveFor("/items/" + draft._embedded.item.uuid);
   });
 }
 
