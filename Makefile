@@ -52,7 +52,10 @@ simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.
 	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
 # --- making scenarios -------------------------------------------------------------------------
-.PHONY: record
+.PHONY: record test-browser
+test-browser: $(VENV)/.dev ## Record sessions in a real browser and replay them (Debian's Chromium; a minute)
+	$(BIN)/pytest tests/browser
+
 record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR=session.har [OUTPUT HOST]
 	@test -n "$(HAR)" || { echo "HAR is not set: save a session from the browser's developer tools (Network, Save all as HAR) and give HAR=session.har" >&2; exit 2; }
 	@exec $(BIN)/loadgen record $(foreach name,OUTPUT HOST,$(call option,$(name))) -- '$(subst ','\'',$(HAR))'

@@ -28,7 +28,7 @@ def record(options: Namespace) -> int:
     """Carry out `loadgen record`; raises UsageError when the recording can't be used."""
     output = options.output or Path("locustfiles") / f"{_module(options.har.stem)}.py"
     if output.exists() and not options.output:
-        raise UsageError(f"{output} exists already: give --output to say where to write")
+        raise UsageError(f"{output} exists already: give --output (with make: OUTPUT=FILE)")
     har = read(options.har)
     entries: list[Entry] = har["log"]["entries"]
     site = options.host.rstrip("/") if options.host else _site(options.har, entries)

@@ -136,7 +136,7 @@ class Writer:
         one = self.exchanges[number]
         path, _, query = one.path.partition("?")
         secret = any(
-            self.secrets.expression(name, value, f"query of {path}")
+            self.secrets.expression(name, value, f"query of {group_path(path)}")
             for name, value in _query(query)
             if not self.correlation.explains(value, number)
         )
@@ -191,7 +191,7 @@ class Writer:
             token = self.correlation.variable(rest, number, "token")
             if token:
                 return source.text([f"{scheme} ", token])
-        path = self.exchanges[number].url.path
+        path = group_path(self.exchanges[number].url.path)
         return self.secrets.expression(name, value, f"header in {path}") or repr(value)
 
     def _body(self, number: int) -> dict[str, str]:
@@ -243,7 +243,7 @@ class Writer:
         parts = self.correlation.text(value, number)
         if any(isinstance(part, Variable) for part in parts):
             return source.text(parts)
-        path = self.exchanges[number].url.path
+        path = group_path(self.exchanges[number].url.path)
         return self.secrets.expression(name, value, f"field in {path}") or repr(value)
 
 

@@ -1,1 +1,1 @@
-"""Tests; the tree mirrors the source."""
+"""Recordings: from a HAR file to a locustfile."""
