@@ -155,7 +155,7 @@ lab: $(VENV)/.controller ## Start real hosts for tests on this machine (root on 
 lab-host: ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prints them all)
 	@playbooks/roles/lab_hosts/files/lab-host $(DO)
 
-test-lab: $(VENV)/.dev ## Test runs on the deployed lab: make lab, make deploy INVENTORY=inventory/lab first
+test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts (make lab first)
 	$(BIN)/pytest tests/lab
 
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
