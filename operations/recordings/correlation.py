@@ -75,12 +75,19 @@ class Correlation:
         """Return the parts of a request's path and query."""
         exchange = self.exchanges[number]
         whole = exchange.path
-        if re.search(UUID, whole) is None and group_path(whole) != exchange.url.path:
+        led_here = group_path(whole) != exchange.url.path
+        if led_here and re.search(UUID, whole) is None:
             # A path with a number in it: a redirect or a link led here.
             found = self.variable(whole, number, "path")
             if found:
                 return [found]
-        return self._segments(whole, number)
+        parts = self._segments(whole, number)
+        if led_here and any(isinstance(part, str) and re.search(UUID, part) for part in parts):
+            # No answer has the identifier by itself, so a link has it.
+            found = self.variable(whole, number, "path")
+            if found:
+                return [found]
+        return parts
 
     def text(self, text: str, number: int) -> list[Part]:
         """Return the parts of a header's or body's text, its tokens replaced by variables."""
