@@ -52,7 +52,11 @@ simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.
 	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
 # --- making scenarios -------------------------------------------------------------------------
-.PHONY: record test-browser
+.PHONY: probe record test-browser
+probe: $(VENV)/.node ## Walk one iteration of a scenario step by step: LOCUSTFILE HOST
+	@test -n "$(LOCUSTFILE)" || { echo "LOCUSTFILE is not set: name a scenario, as LOCUSTFILE=locustfiles/dspace.py" >&2; exit 2; }
+	@exec $(BIN)/python -m operations.probe $(call option,HOST) -- '$(subst ','\'',$(LOCUSTFILE))'
+
 test-browser: $(VENV)/.dev ## Record sessions in a real browser and replay them (Debian's Chromium; a minute)
 	$(BIN)/pytest tests/browser
 
