@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gevent import GreenletExit
 from locust import TaskSet, User
 from locust.env import Environment
 from locust.exception import (
@@ -23,7 +24,7 @@ from locust.exception import (
 )
 from locust.util.load_locustfile import load_locustfile
 
-ENDS = (StopUser, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately)
+ENDS = (GreenletExit, StopUser, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately)
 
 
 @dataclass

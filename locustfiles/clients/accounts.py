@@ -22,12 +22,12 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from gevent import GreenletExit
 from gevent.event import AsyncResult
 from gevent.timeout import Timeout
 from locust import User
 from locust.env import Environment
 from locust.event import Events
-from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from locustfiles.clients.account_file import Account, Ledger, find_accounts
@@ -177,7 +177,7 @@ class AccountPool:
         events.test_stop.add_listener(self._test_stop)
 
     def log_in(self, user: User, attempt: Callable[[Account], Login]) -> Account:
-        """Give the user an account and log it in; raises StopUser when that can't be.
+        """Give the user an account and log it in; raises GreenletExit when that can't be.
 
         An attempt without an answer is made again after the user's waiting time; a refused one
         is not, so that a wrong password doesn't lock the account.
@@ -187,11 +187,12 @@ class AccountPool:
             user.wait()
         if outcome is Login.REFUSED:
             self._refuse(account)
-            raise StopUser
+            # Ends the user as StopUser does, which Locust logs with a traceback from on_start.
+            raise GreenletExit
         return account
 
     def take(self, user: User) -> Account:
-        """Give the user an account of its own; raises StopUser when there is none."""
+        """Give the user an account of its own; raises GreenletExit when there is none."""
         account = self._desk.take() if self._desk else None
         if account is None:
             user.environment.events.request.fire(
@@ -202,7 +203,7 @@ class AccountPool:
                 exception=NoAccountError("no account is free: more users than accounts"),
                 context={},
             )
-            raise StopUser
+            raise GreenletExit
         self._held[id(user)] = account
         return account
 
