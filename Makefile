@@ -44,8 +44,12 @@ RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAG
 given = $(if $(filter HOST,$(1)),$(filter command%,$(origin HOST)),$($(1)))
 option = $(if $(call given,$(1)),--$(subst _,-,$(shell echo $(1) | tr A-Z a-z)) '$(subst ','\'',$($(1)))')
 
+comma := ,
+# A scenario that names its simulator brings its own target when no HOST is given.
+own_target = $(if $(call given,HOST)$(INVENTORY),,$(if $(LOCUSTFILE),$(shell grep -ls '^SIMULATOR = ' $(subst $(comma), ,$(LOCUSTFILE)))))
+
 .PHONY: run-distributed simulator
-run-distributed: $(VENV)/.node $(if $(INVENTORY),$(VENV)/.controller) $(if $(EXPERIMENT),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
+run-distributed: $(VENV)/.node $(if $(INVENTORY),$(VENV)/.controller) $(if $(EXPERIMENT)$(own_target),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
 	@exec $(BIN)/loadgen run $(foreach name,$(RUN_OPTIONS),$(call option,$(name))) $(LOCUST_OPTIONS)
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000

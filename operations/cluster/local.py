@@ -20,7 +20,7 @@ import zmq
 from exporter.snapshot import Snapshot, unpack
 from operations import channel, control
 from operations.cluster.base import Plan
-from operations.errors import BusyError, OperationError, UsageError
+from operations.errors import BusyError, OperationError, TargetError, UsageError
 from operations.inspection import Inspection, parse_inspection
 from operations.processes import Child, end_all
 from operations.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunSettings, WebSettings
@@ -108,7 +108,16 @@ class LocalCluster:
 
     def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
         """Ask the target from here."""
-        require_answer(host, patience_seconds, verify)
+        try:
+            require_answer(host, patience_seconds, verify)
+        except TargetError as error:
+            if self._target is None or self._target.alive:
+                raise
+            said = self._target.log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise OperationError(
+                f"the bundled target ended by itself: {''.join(said) or 'it said nothing'};"
+                " or give a target's address with --host"
+            ) from error
 
     def start(self, plan: Plan) -> None:
         """Make keys and settings, then start exporter, master and workers at once."""

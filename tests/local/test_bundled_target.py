@@ -1,0 +1,18 @@
+"""The bundled target that a run starts when it is given no host."""
+
+import pytest
+
+from operations.cluster.local import LocalCluster
+from operations.errors import OperationError
+from operations.specification import specify
+
+
+def test_bundled_target_that_ends_by_itself_says_why() -> None:
+    cluster = LocalCluster(specify({}))
+    try:
+        host = cluster.default_host("no_such_target")
+        assert host
+        with pytest.raises(OperationError, match=r"ended by itself: .*no_such_target.*--host"):
+            cluster.require_target(host, 5, verify=True)
+    finally:
+        cluster.kill()
