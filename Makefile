@@ -57,9 +57,9 @@ simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.
 
 # --- making scenarios -------------------------------------------------------------------------
 .PHONY: probe record test-browser
-probe: $(VENV)/.node ## Walk one iteration of a scenario step by step: LOCUSTFILE HOST
+probe: $(VENV)/.node $(if $(own_target),$(VENV)/.target) ## Walk one iteration of a scenario step by step: LOCUSTFILE HOST
 	@test -n "$(LOCUSTFILE)" || { echo "LOCUSTFILE is not set: name a scenario, as LOCUSTFILE=locustfiles/dspace.py" >&2; exit 2; }
-	@exec $(BIN)/python -m operations.probe $(call option,HOST) -- '$(subst ','\'',$(LOCUSTFILE))'
+	@exec $(BIN)/loadgen probe $(call option,HOST) $(call option,LOCUSTFILE)
 
 test-browser: $(VENV)/.dev ## Record sessions in a real browser and replay them (Debian's Chromium; a minute)
 	$(BIN)/pytest tests/browser

@@ -15,6 +15,7 @@ from typing import Any
 
 from gevent import GreenletExit
 from locust import TaskSet, User
+from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.exception import (
     InterruptTaskSet,
@@ -23,6 +24,8 @@ from locust.exception import (
     StopUser,
 )
 from locust.util.load_locustfile import load_locustfile
+
+from operations import inspection
 
 ENDS = (GreenletExit, StopUser, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately)
 
@@ -51,6 +54,12 @@ def walk(user: User) -> None:
     """Let one user do each of its tasks once."""
     # A user that waits before it tries again would try for ever: here once is enough.
     vars(user)["wait"] = _end
+    arrival = getattr(user, "arrival", None)
+    if callable(arrival):
+        # An open model's user makes arrivals at a rate; one of them is its iteration.
+        print("  arrival")
+        arrival()
+        return
     try:
         user.on_start()
         for one in dict.fromkeys(user.tasks):
@@ -89,6 +98,8 @@ def probe(locustfile: Path, host: str) -> int:
     from locust import events  # noqa: PLC0415 - the locustfile's listeners are on it
 
     environment.events = events
+    # Scenarios read their own options, here all at their defaults or from the environment.
+    environment.parsed_options = get_parser(default_config_files=[]).parse_args([])
     runner = environment.create_local_runner()
     events.init.fire(environment=environment, runner=runner, web_ui=None)
     steps = Steps()
@@ -96,7 +107,11 @@ def probe(locustfile: Path, host: str) -> int:
     for name, kind in users.items():
         print(name)
         kind.host = host or kind.host
-        walk(kind(environment))
+        try:
+            walk(kind(environment))
+        except Exception as fault:
+            steps.failures += 1
+            print(f"     FAILED: {inspection.describe_import_error(fault)}")
     print(f"{steps.requests} requests, {steps.failures} failed")
     return 1 if steps.failures else 0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from operations import collection, sweep
+from operations import collection, probe_verb, sweep
 from operations.errors import UsageError
 from operations.recordings import command as recording
 from operations.series import Series, search_exit_code, sweep_exit_code
@@ -181,6 +181,8 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
     verb = verbs.add_parser("record", help="make a locustfile that runs from a browser's HAR file")
     recording.add_options(verb)
+    verb = verbs.add_parser("probe", help="walk one iteration of a scenario, step by step")
+    probe_verb.add_options(verb)
     verb = add("results", "list runs, or name the baseline", results)
     verb.add_argument("--baseline", metavar="RUN", help="let `baseline` mean this run")
     verb = add("compare", "compare two runs by name; exit 1 on a regression", compare)
