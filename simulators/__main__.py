@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import inspect
+import signal
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -95,6 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         print(f"simulator {options.name}: {error}", file=sys.stderr)
         return error.exit_code
+    # uvicorn ends with the signal that it was sent: an exit, so that temporary files go too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,
         host=options.address,

@@ -31,6 +31,7 @@ LOOPBACK = "127.0.0.1"
 PROJECT = Path(__file__).resolve().parents[2]
 INSPECTION_SECONDS = 60
 QUIT_SECONDS = 20
+TARGET_END_SECONDS = 3.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
 SOCKET_PATH_MAX = 107
@@ -179,10 +180,12 @@ class LocalCluster:
         return faults
 
     def kill(self) -> None:
-        """Kill every child and remove the private directory."""
-        for child in [*self._workers, self._master, self._exporter, self._target]:
+        """Kill every child and remove the private directory; a target may remove its own files."""
+        for child in [*self._workers, self._master, self._exporter]:
             if child:
                 child.kill()
+        if self._target:
+            end_all([self._target], TARGET_END_SECONDS)
         self._context.destroy(linger=0)
         shutil.rmtree(self._private, ignore_errors=True)
 
