@@ -84,7 +84,7 @@ def test_a_clock_that_is_apart(loadgen: Runner) -> None:
         "import time\nfrom exporter import reporter\n"
         "from types import SimpleNamespace\n"
         "real = time.time\n"
-        "reporter.time = SimpleNamespace(time=lambda: real() + 3)\n"
+        "reporter.time = SimpleNamespace(time=lambda: real() + 3, monotonic=time.monotonic)\n"
     )
     run = invalid(loadgen, spoiled(shift), "--users", "2", "--run-time", "7s")
     assert "s ahead of the master's, more than the 0.5 s allowed" in sentences(run, "clock_offset")
