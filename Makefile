@@ -104,7 +104,7 @@ PLAYBOOK = $(BIN)/ansible-playbook --inventory $(INVENTORY) $(PLAYBOOK_OPTIONS)
 PLAYBOOK_OPTIONS ?=
 .PHONY: inventory-given deploy verify rotate teardown-workers teardown
 inventory-given:
-	@test -n "$(INVENTORY)" || { echo "INVENTORY is not set, and this verb changes hosts: nothing was touched. Give INVENTORY=DIRECTORY; there are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
+	@test -n "$(INVENTORY)" || { echo "INVENTORY is not set, and this verb needs a fleet: nothing was touched. Give INVENTORY=DIRECTORY; there are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
 	@test -e "$(INVENTORY)" || { echo "INVENTORY=$(INVENTORY) does not exist: nothing was touched. There are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
 
 deploy: inventory-given $(VENV)/.controller ## Turn the hosts of INVENTORY into a fleet, ready and idle

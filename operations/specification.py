@@ -161,6 +161,6 @@ def specify(fields: dict[str, Any]) -> RunSpecification:
 def describe_fault(field: str, value: object, rule: str) -> str:
     """One line for one wrong field. Field names are shown as options, as the user typed them."""
     option = "--" + field.replace("_", "-") if field else "options"
-    rule = rule.removeprefix("Value error, ").removeprefix("Input should be ")
+    rule = rule.removeprefix("Value error, ").replace("Input should be ", "it must be ", 1)
     shown = "" if isinstance(value, dict) else _CREDENTIALS.sub("//***@", f" {value!r}")
     return f"{option}{shown} can't be used: {rule[0].lower() + rule[1:]}"
