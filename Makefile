@@ -164,7 +164,7 @@ lab-host: ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prin
 	@playbooks/roles/lab_hosts/files/lab-host $(DO)
 
 test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts (make lab first)
-	$(BIN)/pytest tests/lab
+	$(BIN)/pytest --timeout 1800 tests/lab
 
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
 	@$(LAB_PLAY) -e lab_purge=$(if $(PURGE),true,false) playbooks/lab-down.yml

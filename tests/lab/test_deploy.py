@@ -32,11 +32,6 @@ firewall-cmd --list-all-policies 2>/dev/null
 sysctl --all | grep -E '^net\.(core|ipv4)\.' | grep -v -E 'random|inode|nr_|netdev' | sort
 """
 
-pytestmark = [
-    pytest.mark.skipif(not INVENTORY.exists(), reason="the lab is not up: run make lab"),
-    pytest.mark.timeout(1800),
-]
-
 
 def make(verb: str, options: str = "") -> tuple[float, str]:
     """Run a verb; return its seconds and output, and show the output when it fails."""
