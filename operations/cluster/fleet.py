@@ -207,24 +207,30 @@ class FleetCluster:
         reference = probes.get(self.inventory.master.name)
         for name, one in probes.items():
             self._offsets[name] = one.offset_seconds
-            fault = release_fault(one.release, self.release, self.inventory.path)
+            fault = release_fault(one.release, self.release, self._deploy)
             if not fault and reference:
                 fault = clock_fault(one, reference)
             if fault:
                 faults[name] = fault
         return faults
 
+    @property
+    def _deploy(self) -> str:
+        """The command that would bring this run's release to the fleet."""
+        command = f"make deploy INVENTORY={self.inventory.path}"
+        return f"{command} LOCUSTFILE={self._site}" if self._site else command
+
     def _report_faults(self, name: str, report: NodeReport) -> list[str]:
         faults = []
         if report.locust_version != version("locust"):
             faults.append(
-                f"has Locust {report.locust_version}, this machine has {version('locust')}; run "
-                f"make deploy INVENTORY={self.inventory.path}"
+                f"has Locust {report.locust_version}, this machine has {version('locust')}; "
+                f"run {self._deploy}"
             )
         if report.certificate:
             faults += certificate_faults(report.certificate, datetime.now(UTC))
         if name in self._worker_remotes() and not report.workers:
-            faults.append(f"has no worker process; run make deploy INVENTORY={self.inventory.path}")
+            faults.append(f"has no worker process; run {self._deploy}")
         return faults
 
     def _require_free(self, master: NodeReport) -> None:
@@ -301,13 +307,12 @@ def probe(remote: Remote) -> Probe:
     )
 
 
-def release_fault(found: str, wanted: str, inventory: Path) -> str:
-    """Tell a node that has no release, or another one."""
-    deploy = f"run make deploy INVENTORY={inventory}"
+def release_fault(found: str, wanted: str, deploy: str) -> str:
+    """Tell a node that has no release, or another one than `deploy`, a command, would bring."""
     if found == "none":
-        return f"nothing is deployed there; {deploy}"
+        return f"nothing is deployed there; run {deploy}"
     if found != wanted:
-        return f"has release {found[:12]}, this machine has {wanted[:12]}; {deploy}"
+        return f"has release {found[:12]}, this machine has {wanted[:12]}; run {deploy}"
     return ""
 
 

@@ -1,11 +1,10 @@
 """The lab's fleet, deployed once a module; every test leaves it idle, whole and on time."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, await_idle
+from tests.lab.fleet import INVENTORY, Loadgen, await_idle, deploy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,11 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def deployed() -> None:
     """Deploy once; on a fleet that is deployed already this changes nothing."""
-    command = ["make", "deploy", f"INVENTORY={INVENTORY}"]
-    finished = subprocess.run(
-        command, cwd=PROJECT, capture_output=True, text=True, timeout=900, check=False
-    )
-    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr
+    deploy()
 
 
 @pytest.fixture

@@ -25,6 +25,19 @@ def lab(*words: str) -> None:
     subprocess.run([str(LAB_HOST), *words], check=True, capture_output=True, timeout=90)
 
 
+def deploy(*variables: str) -> None:
+    """Bring the fleet to its state; a deployed one is not changed."""
+    finished = subprocess.run(
+        ["make", "deploy", f"INVENTORY={INVENTORY}", *variables],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr
+
+
 class Loadgen:
     """The command, with results of its own."""
 

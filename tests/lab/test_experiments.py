@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from simulators.capacity import capacity
-from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, requests_at_target
+from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, deploy, requests_at_target
 
 HERE = "10.77.0.1:8300"  # this machine, as the lab's hosts see it
 SERVICE_SECONDS, LIMIT_SECONDS = 0.1, 1.2
@@ -73,8 +73,8 @@ def _await_answer(url: str) -> None:
             return
 
 
-def _series(loadgen: Loadgen, kind: str) -> Path:
-    return next(loadgen.results.glob(f"*-{kind}-*"))
+def _series(loadgen: Loadgen) -> Path:
+    return next(loadgen.results.glob("*/journal.jsonl")).parent
 
 
 def test_a_sweep_that_is_killed_resumes_and_its_request_logs_are_whole(
@@ -88,14 +88,14 @@ def test_a_sweep_that_is_killed_resumes_and_its_request_logs_are_whole(
     process.kill()
     process.communicate(timeout=30)
     loadgen("stop")
-    command = [sys.executable, "-m", "operations", "resume", str(_series(loadgen, "sweep"))]
+    command = [sys.executable, "-m", "operations", "resume", str(_series(loadgen))]
     finished = subprocess.run(
         [*command, "--inventory", str(INVENTORY)],
         cwd=PROJECT, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
-    table = list(csv.DictReader((_series(loadgen, "sweep") / "table.csv").open()))
+    table = list(csv.DictReader((_series(loadgen) / "table.csv").read_text().splitlines()))
     assert [(row["users"], row["repetition"]) for row in table] == [
         ("3", "1"), ("3", "2"), ("6", "1"), ("6", "2"),
     ]  # fmt: skip
@@ -110,18 +110,31 @@ def _await_judged(loadgen: Loadgen, process: subprocess.Popen[str], count: int) 
     """Wait until so many of a sweep's runs have a line in its journal, and the next is loading."""
     deadline = time.monotonic() + 200
     while process.poll() is None and time.monotonic() < deadline:
-        journals = list(loadgen.results.glob("*-sweep-*/journal.jsonl"))
+        journals = list(loadgen.results.glob("*/journal.jsonl"))
         if journals and journals[0].read_text().count('"verdict"') >= count:
             return
         time.sleep(0.2)
     raise AssertionError(f"no {count} runs were judged")
 
 
+@pytest.fixture
+def own_locustfile(deployed: None, tmp_path: Path) -> Iterator[Path]:  # noqa: ARG001 - before it
+    """Bring a locustfile from outside the project to the fleet."""
+    file = tmp_path / "site" / "asker.py"
+    file.parent.mkdir()
+    file.write_text(ASKER)
+    deploy(f"LOCUSTFILE={file}")
+    yield file
+    deploy()
+
+
 @pytest.mark.usefixtures("limited_target")
-def test_a_capacity_search_finds_a_known_capacity(loadgen: Loadgen, tmp_path: Path) -> None:
-    (tmp_path / "asker.py").write_text(ASKER)
-    (tmp_path / "search.yml").write_text(SEARCH)
-    command = loadgen.command("run", "--experiment", str(tmp_path / "search.yml"), "--quiet")
+def test_a_capacity_search_finds_a_known_capacity(
+    loadgen: Loadgen, own_locustfile: Path, tmp_path: Path
+) -> None:
+    experiment = tmp_path / "search.yml"
+    experiment.write_text(SEARCH.replace("asker.py", str(own_locustfile)))
+    command = loadgen.command("run", "--experiment", str(experiment), "--quiet")
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
@@ -131,7 +144,7 @@ def test_a_capacity_search_finds_a_known_capacity(loadgen: Loadgen, tmp_path: Pa
     finally:
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0, output
-    found = json.loads((_series(loadgen, "search") / "capacity.json").read_text())
+    found = json.loads((_series(loadgen) / "capacity.json").read_text())
     expected = capacity("lock", SERVICE_SECONDS, 4, LIMIT_SECONDS)
     assert abs(found["low"] - expected) <= max(1, 0.05 * expected), found["sentence"]
     assert found["limited_by"] == "target"

@@ -26,10 +26,10 @@ def test_clock_fault_names_the_side_and_bears_with_the_error_of_measurement() ->
 
 
 def test_release_fault_tells_nothing_deployed_from_another_release() -> None:
-    path = Path("inventory/shop")
-    assert "nothing is deployed" in fleet.release_fault("none", "ab", path)
-    assert "make deploy INVENTORY=inventory/shop" in fleet.release_fault("cd", "ab", path)
-    assert not fleet.release_fault("ab", "ab", path)
+    deploy = "make deploy INVENTORY=inventory/shop"
+    assert fleet.release_fault("none", "ab", deploy) == f"nothing is deployed there; run {deploy}"
+    assert fleet.release_fault("cd", "ab", deploy).endswith(f"run {deploy}")
+    assert not fleet.release_fault("ab", "ab", deploy)
 
 
 def test_certificate_faults_tells_the_dates(tmp_path: Path) -> None:
