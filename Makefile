@@ -169,6 +169,14 @@ test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts (make lab first)
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
 	@$(LAB_PLAY) -e lab_purge=$(if $(PURGE),true,false) playbooks/lab-down.yml
 
+# --- faults ----------------------------------------------------------------------------------
+FAULT_PATHS = $(wildcard tests/local tests/monitoring tests/attackers tests/faults)
+.PHONY: test-faults
+test-faults: $(VENV)/.dev ## Break everything on purpose, write docs/faults.md (root on Debian; make lab first)
+	rm -rf .cache/faults
+	$(BIN)/pytest -m fault $(FAULT_PATHS) || failed=1; \
+	  $(BIN)/python -m tests.faults.table && exit $${failed:-0}
+
 # --- benchmark -------------------------------------------------------------------------------
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt

@@ -5,9 +5,12 @@ import signal
 import time
 
 import psutil
+import pytest
 
+from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
+PART = "Processes"
 LONG = ("--users", "4", "--spawn-rate", "4", "--run-time", "60s", "--workers", "2")
 
 
@@ -18,26 +21,36 @@ def start_loading(loadgen: Runner, *arguments: str) -> Run:
     return run
 
 
-def test_killed_worker_makes_the_run_invalid(loadgen: Runner) -> None:
+@pytest.mark.fault(PART, "SIGKILL of one worker of two")
+def test_killed_worker_makes_the_run_invalid(loadgen: Runner, outcome: Outcome) -> None:
     run = loadgen.start("--users", "4", "--run-time", "10s", "--workers", "2")
     run.wait_for("Loading")
     os.kill(run.pids("worker")[0], signal.SIGKILL)
+    began = time.monotonic()
+    run.wait_for("was ended by SIGKILL")
+    noticed = time.monotonic() - began
 
     assert run.wait() == 3, run.output
     assert run.summary["verdict"] == "invalid"
-    assert "was ended by SIGKILL" in run.output
     assert run.summary["requests"] > 0
+    outcome("run invalid: worker-N was ended by SIGKILL", notice_seconds=noticed, said=True)
 
 
-def test_killed_master_is_an_error_and_keeps_what_was_measured(loadgen: Runner) -> None:
+@pytest.mark.fault(PART, "SIGKILL of the master")
+def test_killed_master_is_an_error_and_keeps_what_was_measured(
+    loadgen: Runner, outcome: Outcome
+) -> None:
     run = start_loading(loadgen)
     os.kill(run.pids("master")[0], signal.SIGKILL)
+    began = time.monotonic()
 
     assert run.wait() == 4, run.output
+    over = time.monotonic() - began
     assert "master was ended by SIGKILL" in run.output
     assert run.summary["requests"] > 0
     assert (run.directory / "report.html").exists()
     assert (run.directory / "metrics.prom").exists()
+    outcome("verdict error, with what was measured until then", recover_seconds=over, said=True)
 
 
 def test_ctrl_c_stops_gracefully_and_keeps_results(loadgen: Runner) -> None:
@@ -89,19 +102,23 @@ def test_ctrl_c_before_the_load_begins_leaves_nothing(loadgen: Runner) -> None:
     assert run.wait() == 130, run.output
 
 
-def test_killed_operations_take_their_processes_along(loadgen: Runner) -> None:
+@pytest.mark.fault(PART, "SIGKILL of the operations process on one machine")
+def test_killed_operations_take_their_processes_along(loadgen: Runner, outcome: Outcome) -> None:
     run = start_loading(loadgen)
     children = psutil.Process(run.process.pid).children(recursive=True)
     run.process.kill()
+    began = time.monotonic()
     run.wait()
 
     _, alive = psutil.wait_procs(children, timeout=15)
+    over = time.monotonic() - began
     assert not alive
     assert list(loadgen.temporary.iterdir()), "the kill came too early to show anything"
 
     code, following = loadgen.finish("--users", "1", "--run-time", "2s", "--workers", "1")
 
     assert code == 0, following.output
+    outcome("every process ends; the next run passes and sweeps up", recover_seconds=over)
     # The fixture sees that the next run swept up what the killed one left.
 
 

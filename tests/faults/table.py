@@ -1,0 +1,113 @@
+"""Writes docs/faults.md from the rows that the last run of the fault suite left.
+
+A declared case without a row, a failed one, and a loss that no summary spoke of are faults of the
+table: they are printed, and the exit code is 1.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import time
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from tests.faults.record import Row, case, row_path
+
+NOTHING = "\N{EN DASH}"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+PATHS = ("tests/local", "tests/monitoring", "tests/attackers", "tests/faults")
+HEAD = """# Faults
+What was broken on purpose, and what came of it. `make test-faults` breaks everything in this table
+again and then writes it anew; the numbers are of {day}.
+
+*Noticed* is the time from the fault until a user could read of it; *over* the time until work went
+on, or until the run had ended and its results lay there. *Lost* are requests that were made and
+that the results don't hold; *said* is whether the run's summary speaks of it. A dash stands where
+the question makes no sense.
+"""
+COLUMNS = (
+    "| Done | Seen | Noticed | Over | Lost | Said | Processes left |\n|---|---|---|---|---|---|---|"
+)
+
+
+class Cases:
+    """Collects the declared cases."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Take every test that declares one."""
+        self.rows += [row for item in items if (row := case(item))]
+
+
+def declared() -> list[Row]:
+    """Return each case that a test declares, in the order of the tests."""
+    cases = Cases()
+    paths = [path for path in PATHS if Path(path).exists()]
+    # Our own plugin is imported already, as pytest warns; here nothing is to be rewritten.
+    options = ["--collect-only", "-qq", "-m", "fault", "-W", "ignore"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = pytest.main([*options, *paths], plugins=[cases])
+    assert code == pytest.ExitCode.OK, "the tests can't be collected"
+    return cases.rows
+
+
+def kept(row: Row) -> Row | None:
+    """Return the outcome that the last run left for a case."""
+    path = row_path(row.test)
+    return Row(**json.loads(path.read_text())) if path.exists() else None
+
+
+def faults(cases: Iterable[Row]) -> Iterable[str]:
+    """Say what keeps the table from being whole."""
+    for declared_row in cases:
+        row = kept(declared_row)
+        if row is None:
+            yield f"{declared_row.test}: declared, but it has no outcome; run make test-faults"
+        elif not row.passed:
+            yield f"{row.test}: failed, {row.processes_left} processes left"
+        elif row.samples_lost and not row.said:
+            yield f"{row.test}: lost {row.samples_lost} samples, and the summary is silent"
+
+
+def seconds(value: float | None) -> str:
+    """Return a time to a tenth, or a dash."""
+    return NOTHING if value is None else f"{value:.1f} s"
+
+
+def line(row: Row) -> str:
+    """Return a row of the table."""
+    lost = NOTHING if row.samples_lost is None else f"{row.samples_lost:,}"
+    said = {None: NOTHING, True: "yes", False: "no"}[row.said]
+    times = (seconds(row.notice_seconds), seconds(row.recover_seconds))
+    cells = (row.done, row.seen, *times, lost, said, str(row.processes_left))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def page(rows: list[Row]) -> str:
+    """Return the whole page; rows come sorted by part."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(max(row.at for row in rows)))
+    text = HEAD.format(day=day)
+    for part, members in groupby(rows, lambda row: row.part):
+        text += f"\n## {part}\n{COLUMNS}\n" + "\n".join(map(line, members)) + "\n"
+    return text
+
+
+def main() -> int:
+    """Write the page from what there is; fail when it isn't whole."""
+    cases = declared()
+    rows = sorted((row for each in cases if (row := kept(each))), key=lambda row: row.part)
+    if rows:
+        PAGE.write_text(page(rows))
+    wrong = list(faults(cases))
+    print("\n".join(wrong) or f"{len(rows)} cases, each with its outcome: docs/faults.md")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
