@@ -47,7 +47,7 @@ class SiteUser(FastHttpUser):
 
     def on_stop(self) -> None:
         """Log out, by a form as well."""
-        if token := self._form_token("/"):
+        if accounts.holds(self) and (token := self._form_token("/")):
             self._post_form(LOGOUT, {"csrfmiddlewaretoken": token})
         accounts.give_back(self)
 

@@ -67,7 +67,8 @@ class Visitor(FastUser):
         self.open_category()
 
     def on_stop(self) -> None:
-        self.act("/loginAction?logout=", "/")
+        if accounts.holds(self):
+            self.act("/loginAction?logout=", "/")
         accounts.give_back(self)
 
     def wait_time(self) -> float:

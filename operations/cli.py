@@ -35,6 +35,8 @@ EXAMPLES = """examples:
 exit codes: 0 passed, 1 an SLO did not hold, 2 usage, 3 invalid measurement, 4 a machine or a
 process failed, 130 interrupted (results are kept)"""
 
+ERRORS_SHOWN = 5
+
 FLEET_VERBS = {
     "status": "tell what each host of a fleet is doing",
     "stop": "end the run that is under way on a fleet, and collect it",
@@ -160,6 +162,7 @@ def describe(summary: Summary, directory: Path) -> str:
         *(f"  SLO {_held(slo.held)}: {slo.sentence}" for slo in summary.slos),
         f"  {summary.requests:,} requests, {summary.failures:,} failed, "
         f"{summary.throughput_per_second:,.1f} requests/s",
+        *(f"    {error.sentence}" for error in summary.errors[:ERRORS_SHOWN]),
         f"  response time p50 {format_seconds(times.p50)}, p95 {format_seconds(times.p95)}, "
         f"p99 {format_seconds(times.p99)}, max {format_seconds(times.max)}",
         f"  {summary.workers.seen} of {summary.workers.expected} workers",

@@ -1,12 +1,13 @@
 """Writes a run's directory: summary, report, JUnit, and Locust's own files under their names."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exporter.snapshot import Snapshot
+from exporter.snapshot import ErrorCount, Snapshot
 from operations import archive
 from operations.cluster.base import Plan
 from operations.junit import build_junit
@@ -15,6 +16,7 @@ from operations.report import ReportData, build_report
 from operations.statistics import merge, percentile
 from operations.summary import (
     SUMMARY_FILE,
+    ErrorResult,
     ResponseTimes,
     SloResult,
     Summary,
@@ -22,6 +24,8 @@ from operations.summary import (
     WorkerCounts,
 )
 from operations.timeline import Point
+
+ERRORS_KEPT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         release_sha256=versions.get("release", ""),
         specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
         slos=tuple(outcome.slos),
+        errors=most_frequent(last.errors if last else []),
         requests_logged=_merge_request_log(plan),
     )
     data = ReportData(summary, outcome.points, entries, last.errors if last else [])
@@ -101,6 +106,12 @@ def _merge_request_log(plan: Plan) -> int | None:
     with contextlib.suppress(OSError):
         return merge_log(plan.directory)
     return None
+
+
+def most_frequent(errors: Sequence[ErrorCount]) -> tuple[ErrorResult, ...]:
+    """Return the errors that a summary keeps, most frequent first; all are in failures.csv."""
+    kept = sorted(errors, key=lambda error: -error.occurrences)[:ERRORS_KEPT]
+    return tuple(ErrorResult(**dataclasses.asdict(error)) for error in kept)
 
 
 def response_times(last: Snapshot | None) -> ResponseTimes:

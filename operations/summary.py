@@ -1,5 +1,6 @@
 """What a run came to: the model of `summary.json`, read by report, JUnit, comparison and search."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ EXIT_CODES: dict[Verdict, int] = {
     "interrupted": 130,
 }
 SUMMARY_FILE = "summary.json"
+_CHECK = re.compile(r"CatchResponseError\((['\"])(.*)\1\)", re.DOTALL)
 
 
 class _Model(BaseModel):
@@ -55,11 +57,29 @@ class SloResult(_Model):
     name: str | None = None
 
 
+class ErrorResult(_Model):
+    """One error of the run, as Locust words it, and how often it occurred."""
+
+    occurrences: int
+    method: str
+    name: str
+    error: str
+
+    @property
+    def sentence(self) -> str:
+        """One line for a person; a check's own words stand without Python's around them."""
+        words = _CHECK.fullmatch(self.error)
+        return (
+            f"{self.occurrences:,} x {self.method} {self.name}: {words[2] if words else self.error}"
+        )
+
+
 class Summary(_Model):
     """One run. Times are UTC; `reasons` are whole sentences: when, where and how much.
 
     `reason_kinds` names the kind of each (see `operations.validity`; "fault" for a failed machine
-    or process). `requests_logged` is None when no request log was kept.
+    or process). `errors` are the most frequent ones. `requests_logged` is None when no request log
+    was kept.
     """
 
     run_id: str
@@ -77,6 +97,7 @@ class Summary(_Model):
     release_sha256: str = ""
     specification: dict[str, JsonValue] = {}
     slos: tuple[SloResult, ...] = ()
+    errors: tuple[ErrorResult, ...] = ()
     requests_logged: int | None = None
 
     @property

@@ -1,6 +1,7 @@
 """The accounts of a run: where they are read from, and who holds which.
 
     ACCOUNTS           a CSV file with the header `username,password`, one account a line
+    ACCOUNTS_CSV       instead of a file: its text, as a fleet's master gets it
     ACCOUNT_USERNAME   instead of a file: the one account of a run with one user,
     ACCOUNT_PASSWORD   and its password
 
@@ -8,6 +9,7 @@ Without either, a run against this machine uses the bundled simulators' accounts
 """
 
 import csv
+import io
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,11 +36,19 @@ class Account:
 def read_accounts(path: Path) -> list[Account]:
     """Read an account file. Raises UsageError, one sentence, when there is a fault in it."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file))
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8 text"
         raise UsageError(f"account file {path} can't be read: {reason}; {_FORMAT}") from fault
+    return parse_accounts(text, str(path))
+
+
+def parse_accounts(text: str, path: str) -> list[Account]:
+    """Read an account file's text; `path` is its name in a UsageError, one sentence."""
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as fault:
+        raise UsageError(f"account file {path} is no CSV file: {fault}; {_FORMAT}") from fault
     if not lines or lines[0] != HEADER:
         found = ",".join(lines[0]) if lines else "nothing"
         raise UsageError(f"account file {path} begins with {found[:60]!r}; {_FORMAT}")
@@ -64,6 +74,8 @@ def find_accounts(environment: Mapping[str, str], host: str | None) -> tuple[lis
     """
     if path := environment.get("ACCOUNTS"):
         return read_accounts(Path(path)), path
+    if text := environment.get("ACCOUNTS_CSV"):
+        return parse_accounts(text, "ACCOUNTS_CSV"), "ACCOUNTS"
     if username := environment.get("ACCOUNT_USERNAME"):
         password = environment.get("ACCOUNT_PASSWORD", "")
         if not password:
@@ -103,6 +115,10 @@ class Ledger:
         """Take an account back. A grant from before a reset says nothing any more."""
         if grant in self._held:
             self._free.append(self._held.pop(grant)[1])
+
+    def retire(self, grant: int) -> None:
+        """Hand an account out no more in this test: another wrong password could lock it."""
+        self._held.pop(grant, None)
 
     def reclaim(self, present: set[str]) -> None:
         """Take back what workers hold that are not present any more."""

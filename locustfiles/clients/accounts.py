@@ -20,6 +20,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from gevent import GreenletExit
@@ -28,13 +29,15 @@ from gevent.timeout import Timeout
 from locust import User
 from locust.env import Environment
 from locust.event import Events
+from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
-from locustfiles.clients.account_file import Account, Ledger, find_accounts
+from locustfiles.clients.account_file import Account, Ledger, find_accounts, read_accounts
 from operations.errors import UsageError
 
 ANSWER_TIMEOUT_SECONDS = 30.0
 REQUEST, GRANT, RETURN = "account_request", "account_grant", "account_return"
+_DESK = "account_desk"
 logger = logging.getLogger(__name__)
 
 
@@ -63,8 +66,8 @@ class Desk(Protocol):
     def take(self) -> Account | None:
         """Return an account that nobody else has; None when there is none."""
 
-    def give_back(self, grant: int) -> None:
-        """Take one back."""
+    def give_back(self, grant: int, *, refused: bool = False) -> None:
+        """Take one back; one whose login was refused is not handed out again in this test."""
 
     def reset(self) -> None:
         """Begin a test: every account is free."""
@@ -98,9 +101,12 @@ class LedgerDesk:
             )
         return account
 
-    def give_back(self, grant: int) -> None:
-        """Take one back."""
-        self.ledger.give_back(grant)
+    def give_back(self, grant: int, *, refused: bool = False) -> None:
+        """Take one back, or out of use."""
+        if refused:
+            self.ledger.retire(grant)
+        else:
+            self.ledger.give_back(grant)
 
     def reset(self) -> None:
         """Begin a test: every account is free."""
@@ -120,7 +126,7 @@ class LedgerDesk:
         self._master.send_message(GRANT, data, client_id=msg.node_id)
 
     def _returned(self, msg: Message, **_: object) -> None:
-        self.give_back(msg.data["grant"])
+        self.give_back(msg.data["grant"], refused=msg.data["refused"])
 
 
 class WorkerDesk:
@@ -148,9 +154,9 @@ class WorkerDesk:
             return None
         return Account(data["username"], data["password"], data["grant"])
 
-    def give_back(self, grant: int) -> None:
-        """Tell the master that the account is free again."""
-        self._runner.send_message(RETURN, {"grant": grant})
+    def give_back(self, grant: int, *, refused: bool = False) -> None:
+        """Tell the master that the account is free again, or of no use."""
+        self._runner.send_message(RETURN, {"grant": grant, "refused": refused})
 
     def reset(self) -> None:
         """Do nothing: the master's ledger begins anew."""
@@ -162,9 +168,15 @@ class WorkerDesk:
 
 
 class AccountPool:
-    """A process's access to the accounts; `refused` counts its users' refused logins."""
+    """A process's access to the accounts; `refused` counts its users' refused logins.
+
+    Raises UsageError, one sentence, when ACCOUNTS names a file with a fault: before a run begins,
+    as locustfiles are looked at then.
+    """
 
     def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
+        if path := variables.get("ACCOUNTS"):
+            read_accounts(Path(path))
         self._variables = variables
         self._desk: Desk | None = None
         self._held: dict[int, Account] = {}
@@ -183,11 +195,18 @@ class AccountPool:
         is not, so that a wrong password doesn't lock the account.
         """
         account = self.take(user)
-        while (outcome := attempt(account)) is Login.UNANSWERED:
-            user.wait()
+        outcome = Login.UNANSWERED
+        try:
+            while (outcome := attempt(account)) is Login.UNANSWERED:
+                user.wait()
+        except StopUser:
+            # Locust logs it with a traceback from on_start.
+            raise GreenletExit from None
+        finally:
+            if outcome is not Login.ACCEPTED:
+                self.give_back(user, refused=outcome is Login.REFUSED)
         if outcome is Login.REFUSED:
-            self._refuse(account)
-            # Ends the user as StopUser does, which Locust logs with a traceback from on_start.
+            self._say_refused(account)
             raise GreenletExit
         return account
 
@@ -200,29 +219,39 @@ class AccountPool:
                 name="take an account",
                 response_time=0.0,
                 response_length=0,
-                exception=NoAccountError("no account is free: more users than accounts"),
+                exception=NoAccountError("no account is free: fewer accounts than users"),
                 context={},
             )
             raise GreenletExit
         self._held[id(user)] = account
         return account
 
-    def give_back(self, user: User) -> None:
+    def holds(self, user: User) -> bool:
+        """Tell whether the user has an account, and no login of it failed."""
+        return id(user) in self._held
+
+    def give_back(self, user: User, *, refused: bool = False) -> None:
         """Take the user's account back, if it has one."""
         account = self._held.pop(id(user), None)
         if account and self._desk:
-            self._desk.give_back(account.grant)
+            self._desk.give_back(account.grant, refused=refused)
 
     def _init(self, environment: Environment, **_: object) -> None:
+        # Several locustfiles of one run have a pool each, and draw from the same accounts.
+        shared = vars(environment)
+        if _DESK not in shared:
+            shared[_DESK] = self._make_desk(environment)
+        self._desk = shared[_DESK]
+
+    def _make_desk(self, environment: Environment) -> Desk:
         if isinstance(environment.runner, WorkerRunner):
-            self._desk = WorkerDesk(environment.runner)
-            return
+            return WorkerDesk(environment.runner)
         try:
             accounts, source = find_accounts(self._variables, environment.host)
         except UsageError as fault:
             logger.error("%s", fault)  # noqa: TRY400 - the sentence says it all
             sys.exit(fault.exit_code)
-        self._desk = LedgerDesk(environment, Ledger(accounts), source)
+        return LedgerDesk(environment, Ledger(accounts), source)
 
     def _test_start(self, **_: object) -> None:
         self.refused = 0
@@ -233,7 +262,7 @@ class AccountPool:
         if self.refused > 1:
             logger.error("%d logins were refused in this process", self.refused)
 
-    def _refuse(self, account: Account) -> None:
+    def _say_refused(self, account: Account) -> None:
         self.refused += 1
         if self.refused == 1:
             logger.error(

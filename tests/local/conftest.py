@@ -113,7 +113,7 @@ class Run:
 
     def logs(self) -> str:
         """Return every log of the run, for a failing test's message."""
-        logs = sorted(self.results.glob("*/hosts/*/*.log"))
+        logs = sorted(self.results.glob("[!l]*/hosts/*/*.log"))
         return "\n".join(f"--- {log}\n{log.read_text()}" for log in logs)
 
 

@@ -46,6 +46,13 @@ def test_file_with_a_fault_is_one_sentence(tmp_path: Path, text: str, fault: str
     assert "\n" not in str(caught.value)
 
 
+def test_text_in_the_environment_stands_for_a_file() -> None:
+    accounts, source = find_accounts({"ACCOUNTS_CSV": "username,password\nana,one\n"}, None)
+    assert (accounts, source) == ([Account("ana", "one")], "ACCOUNTS")
+    with pytest.raises(UsageError, match="ana stands on lines 2 and 3"):
+        find_accounts({"ACCOUNTS_CSV": "username,password\nana,1\nana,2\n"}, None)
+
+
 def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         find_accounts({"ACCOUNTS": str(tmp_path / "none.csv")}, None)
@@ -98,6 +105,17 @@ def test_ledger_takes_back_what_lost_workers_held() -> None:
     assert taken is not None
     assert taken.username == "ana"
     assert ledger.take("present") is None
+
+
+def test_ledger_hands_out_no_refused_account_again_until_the_next_test() -> None:
+    ledger = Ledger([Account("ana", "wrong")])
+    refused = ledger.take("w1")
+    assert refused is not None
+    ledger.retire(refused.grant)
+    ledger.give_back(refused.grant)
+    assert ledger.take("w2") is None
+    ledger.reset()
+    assert ledger.take("w2") is not None
 
 
 def test_late_return_from_before_a_reset_frees_nothing() -> None:

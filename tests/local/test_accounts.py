@@ -1,0 +1,186 @@
+"""Accounts over several workers, and what a user sees when they are wrong or too few."""
+
+import os
+import re
+import signal
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+from starlette.types import Receive, Scope, Send
+
+from tests.local.conftest import Runner
+from tests.local.test_bad_input import usage_error
+from tests.servers import serving, simulator
+
+USERS = 12
+MEMBERS = """
+    import os
+    from locust import FastHttpUser, constant, events, task
+    from locustfiles.clients.accounts import AccountPool
+
+    accounts = AccountPool()
+    accounts.listen_to(events)
+
+    class Member(FastHttpUser):
+        wait_time = constant(0.2)
+
+        def on_start(self):
+            self.account = accounts.take(self)
+            self.client.get(f"/enter/{self.account.username}/{os.getpid()}", name="enter")
+
+        def on_stop(self):
+            if accounts.holds(self):
+                self.client.get(f"/leave/{self.account.username}/{os.getpid()}", name="leave")
+            accounts.give_back(self)
+
+        @task
+        def stay(self):
+            self.client.get("/stay")
+"""
+
+
+@dataclass
+class House:
+    """A target that knows which worker's user is in under which account."""
+
+    inside: dict[str, int] = field(default_factory=dict)
+    entered: Counter[str] = field(default_factory=Counter)
+    collisions: list[str] = field(default_factory=list)
+    lost: set[int] = field(default_factory=set)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 204 to everything."""
+        if scope["type"] != "http":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        words = scope["path"].split("/")
+        if words[1] == "enter":
+            self.enter(words[2], int(words[3]))
+        elif words[1] == "leave":
+            self.inside.pop(words[2], None)
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    def enter(self, name: str, worker: int) -> None:
+        holder = self.inside.get(name)
+        if holder is not None and holder not in self.lost:
+            self.collisions.append(f"{name}: workers {holder} and {worker}")
+        self.inside[name] = worker
+        self.entered[name] += 1
+
+
+def write_accounts(path: Path, names: list[str]) -> Path:
+    lines = [f"{name},no-such-password" for name in names]
+    path.write_text("\n".join(["username,password", *lines]) + "\n")
+    return path
+
+
+def await_true(condition: Callable[[], bool], timeout_seconds: float = 60) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def test_no_account_is_in_two_hands_though_a_worker_is_killed(
+    loadgen: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"member{number}" for number in range(USERS)]
+    accounts = write_accounts(loadgen.tmp_path / "accounts.csv", names)
+    monkeypatch.setenv("ACCOUNTS", str(accounts))
+    (loadgen.tmp_path / "members.py").write_text(textwrap.dedent(MEMBERS))
+    house = House()
+    with serving(house) as url:
+        run = loadgen.start(
+            *("-f", "members.py", "--host", url, "--users", str(USERS), "--spawn-rate", "12"),
+            *("--workers", "3", "--run-time", "9s", "--", "--enable-rebalancing"),
+        )
+        run.wait_for("Loading")
+        await_true(lambda: house.entered.total() >= USERS)
+        assert house.entered == Counter(names), "each is in, and once"
+        assert len(set(house.inside.values())) == 3, "over all workers"
+        killed = run.pids("worker")[0]
+        house.lost.add(killed)
+        left = [name for name, worker in house.inside.items() if worker == killed]
+        os.kill(killed, signal.SIGKILL)
+        code = run.wait()
+    assert code == 3, run.output + run.logs()
+    assert "lost_worker" in run.summary["reason_kinds"]
+    assert not house.collisions
+    assert left
+    assert all(house.entered[name] >= 2 for name in left), "the survivors' users took them over"
+    assert run.summary["failures"] == 0, run.summary["errors"]
+
+
+def test_refused_logins_are_one_line_with_a_count_and_each_account_is_tried_once(
+    loadgen: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django answers a wrong password with 200 and the form again."""
+    names = [f"user{number:04}@example.org" for number in range(1, 31)]
+    wrong = write_accounts(loadgen.tmp_path / "wrong.csv", names)
+    monkeypatch.setenv("ACCOUNTS", str(wrong))
+    with simulator("django_site") as url:
+        code, run = loadgen.finish(
+            *("-f", "locustfiles/django_site.py", "--host", url, "--users", "20"),
+            *("--spawn-rate", "20", "--workers", "2", "--run-time", "3s"),
+        )
+        state = requests.get(f"{url}/_state.json", timeout=10).json()
+    assert code == 1, run.output + run.logs()
+    said = re.findall(r"(\d+) x POST /accounts/login/: login refused", run.output)
+    assert len(said) == 1, run.output
+    assert 20 <= int(said[0]) <= 30
+    posted = [row for row in state["requests"] if row["method"] == "POST"]
+    assert [row["answered"] for row in posted] == [int(said[0])]
+    assert "Traceback" not in run.output + run.logs()
+    assert run.logs().count("login refused for user") == 2, "once a worker"
+    assert "no-such-password" not in run.output + run.logs()
+
+
+def test_fewer_accounts_than_users_is_said_and_counted(
+    loadgen: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = write_accounts(loadgen.tmp_path / "few.csv", ["ana", "ben", "cem"])
+    monkeypatch.setenv("ACCOUNTS", str(few))
+    (loadgen.tmp_path / "members.py").write_text(textwrap.dedent(MEMBERS))
+    house = House()
+    with serving(house) as url:
+        code, run = loadgen.finish(
+            *("-f", "members.py", "--host", url, "--users", "8", "--spawn-rate", "8"),
+            *("--workers", "2", "--run-time", "2s"),
+        )
+    assert code == 1, run.output + run.logs()
+    assert "5 x ACCOUNT take an account: " in run.output
+    assert "no account is free: fewer accounts than users" in run.output
+    assert run.logs().count(f"3 accounts in {few} are too few for this number of users") == 1
+    assert house.entered == Counter(["ana", "ben", "cem"])
+    assert not house.inside, "all have left"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("username,password\nana,one\nana,two\n", "ana stands on lines 2 and 3"),
+        ("name;word\nana;one\n", "begins with 'name;word'"),
+        (None, "can't be read: No such file or directory"),
+    ],
+)
+def test_account_file_with_a_fault_is_refused_before_anything_starts(
+    loadgen: Runner, monkeypatch: pytest.MonkeyPatch, text: str | None, fault: str
+) -> None:
+    accounts = loadgen.tmp_path / "bad.csv"
+    if text is not None:
+        accounts.write_text(text)
+    monkeypatch.setenv("ACCOUNTS", str(accounts))
+    output = usage_error(loadgen, "-f", "locustfiles/dspace.py")
+    assert f"account file {accounts}" in output
+    assert fault in output
+    assert output.count("\n") == 0
