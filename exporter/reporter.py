@@ -11,6 +11,7 @@ keeps their order, and so the master has them before it counts the worker as sto
 """
 
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,13 @@ class Reporter:
         logger.info("Test ended: %d requests reported to the master", self._requests)
 
     def leave(self, **_: object) -> None:
-        """End the test here before the process ends, so that its last statistics aren't lost."""
+        """End the test here before the process ends, so that its last statistics aren't lost.
+
+        Stopping waits for requests under way. A spawn job in that time, because another worker has
+        left too, would start users whose requests end with the process, uncounted: Locust discards
+        a job that isn't newer than the last one.
+        """
+        self._runner.last_received_spawn_timestamp = sys.maxsize
         if self._runner.state in ("spawning", "running"):
             self._runner.stop()
 

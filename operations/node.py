@@ -37,6 +37,7 @@ from operations import (
     control_server,
     guard,
     inspection,
+    leaving,
     login,
     origin,
     resolution,
@@ -97,6 +98,7 @@ def _report_arguments(run: RunSettings | None) -> list[str]:
 def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     """Put what the kit adds into this process; the runner is made by Locust afterwards."""
     channel.install(role, node.keys_directory)
+    leaving.install()
     if role == "master":
         guard.install()
     stats.bucket_response_time = resolution.bucket  # type: ignore[assignment]

@@ -129,11 +129,13 @@ class Cluster:
 
 
 @contextmanager
-def running(directory: Path, workers: int = 2, plugin: Path = PLUGIN) -> Iterator[Cluster]:
+def running(
+    directory: Path, workers: int = 2, plugin: Path = PLUGIN, options: tuple[str, ...] = ()
+) -> Iterator[Cluster]:
     """Run a cluster whose workers are connected; its logs are printed when the block fails."""
     cluster = Cluster(directory, plugin)
     try:
-        cluster.start_master()
+        cluster.start_master(*options)
         for _ in range(workers):
             cluster.start_worker()
         await_(cluster.web_is_up, "the web UI")
