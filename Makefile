@@ -101,6 +101,7 @@ alarm-study: $(VENV)/.target ## Run the alarm study's hour under fault again: SP
 # --- the fleet's desired state: every verb needs INVENTORY=directory ----------------------------
 INVENTORIES = $(patsubst %/,%,$(filter-out inventory/sample/,$(wildcard inventory/*/)))
 PLAYBOOK = $(BIN)/ansible-playbook --inventory $(INVENTORY) $(PLAYBOOK_OPTIONS)
+CHANGE = exec $(BIN)/python -m operations.exclusive $(INVENTORY) $(PLAYBOOK)
 PLAYBOOK_OPTIONS ?=
 .PHONY: inventory-given deploy verify rotate teardown-workers teardown
 inventory-given:
@@ -108,19 +109,19 @@ inventory-given:
 	@test -e "$(INVENTORY)" || { echo "INVENTORY=$(INVENTORY) does not exist: nothing was touched. There are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
 
 deploy: inventory-given $(VENV)/.controller ## Turn the hosts of INVENTORY into a fleet, ready and idle
-	@$(PLAYBOOK) $(if $(LOCUSTFILE),--extra-vars 'release_locustfile=$(abspath $(LOCUSTFILE))') playbooks/deploy.yml
+	@$(CHANGE) $(if $(LOCUSTFILE),--extra-vars 'release_locustfile=$(abspath $(LOCUSTFILE))') playbooks/deploy.yml
 
 verify: inventory-given $(VENV)/.controller ## Look whether the fleet answers; changes nothing
 	@$(PLAYBOOK) playbooks/verify.yml
 
 rotate: inventory-given $(VENV)/.controller ## New channel keys and certificates for an idle fleet
-	@$(PLAYBOOK) playbooks/rotate.yml
+	@$(CHANGE) playbooks/rotate.yml
 
 teardown-workers: inventory-given $(VENV)/.controller ## Give the worker hosts back as they were
-	@$(PLAYBOOK) playbooks/teardown-workers.yml
+	@$(CHANGE) playbooks/teardown-workers.yml
 
 teardown: inventory-given $(VENV)/.controller ## Give every host of the fleet back as it was
-	@$(PLAYBOOK) playbooks/teardown.yml
+	@$(CHANGE) playbooks/teardown.yml
 
 # --- fleet: what runs there -------------------------------------------------------------------
 FLEET_OPTIONS = INVENTORY RESULTS HOST_LIMIT LINES
