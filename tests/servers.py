@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,13 +66,15 @@ def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:
 
 
 @contextmanager
-def simulator(name: str, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+def simulator(
+    name: str, tls: tuple[Path, Path] | None = None, options: Sequence[str] = ()
+) -> Iterator[str]:
     """Run `python -m simulators NAME` on a free port; yields its base URL, without a slash.
 
     `tls` is a certificate and its key, as PEM files: the simulator then serves HTTPS.
     """
     port = _free_port()
-    command = [sys.executable, "-m", "simulators", name, "--listen", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "simulators", name, "--listen", f"127.0.0.1:{port}", *options]
     if tls:
         command += ["--tls-certificate", str(tls[0]), "--tls-key", str(tls[1])]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import requests
 from starlette.types import Receive, Scope, Send
 
 from tests.local.conftest import Runner
+from tests.local.scenarios import assert_counts_agree, ended, start_scenario, target_counts
 from tests.local.test_bad_input import usage_error
 from tests.servers import serving, simulator
 
@@ -129,19 +129,14 @@ def test_refused_logins_are_one_line_with_a_count_and_each_account_is_tried_once
     wrong = write_accounts(loadgen.tmp_path / "wrong.csv", names)
     monkeypatch.setenv("ACCOUNTS", str(wrong))
     with simulator("django_site") as url:
-        code, run = loadgen.finish(
-            *("-f", "locustfiles/django_site.py", "--host", url, "--users", "20"),
-            *("--spawn-rate", "20", "--workers", "2", "--run-time", "3s"),
-        )
-        state = requests.get(f"{url}/_state.json", timeout=10).json()
-    assert code == 1, run.output + run.logs()
+        run = start_scenario(loadgen, "locustfiles/django_site.py", url, "--run-time", "3s")
+        counted = ended(run, exit_code=1)
+        assert_counts_agree(counted, target_counts(url))
+    assert 20 <= counted["POST", "/accounts/login/"] <= 30, "each account once at the most"
     said = re.findall(r"(\d+) x POST /accounts/login/: login refused", run.output)
-    assert len(said) == 1, run.output
-    assert 20 <= int(said[0]) <= 30
-    posted = [row for row in state["requests"] if row["method"] == "POST"]
-    assert [row["answered"] for row in posted] == [int(said[0])]
-    assert "Traceback" not in run.output + run.logs()
+    assert said == [str(counted["POST", "/accounts/login/"])], "one line, with its count"
     assert run.logs().count("login refused for user") == 2, "once a worker"
+    assert "Traceback" not in run.output + run.logs()
     assert "no-such-password" not in run.output + run.logs()
 
 
@@ -153,11 +148,8 @@ def test_fewer_accounts_than_users_is_said_and_counted(
     (loadgen.tmp_path / "members.py").write_text(textwrap.dedent(MEMBERS))
     house = House()
     with serving(house) as url:
-        code, run = loadgen.finish(
-            *("-f", "members.py", "--host", url, "--users", "8", "--spawn-rate", "8"),
-            *("--workers", "2", "--run-time", "2s"),
-        )
-    assert code == 1, run.output + run.logs()
+        run = start_scenario(loadgen, "members.py", url, "--users", "8", "--run-time", "2s")
+        ended(run, exit_code=1)
     assert "5 x ACCOUNT take an account: " in run.output
     assert "no account is free: fewer accounts than users" in run.output
     assert run.logs().count(f"3 accounts in {few} are too few for this number of users") == 1

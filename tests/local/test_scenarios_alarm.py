@@ -1,71 +1,48 @@
-"""The alarm scenarios through `loadgen run`, distributed, against the simulated centre."""
-
-import requests
+"""What is special about alarms through `loadgen run`: arrivals at a rate, failover, shapes."""
 
 from simulators import alarm_receiver
 from tests.local.conftest import Runner
-from tests.local.scenarios import locust_counts, run_scenario
+from tests.local.scenarios import ended, start_scenario, target_counts
 from tests.servers import serving
 
-ATTEMPTS, TRANSACTIONS = ("POST", "/"), ("ALARM", "alarm")
+ATTEMPTS, SECOND_HOST = ("POST", "/"), ("POST", "/ (host 2)")
 
 
-def test_devices_and_background_and_the_centre_count_the_same_by_kind(loadgen: Runner) -> None:
-    """Both testers at once: 20 devices, and 20 users of other kinds beside them."""
-    run, answered = run_scenario(
-        loadgen,
-        "locustfiles/alarm_devices.py,locustfiles/alarm_background.py",
-        alarm_receiver.build(law="regression", speed=20),
-        *("--users", "40"),
-    )
-    counts = locust_counts(run.directory)
-    assert run.summary["failures"] == 0
-    assert counts.pop(TRANSACTIONS) == counts[ATTEMPTS]
-    assert len(counts) == 8, "alarms and seven other kinds"
-    assert counts == {key: answered[key] for key in counts}
-    assert counts[ATTEMPTS] > 300
-    assert sum(counts.values()) > 600
+def test_arrivals_keep_their_rate_and_devices_fail_over_through_a_spike(loadgen: Runner) -> None:
+    """Arrivals: the lock serves 10 a second; at 20 a second a closed model would slow down with it.
 
-
-def test_arrivals_keep_their_rate_and_count_from_the_intended_start(loadgen: Runner) -> None:
-    """The lock serves 10 a second: at 20 a second a closed model would slow down with it."""
-    run, answered = run_scenario(
-        loadgen,
-        "locustfiles/alarm_arrivals.py",
-        alarm_receiver.build(speed=20),
-        *("--stop-timeout", "30s", "--", "--arrival-rate", "20"),
-        run_time="4s",
-    )
-    counts = locust_counts(run.directory)
-    arrivals = counts["ARRIVAL", "AlarmArrivals"]
-    assert run.summary["failures"] == 0
-    assert counts[ATTEMPTS] == answered[ATTEMPTS] == arrivals
-    assert 40 < arrivals < 120
-    assert run.summary["response_time_seconds"]["max"] > 2
-
-
-def test_devices_fail_over_to_the_second_host_through_a_spike(loadgen: Runner) -> None:
-    """The first host is out of order from 3.0 s to 3.35 s, 3.6 s and 4.2 s: amid the spike."""
-    with serving(alarm_receiver.build(speed=100)) as second:
-        run, first_answered = run_scenario(
+    Devices: the first host is out of order from 3.0 s to 3.35 s, 3.6 s and 4.2 s, amid the spike.
+    """
+    with (
+        serving(alarm_receiver.build(speed=20)) as slow,
+        serving(alarm_receiver.build(faults=True, speed=100)) as first,
+        serving(alarm_receiver.build(speed=100)) as second,
+    ):
+        arrivals = start_scenario(
             loadgen,
-            "locustfiles/alarm_devices.py,locustfiles/shapes/spike.py",
-            alarm_receiver.build(faults=True, speed=100),
-            *("--users", "4", "--"),
-            *("--alarm-hosts", second, "--alarm-interval", "0.1-0.4"),
-            *("--spike-users", "16", "--spike-after", "2s", "--spike-time", "3s"),
-            run_time="20s",
-            exit_code=1,
+            *("locustfiles/alarm_arrivals.py", slow, "--run-time", "4s", "--stop-timeout", "30s"),
+            *("--", "--arrival-rate", "20"),
         )
-        state = requests.get(f"{second}/_state.json", timeout=10).json()
-    counts = locust_counts(run.directory)
-    refused = run.summary["failures"]
-    assert refused > 0
-    assert counts[ATTEMPTS] == first_answered[ATTEMPTS]
-    assert counts["POST", "/ (host 2)"] == state["answered"] > 0
-    assert counts[TRANSACTIONS] == counts[ATTEMPTS] + counts["POST", "/ (host 2)"] - refused
+        devices = start_scenario(
+            loadgen,
+            *("locustfiles/alarm_devices.py,locustfiles/shapes/spike.py", first, "--users", "4"),
+            *("--run-time", "20s", "--", "--alarm-hosts", second, "--alarm-interval", "0.1-0.4"),
+            *("--spike-users", "16", "--spike-after", "2s", "--spike-time", "3s"),
+        )
+        counts = ended(arrivals)
+        assert arrivals.summary["failures"] == 0
+        assert counts[ATTEMPTS] == target_counts(slow)[ATTEMPTS] > 40
+        assert counts["ARRIVAL", "AlarmArrivals"] == counts[ATTEMPTS] < 120
+        assert arrivals.summary["response_time_seconds"]["max"] > 2, "from the intended start"
 
-    history = (run.directory / "stats_history.csv").read_text().splitlines()
+        counts = ended(devices, exit_code=1)
+        refused = devices.summary["failures"]
+        assert refused > 0
+        assert counts[ATTEMPTS] == target_counts(first)[ATTEMPTS]
+        assert counts[SECOND_HOST] == target_counts(second)[ATTEMPTS] > 0
+        assert counts["ALARM", "alarm"] == counts[ATTEMPTS] + counts[SECOND_HOST] - refused
+
+    history = (devices.directory / "stats_history.csv").read_text().splitlines()
     users = [int(row.split(",")[1]) for row in history[1:]]
     assert max(users) == 16
     assert 4 in users[: users.index(16)]
