@@ -3,11 +3,13 @@
 A *release* is a directory named after its SHA-256: the kit's packages, the experiments, the locked
 requirements, and the user's locustfile with what lies beside it. A *wheelhouse* is the set of
 wheels that `requirements/node.txt` names for the hosts' platform and Python, so that a host
-installs without a way out. Both are made on the controller; the playbooks push them.
+installs without a way out; on a fleet with simulated targets those of `requirements/target.txt`
+too. Both are made on the controller; the playbooks push them.
 
     python -m operations.release build DIRECTORY [--locustfile FILE]
     python -m operations.release verify DIRECTORY
-    python -m operations.release wheelhouse DIRECTORY [--python-version 3.11] [--platform ...]
+    python -m operations.release wheelhouse DIRECTORY [--roles node target] [--python-version 3.11]
+        [--platform ...]
 """
 
 import argparse
@@ -18,7 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,7 @@ CACHES = ("__pycache__", "node_modules", "results")
 LARGEST_RELEASE_BYTES = 1 << 30
 DEFAULT_PLATFORM = "manylinux_2_28_x86_64"
 DEFAULT_PYTHON = "3.11"
+DEFAULT_ROLES = ("node",)
 SCRATCH_PREFIX = "loadgen-run-"
 """As of a run's private directory: the next run removes what a killed process left."""
 
@@ -112,16 +115,20 @@ def verify(directory: Path) -> str:
 
 
 def wheelhouse(
-    directory: Path, python_version: str = DEFAULT_PYTHON, platform: str = DEFAULT_PLATFORM
+    directory: Path,
+    python_version: str = DEFAULT_PYTHON,
+    platform: str = DEFAULT_PLATFORM,
+    roles: Sequence[str] = DEFAULT_ROLES,
 ) -> Path:
     """Download the wheels for hosts of that Python and platform; return `directory/<key>`.
 
-    The key is the SHA-256 of `requirements/node.txt`, platform and Python version; a wheelhouse
-    that exists is complete and is reused. It holds `requirements.txt` too: the locked lines that
-    such a host needs, for `pip install --no-index --find-links . --require-hashes -r`.
+    The key is the SHA-256 of the roles' locked requirements (`node`: `requirements/node.txt`),
+    platform and Python version; a wheelhouse that exists is complete and is reused. It holds
+    `requirements.txt` too: the locked lines that such a host needs, for `pip install --no-index
+    --find-links . --require-hashes -r`.
     OperationError: a wheel is missing, can't be had, or has another hash than the locked one.
     """
-    locked = (PROJECT / "requirements" / "node.txt").read_text()
+    locked = "".join((PROJECT / "requirements" / f"{role}.txt").read_text() for role in roles)
     key = hashlib.sha256("\0".join((locked, platform, python_version)).encode()).hexdigest()
     finished = directory / key
     if finished.exists():
@@ -141,7 +148,7 @@ def applicable(locked: str, python_version: str) -> list[str]:
     """Return the locked requirements that a Linux host with CPython `python_version` needs.
 
     pip evaluates a marker for the Python that runs it, so they are evaluated here and left out.
-    Each line is `name==version --hash=... --hash=...`.
+    Each line is `name==version --hash=... --hash=...`, and stands once if several roles have it.
     """
     environment = {
         "implementation_name": "cpython",
@@ -158,7 +165,7 @@ def applicable(locked: str, python_version: str) -> list[str]:
         if requirement.marker is None or requirement.marker.evaluate(environment):
             hashes = [word for word in line.split() if word.startswith("--hash=")]
             lines.append(" ".join((f"{requirement.name}{requirement.specifier}", *hashes)))
-    return lines
+    return list(dict.fromkeys(lines))
 
 
 def _logical_lines(text: str) -> Iterator[str]:
@@ -277,8 +284,11 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("directory", type=Path)
     verb.add_argument("--python-version", default=DEFAULT_PYTHON, help="the hosts' (%(default)s)")
     verb.add_argument("--platform", default=DEFAULT_PLATFORM, help="the hosts' (%(default)s)")
+    verb.add_argument("--roles", nargs="+", choices=("node", "target"), default=DEFAULT_ROLES)
     verb.set_defaults(
-        run=lambda given: wheelhouse(given.directory, given.python_version, given.platform)
+        run=lambda given: wheelhouse(
+            given.directory, given.python_version, given.platform, given.roles
+        )
     )
     return parser
 

@@ -28,6 +28,7 @@ from operations.slo import Slo
 MAXIMUM_USERS = 1_000_000
 MAXIMUM_USERS_PER_WORKER = 20_000
 MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
+_RECORDED = re.compile(r"RECORDED_\w+$|THINK_TIME_RATIO$")
 _CREDENTIALS = re.compile(r"//[^/]*@")
 _DURATION = re.compile(
     r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*s?)?\s*$"
@@ -131,14 +132,19 @@ class RunSpecification(BaseModel):
         return self
 
     def node_environment(self, own: Mapping[str, str]) -> dict[str, str]:
-        """Return what every node's environment gets. UsageError when a secret isn't in `own`."""
+        """Return what every node's environment gets. UsageError when a secret isn't in `own`.
+
+        What locustfiles made by `make record` read goes along unasked.
+        """
         missing = [name for name in self.secrets if name not in own]
         if missing:
             raise UsageError(
                 f"secrets {', '.join(missing)} are not in the environment: set them before the run"
             )
         rate = {} if self.arrival_rate is None else {"ARRIVAL_RATE": f"{self.arrival_rate:g}"}
-        return {**rate, **self.environment, **{name: own[name] for name in self.secrets}}
+        recorded = {name: own[name] for name in own if _RECORDED.match(name)}
+        secrets = {name: own[name] for name in self.secrets}
+        return {**rate, **recorded, **self.environment, **secrets}
 
     @property
     def locustfiles(self) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from typing import Literal, get_args
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from operations.errors import UsageError
-from simulators.asgi import live
+from simulators.asgi import TimedTarget
 from simulators.clock import ModelClock
 from simulators.faults import FaultSchedule, FaultSettings
 from simulators.service import (
@@ -69,7 +69,7 @@ def build(
         raise UsageError(f"checklist_position is {checklist_position}; positions count from 1")
     settings = FaultSettings(checklist_position=checklist_position) if faults else None
     receiver = AlarmReceiver(seed, law, settings, ModelClock(speed))
-    state = ReceiverState("alarm_receiver", seed, receiver)
+    state = TargetState("alarm_receiver", seed, receiver.figures, receiver.reset)
     return Counted(receiver, state, name=lambda scope: kind_of(scope["path"]))
 
 
@@ -88,7 +88,7 @@ def make_law(name: LawName, seed: int) -> Law:
     return LockLaw(constant(2.0))
 
 
-class AlarmReceiver:
+class AlarmReceiver(TimedTarget):
     """The ASGI application; `fault_settings` None means that no faults occur."""
 
     def __init__(
@@ -116,15 +116,22 @@ class AlarmReceiver:
             return False
         return self.faults.outage_at(self.clock.now()) is not None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "lifespan":
-            await live(receive, send, self.clock.close)
-        else:
-            response = await self._respond(Request(scope, receive))
-            await response(scope, receive, send)
+    def figures(self) -> dict[str, object]:
+        """Return what the state page shows of the model."""
+        now = self.clock.now()
+        return {
+            "law": self.law_name,
+            "speed": self.clock.speed,
+            "model_seconds": round(now, 3),
+            "faulted": self.is_faulted,
+            "refused": self.refused,
+            "outages_model_seconds": [
+                [round(outage.start, 3), round(outage.end, 3)] for outage in self.faults.outages
+            ],
+        }
 
-    async def _respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
+        """Answer one request, when its time has passed."""
         path = request.url.path
         if path not in KINDS:
             return PlainTextResponse(f"no such kind of request: {path}\n", 404)
@@ -155,30 +162,3 @@ def is_alarm(body: bytes) -> bool:
     return isinstance(alarm, dict) and all(
         isinstance(alarm.get(field), str) for field in ("id", "body")
     )
-
-
-class ReceiverState(TargetState):
-    """The shared counts, with the model's own figures beside them."""
-
-    def __init__(self, simulator: str, seed: int, receiver: AlarmReceiver) -> None:
-        super().__init__(simulator, seed, self._figures)
-        self._receiver = receiver
-
-    def reset(self) -> None:
-        """Set the counts and the model back."""
-        super().reset()
-        self._receiver.reset()
-
-    def _figures(self) -> dict[str, object]:
-        receiver = self._receiver
-        now = receiver.clock.now()
-        return {
-            "law": receiver.law_name,
-            "speed": receiver.clock.speed,
-            "model_seconds": round(now, 3),
-            "faulted": receiver.is_faulted,
-            "refused": receiver.refused,
-            "outages_model_seconds": [
-                [round(outage.start, 3), round(outage.end, 3)] for outage in receiver.faults.outages
-            ],
-        }

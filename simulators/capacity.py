@@ -17,10 +17,10 @@ from typing import Literal, get_args
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from operations.errors import UsageError
-from simulators.asgi import live
+from simulators.asgi import TimedTarget
 from simulators.clock import ModelClock
 from simulators.service import Coefficients, Law, LockLaw, RegressionLaw, Waiter, constant
 from simulators.state import Counted, TargetState
@@ -47,7 +47,8 @@ def build(
             f"{outlier_seconds}; they must be above 0, at least 1, and 0 or more"
         )
     target = CapacityTarget(seed, law, service_seconds, size, outlier_seconds)
-    return Counted(target, _State("capacity", seed, target), name=lambda scope: scope["path"])
+    state = TargetState("capacity", seed, target.figures, target.reset)
+    return Counted(target, state, name=lambda scope: scope["path"])
 
 
 def capacity(law: LawName, service_seconds: float, size: int, limit_seconds: float) -> int:
@@ -85,7 +86,7 @@ def make_law(name: LawName, service_seconds: float, size: int) -> Law:
     return RegressionLaw(crowd, {KIND: 0})
 
 
-class CapacityTarget:
+class CapacityTarget(TimedTarget):
     """The ASGI application."""
 
     def __init__(
@@ -105,15 +106,18 @@ class CapacityTarget:
         self.requests = 0
         self.law = make_law(self.law_name, self.service_seconds, self.size)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "lifespan":
-            await live(receive, send, self.clock.close)
-        else:
-            response = await self._respond(Request(scope, receive))
-            await response(scope, receive, send)
+    def figures(self) -> dict[str, object]:
+        """Return the model's settings."""
+        return {
+            "law": self.law_name,
+            "service_seconds": self.service_seconds,
+            "size": self.size,
+            "outlier_seconds": self.outlier_seconds,
+            "outlier_at_request": self.outlier_at if self.outlier_seconds else None,
+        }
 
-    async def _respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
+        """Answer one request, when its time has passed."""
         if request.url.path != "/":
             return PlainTextResponse("ask for /\n", 404)
         self.requests += 1
@@ -122,25 +126,3 @@ class CapacityTarget:
         if is_outlier:
             await self.clock.sleep_until(self.clock.now() + self.outlier_seconds)
         return PlainTextResponse("done\n")
-
-
-class _State(TargetState):
-    """The shared counts and the model's settings; a reset begins the model again."""
-
-    def __init__(self, simulator: str, seed: int, target: CapacityTarget) -> None:
-        super().__init__(simulator, seed, self._figures)
-        self._target = target
-
-    def reset(self) -> None:
-        super().reset()
-        self._target.reset()
-
-    def _figures(self) -> dict[str, object]:
-        target = self._target
-        return {
-            "law": target.law_name,
-            "service_seconds": target.service_seconds,
-            "size": target.size,
-            "outlier_seconds": target.outlier_seconds,
-            "outlier_at_request": target.outlier_at if target.outlier_seconds else None,
-        }

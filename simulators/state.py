@@ -35,11 +35,13 @@ class TargetState:
     """Counts since the start or the last reset. One event loop writes it; it takes no lock.
 
     `details` returns what else the simulator wants to show: names and numbers, readable as JSON.
+    `on_reset` sets the simulator's own model back.
     """
 
     simulator: str
     seed: int
     details: Callable[[], Mapping[str, object]] = dict
+    on_reset: Callable[[], object] = lambda: None
     since: float = field(default_factory=time.time)
     received: Counter[Key] = field(default_factory=Counter)
     statuses: dict[Key, Counter[int]] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class TargetState:
         self.since = time.time()
         self.received.clear()
         self.statuses.clear()
+        self.on_reset()
 
     def answer(self, key: Key, status: int) -> None:
         """Count one answered request."""

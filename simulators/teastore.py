@@ -9,10 +9,10 @@ import random
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from operations.errors import UsageError
-from simulators.asgi import live
+from simulators.asgi import TimedTarget
 from simulators.clock import ModelClock
 from simulators.service import TEASTORE_COEFFICIENTS, RegressionLaw
 from simulators.state import Counted, TargetState
@@ -48,8 +48,11 @@ def build(seed: int = 42, *, speed: float = 1.0) -> ASGIApp:
     if speed <= 0:
         raise UsageError(f"speed is {speed}; it must be above 0, 1 for real time")
     store = TeaStore(seed, ModelClock(speed))
-    state = StoreState("teastore", seed, lambda: {"speed": speed, "sessions": len(store.sessions)})
-    state.store = store
+
+    def details() -> dict[str, object]:
+        return {"speed": speed, "sessions": len(store.sessions)}
+
+    state = TargetState("teastore", seed, details, store.sessions.clear)
     return Counted(store, state, name=kind_of)
 
 
@@ -59,18 +62,7 @@ def kind_of(scope: Scope) -> str:
     return path.removeprefix(PREFIX) if path in PATHS else "(unknown)"
 
 
-class StoreState(TargetState):
-    """The shared counts; a reset also empties the store."""
-
-    store: "TeaStore"
-
-    def reset(self) -> None:
-        """Set the counts and the sessions back."""
-        super().reset()
-        self.store.sessions.clear()
-
-
-class TeaStore:
+class TeaStore(TimedTarget):
     """The ASGI application."""
 
     def __init__(self, seed: int, clock: ModelClock) -> None:
@@ -80,15 +72,8 @@ class TeaStore:
         self.sessions: dict[str, Session] = {}
         self._cookies = random.Random(seed)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "lifespan":
-            await live(receive, send, self.clock.close)
-        else:
-            response = await self._respond(Request(scope, receive))
-            await response(scope, receive, send)
-
-    async def _respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
+        """Answer one request, when its time has passed."""
         kind = PATHS.get(request.url.path)
         if kind is None:
             return PlainTextResponse("no such page\n", 404)

@@ -89,6 +89,19 @@ def find_accounts(environment: Mapping[str, str], host: str | None) -> tuple[lis
     )
 
 
+def handed_over(environment: Mapping[str, str], *, simulated: bool) -> dict[str, str]:
+    """Return the variables by which a fleet's master finds the accounts that this machine has.
+
+    Without any, a `simulated` target's are those of the simulators.
+    """
+    path = Path(environment.get("ACCOUNTS", ""))
+    if path.is_file():
+        return {"ACCOUNTS_CSV": path.read_text(encoding="utf-8-sig")}
+    names = ("ACCOUNTS_CSV", "ACCOUNT_USERNAME", "ACCOUNT_PASSWORD")
+    found = {name: environment[name] for name in names if name in environment}
+    return found or ({"ACCOUNTS_CSV": SIMULATORS.read_text()} if simulated else {})
+
+
 class Ledger:
     """Who holds which account. A holder is a worker's identity; `None` is this process."""
 

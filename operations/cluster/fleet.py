@@ -18,6 +18,7 @@ from pathlib import Path
 from cryptography import x509
 
 from exporter.snapshot import Snapshot
+from locustfiles.clients.account_file import handed_over
 from operations import release
 from operations.agent import RUNS, NodeReport, Request
 from operations.cluster.base import Plan
@@ -259,6 +260,10 @@ class FleetCluster:
     def _prepare(self, remote: Remote, plan: Plan) -> NodeReport:
         is_master = remote is self._master
         directory = RUNS / plan.run_id
+        environment = plan.specification.node_environment(os.environ)
+        if is_master:
+            simulated = plan.host == self.inventory.target
+            environment = handed_over(os.environ, simulated=simulated) | environment
         run = RunSettings(
             run_id=plan.run_id,
             locustfiles=tuple(
@@ -269,7 +274,7 @@ class FleetCluster:
             master_arguments=(*plan.master_arguments(self.workers_expected), "--enable-rebalancing")
             if is_master
             else (),
-            environment=plan.specification.node_environment(os.environ),
+            environment=environment,
             results_directory=directory if is_master else None,
             slos=plan.specification.slos,
             request_tags=plan.specification.request_tags,

@@ -102,15 +102,24 @@ def _page_links(request: Request, number: int, size: int, pages: int) -> dict[st
     return made
 
 
+def _named(
+    one: Community | Collection | Item | Bundle | Bitstream, handle: str | None = None
+) -> Json:
+    """Return what every object of a repository has."""
+    return {
+        "uuid": one.uuid,
+        "name": one.name,
+        "handle": handle,
+        "metadata": {"dc.title": [{"value": one.name}]},
+    }
+
+
 def community(api: str, one: Community) -> Json:
     """Return a community."""
     here = f"{api}/core/communities/{one.uuid}"
     return {
         "id": one.uuid,
-        "uuid": one.uuid,
-        "name": one.name,
-        "handle": one.handle,
-        "metadata": {"dc.title": [{"value": one.name}]},
+        **_named(one, one.handle),
         "type": "community",
         "_links": links(here, "collections", "subcommunities", "parentCommunity"),
     }
@@ -121,10 +130,7 @@ def collection(api: str, one: Collection) -> Json:
     here = f"{api}/core/collections/{one.uuid}"
     return {
         "id": one.uuid,
-        "uuid": one.uuid,
-        "name": one.name,
-        "handle": one.handle,
-        "metadata": {"dc.title": [{"value": one.name}]},
+        **_named(one, one.handle),
         "archivedItemsCount": len(one.items),
         "type": "collection",
         "_links": links(here, "parentCommunity", "license"),
@@ -136,9 +142,7 @@ def item(api: str, one: Item) -> Json:
     here = f"{api}/core/items/{one.uuid}"
     return {
         "id": one.uuid,
-        "uuid": one.uuid,
-        "name": one.name,
-        "handle": one.handle,
+        **_named(one, one.handle),
         "metadata": one.metadata,
         "inArchive": one.in_archive,
         "discoverable": True,
@@ -154,10 +158,7 @@ def bundle(api: str, one: Bundle) -> Json:
     """Return a bundle."""
     here = f"{api}/core/bundles/{one.uuid}"
     return {
-        "uuid": one.uuid,
-        "name": one.name,
-        "handle": None,
-        "metadata": {"dc.title": [{"value": one.name}]},
+        **_named(one),
         "type": "bundle",
         "_links": links(here, "bitstreams", "item", "primaryBitstream"),
     }
@@ -168,10 +169,7 @@ def bitstream(api: str, one: Bitstream, bundle_name: str = "ORIGINAL") -> Json:
     here = f"{api}/core/bitstreams/{one.uuid}"
     return {
         "id": one.uuid,
-        "uuid": one.uuid,
-        "name": one.name,
-        "handle": None,
-        "metadata": {"dc.title": [{"value": one.name}]},
+        **_named(one),
         "bundleName": bundle_name,
         "sizeBytes": one.size,
         "checkSum": {"checkSumAlgorithm": "MD5", "value": one.md5},

@@ -118,6 +118,19 @@ def test_wheelhouse_is_reused_under_the_same_key(
     assert "numpy" in (first / "requirements.txt").read_text()
 
 
+def test_wheelhouse_of_a_fleet_with_targets_has_their_packages_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "_download", lambda *_: None)
+    plain = release.wheelhouse(tmp_path)
+    more = release.wheelhouse(tmp_path, roles=("node", "target"))
+    assert more != plain
+    lines = (more / "requirements.txt").read_text().splitlines()
+    names = [line.partition("==")[0] for line in lines]
+    assert {"django", "argon2-cffi", "starlette", "locust"} <= set(names)
+    assert len(names) == len(set(names)), "pip refuses a package that stands twice"
+
+
 def test_main_gives_one_sentence_and_an_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

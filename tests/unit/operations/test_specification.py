@@ -55,3 +55,18 @@ def test_password_in_the_host_is_refused_and_not_repeated() -> None:
         specify({"host": "https://me:s3cr@t@shop.example"})
 
     assert "s3cr" not in str(raised.value)
+
+
+def test_nodes_get_secrets_and_what_recordings_read_and_nothing_else() -> None:
+    own = {
+        "RECORDED_X_API_KEY": "k-31415926",
+        "THINK_TIME_RATIO": "0.5",
+        "HOME": "/root",
+        "PIN": "1",
+    }
+    run = specify({"environment": {"THINK_TIME_RATIO": "0"}, "secrets": ["PIN"]})
+    given = run.node_environment(own)
+    assert given == {"RECORDED_X_API_KEY": "k-31415926", "THINK_TIME_RATIO": "0", "PIN": "1"}
+    assert "k-31415926" not in run.model_dump_json()
+    with pytest.raises(UsageError, match="secrets PIN are not in the environment"):
+        run.node_environment({})

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locustfiles.clients.account_file import SIMULATORS, Account, Ledger, find_accounts
+from locustfiles.clients.account_file import (
+    SIMULATORS,
+    Account,
+    Ledger,
+    find_accounts,
+    handed_over,
+)
 from operations.errors import UsageError
 
 
@@ -77,6 +83,20 @@ def test_target_on_this_machine_uses_the_simulators_accounts(host: str | None) -
 def test_target_elsewhere_needs_accounts() -> None:
     with pytest.raises(UsageError, match="set ACCOUNTS"):
         find_accounts({}, "https://repository.example.org")
+
+
+def test_fleets_master_gets_the_lines_and_not_the_path(tmp_path: Path) -> None:
+    path = _file(tmp_path, "username,password\nana,one\n")
+    given = handed_over({"ACCOUNTS": str(path), "HOME": "/root"}, simulated=True)
+    assert given == {"ACCOUNTS_CSV": "username,password\nana,one\n"}
+    assert find_accounts(given, "https://example.org")[0] == [Account("ana", "one")]
+
+
+def test_fleets_master_gets_one_users_account_or_the_simulators_or_none() -> None:
+    one = {"ACCOUNT_USERNAME": "ana", "ACCOUNT_PASSWORD": "one"}
+    assert handed_over(one, simulated=True) == one
+    assert len(find_accounts(handed_over({}, simulated=True), "http://10.0.0.1")[0]) == 1000
+    assert handed_over({}, simulated=False) == {}
 
 
 def test_password_is_not_in_an_accounts_text() -> None:

@@ -100,13 +100,23 @@ def test_record_correlates_groups_and_takes_secrets_out(
     assert "x-api-key of header in /items" in said
     assert "set RECORDED_X_API_KEY before a run" in said
     assert "7 in GET /pages/7" in said
+    assert "left out: 2 static files" in said, "Firefox doesn't say which files are static"
     assert "https://elsewhere.example (1)" in said
+    assert '"password": self.user.account.password' in text
+    assert 'os.environ["RECORDED_X_API_KEY"]' in text
+    assert "hunter22" not in said
+    assert "key-of-ann-77" not in said
 
 
 def _bad_recordings(directory: Path) -> dict[str, tuple[Path, str]]:
     whole = _write(directory / "whole.har", _session())
     cut = directory / "cut.har"
     cut.write_text(whole.read_text()[:-200])
+    early = directory / "early.har"
+    early.write_text('{"log": {"entries": [{"request": {"url": "https')
+    page, other = directory / "page.har", directory / "other.har"
+    page.write_text("<html>")
+    other.write_text('{"entries": []}')
     empty, binary, large = (directory / f"{name}.har" for name in ("empty", "binary", "large"))
     empty.touch()
     binary.write_bytes(b"\x89PNG\xff\x00")
@@ -119,8 +129,11 @@ def _bad_recordings(directory: Path) -> dict[str, tuple[Path, str]]:
         "empty": (empty, "is empty"),
         "binary": (binary, "is not UTF-8 text"),
         "large": (large, "200 MB"),
-        "missing": (directory / "none.har", "No such file"),
-        "other": (_write(directory / "other.har", []), "has no requests"),
+        "missing": (directory / "missing.har", "No such file"),
+        "early": (early, "ends in the middle"),
+        "page": (page, "is no HAR file"),
+        "other": (other, "no list log.entries"),
+        "none": (_write(directory / "none.har", []), "has no requests"),
         "lacking": (_write(directory / "lacking.har", lacking), "its request 4 lacks"),
         "static": (_write(directory / "static.har", _session()[1:3]), "has only static files"),
         "letters": (_write(directory / "letters.har", "abc"), "its request 1 lacks"),
@@ -129,7 +142,10 @@ def _bad_recordings(directory: Path) -> dict[str, tuple[Path, str]]:
 
 @pytest.mark.parametrize(
     "name",
-    ["cut", "empty", "binary", "large", "missing", "other", "lacking", "static", "letters"],
+    [
+        *("cut", "early", "empty", "binary", "large", "missing", "page", "other", "none"),
+        *("lacking", "static", "letters"),
+    ],
 )
 def test_record_says_in_one_sentence_what_is_wrong(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -151,6 +167,20 @@ def test_record_of_another_site_names_the_sites_it_has(
     said = capsys.readouterr().err
     assert "has no request to https://mine.example" in said
     assert SITE in said
+
+
+def test_record_leaves_large_binary_bodies_out(tmp_path: Path) -> None:
+    binary = base64.b64encode(bytes(range(256)) * 40_000).decode()
+    content = {"text": binary, "encoding": "base64"}
+    files = [
+        _entry(number, "GET", f"/files/{number}", mime="application/pdf", content=content)
+        for number in range(1, 4)
+    ]
+    har = _write(tmp_path / "session.har", [_entry(0, "GET", "/"), *files])
+    assert har.stat().st_size > 30_000_000
+    made = tmp_path / "made.py"
+    assert _record(har, "--output", made) == 0
+    assert made.stat().st_size < 10_000
 
 
 def test_record_overwrites_no_file_that_was_not_named(
