@@ -50,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls-certificate", help="PEM file; serves https")
     parser.add_argument("--tls-key", help="PEM file")
     parser.add_argument("--seed", type=int, default=42, help="for data and service times")
+    parser.add_argument(
+        "--connections-max",
+        type=int,
+        help="answer 503 to whoever comes while so many connections are open: an overloaded server",
+    )
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     return parser
 
@@ -106,6 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
         access_log=False,
         log_level="warning",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        limit_concurrency=options.connections_max,
         ssl_certfile=options.tls_certificate,
         ssl_keyfile=options.tls_key,
     )

@@ -3,10 +3,11 @@
 import json
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.lab.fleet import TARGET, TARGET_CHECKS, Loadgen, deploy
+from tests.lab.fleet import TARGET, TARGET_CHECKS, Loadgen, deploy, on_host
 from tests.local.scenarios import Counts, locust_counts
 
 SCENARIOS = {
@@ -49,3 +50,57 @@ def test_simulator_is_deployed_and_its_scenario_has_no_failures(
     extra, lost = _answered() - counted, counted - _answered()
     assert not lost
     assert extra.total() <= TARGET_CHECKS + 1, extra
+
+
+SEALED = """
+from locust import FastHttpUser, constant, events, task
+from locustfiles.clients.accounts import AccountPool
+from locustfiles.clients.recorded import require_secrets
+
+require_secrets({"RECORDED_X_API_KEY": "a header"})
+accounts = AccountPool()
+accounts.listen_to(events)
+
+class Member(FastHttpUser):
+    wait_time = constant(1)
+
+    def on_start(self):
+        self.account = accounts.take(self)
+        self.client.get(f"/hello?{self.account.username}", name=self.account.username)
+
+    def on_stop(self):
+        accounts.give_back(self)
+
+    @task
+    def hello(self):
+        self.client.get("/hello")
+"""
+
+
+def test_accounts_and_recorded_secrets_reach_the_fleet_and_stay_nowhere(
+    loadgen: Loadgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "sealed"
+    site.mkdir()
+    locustfile = site / "sealed.py"
+    locustfile.write_text(SEALED)
+    names = [f"member{number}" for number in range(12)]
+    accounts = tmp_path / "accounts.csv"
+    accounts.write_text("\n".join(["username,password", *(f"{one},p-2718281828" for one in names)]))
+    monkeypatch.setenv("ACCOUNTS", str(accounts))
+    monkeypatch.setenv("RECORDED_X_API_KEY", "k-31415926")
+    deploy(f"LOCUSTFILE={locustfile}")
+    code, output = loadgen(
+        "run", "--locustfile", str(locustfile), *("--users", "12", "--run-time", "5s")
+    )
+    assert code == 0, output
+    counted = locust_counts(loadgen.directory)
+    assert {name: counted["GET", name] for name in names} == dict.fromkeys(names, 1)
+    for path in loadgen.directory.rglob("*"):
+        if path.is_file():
+            kept = path.read_bytes()
+            assert b"k-31415926" not in kept, path
+            assert b"p-2718281828" not in kept, path
+    on_host(
+        "all", "! grep -rqsE 'k-31415926|p-2718281828' /run/loadgen /var/lib/loadgen /opt/loadgen"
+    )

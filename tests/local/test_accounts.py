@@ -121,38 +121,34 @@ def test_no_account_is_in_two_hands_though_a_worker_is_killed(
     assert run.summary["failures"] == 0, run.summary["errors"]
 
 
-def test_refused_logins_are_one_line_with_a_count_and_each_account_is_tried_once(
+def test_refused_logins_and_missing_accounts_are_one_line_with_a_count(
     loadgen: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Django answers a wrong password with 200 and the form again."""
     names = [f"user{number:04}@example.org" for number in range(1, 31)]
     wrong = write_accounts(loadgen.tmp_path / "wrong.csv", names)
-    monkeypatch.setenv("ACCOUNTS", str(wrong))
-    with simulator("django_site") as url:
-        run = start_scenario(loadgen, "locustfiles/django_site.py", url, "--run-time", "3s")
-        counted = ended(run, exit_code=1)
-        assert_counts_agree(counted, target_counts(url))
-    assert 20 <= counted["POST", "/accounts/login/"] <= 30, "each account once at the most"
-    said = re.findall(r"(\d+) x POST /accounts/login/: login refused", run.output)
-    assert said == [str(counted["POST", "/accounts/login/"])], "one line, with its count"
-    assert run.logs().count("login refused for user") == 2, "once a worker"
-    assert "Traceback" not in run.output + run.logs()
-    assert "no-such-password" not in run.output + run.logs()
-
-
-def test_fewer_accounts_than_users_is_said_and_counted(
-    loadgen: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
     few = write_accounts(loadgen.tmp_path / "few.csv", ["ana", "ben", "cem"])
-    monkeypatch.setenv("ACCOUNTS", str(few))
     (loadgen.tmp_path / "members.py").write_text(textwrap.dedent(MEMBERS))
     house = House()
-    with serving(house) as url:
-        run = start_scenario(loadgen, "members.py", url, "--users", "8", "--run-time", "2s")
-        ended(run, exit_code=1)
-    assert "5 x ACCOUNT take an account: " in run.output
-    assert "no account is free: fewer accounts than users" in run.output
-    assert run.logs().count(f"3 accounts in {few} are too few for this number of users") == 1
+    with simulator("django_site") as site, serving(house) as url:
+        monkeypatch.setenv("ACCOUNTS", str(wrong))
+        refused = start_scenario(loadgen, "locustfiles/django_site.py", site, "--run-time", "3s")
+        monkeypatch.setenv("ACCOUNTS", str(few))
+        short = start_scenario(loadgen, "members.py", url, "--users", "8", "--run-time", "3s")
+        counted = ended(refused, exit_code=1)
+        assert_counts_agree(counted, target_counts(site))
+        ended(short, exit_code=1)
+
+    assert 20 <= counted["POST", "/accounts/login/"] <= 30, "each account once at the most"
+    said = re.findall(r"(\d+) x POST /accounts/login/: login refused", refused.output)
+    assert said == [str(counted["POST", "/accounts/login/"])], "one line, with its count"
+    assert refused.logs().count("login refused for user") == 2, "once a worker"
+    assert "Traceback" not in refused.output + refused.logs()
+    assert "no-such-password" not in refused.output + refused.logs()
+
+    assert "5 x ACCOUNT take an account: " in short.output
+    assert "no account is free: fewer accounts than users" in short.output
+    assert short.logs().count(f"3 accounts in {few} are too few for this number of users") == 1
     assert house.entered == Counter(["ana", "ben", "cem"])
     assert not house.inside, "all have left"
 

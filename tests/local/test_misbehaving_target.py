@@ -9,7 +9,10 @@ from itertools import cycle
 from typing import ClassVar
 
 from tests.local.conftest import Runner
+from tests.local.scenarios import ended, start_scenario
+from tests.servers import simulator
 
+DSPACE = "locustfiles/dspace.py"
 SCENARIOS = ("dspace", "dspace_submission", "django_site", "teastore")
 
 
@@ -74,3 +77,22 @@ def test_every_fault_of_the_target_is_counted_by_its_cause(loadgen: Runner) -> N
     exceptions = (run.directory / "exceptions.csv").read_text().splitlines()
     assert exceptions[1:] == [], "no scenario stumbles over an answer"
     assert "Traceback" not in run.output + run.logs()
+
+
+def test_failure_ratio_rises_when_the_target_is_overloaded(loadgen: Runner) -> None:
+    """The same target, which bears 30 connections, under 10 and under 60 users."""
+    options = ("--connections-max", "30")
+    with (
+        simulator("dspace", options=options) as calm,
+        simulator("dspace", options=options) as crowded,
+    ):
+        runs = [
+            start_scenario(loadgen, DSPACE, calm, "--users", "10", "--run-time", "4s"),
+            start_scenario(loadgen, DSPACE, crowded, "--users", "60", "--run-time", "4s"),
+        ]
+        ended(runs[0])
+        ended(runs[1], exit_code=1)
+    assert runs[0].summary["failures"] == 0
+    ratio = runs[1].summary["failures"] / runs[1].summary["requests"]
+    assert 0.02 < ratio < 1, runs[1].output
+    assert "status 503 instead of 200" in runs[1].output
