@@ -24,6 +24,8 @@ class WorkerRecord:
     memory_bytes: int | None = None
     release: str = ""
     locust_version: str = ""
+    stalled_seconds: float = 0.0
+    requests_cut: int = 0
     baseline_test: int = -1
     baseline_requests: int = 0
 
@@ -75,6 +77,8 @@ class Ledger:
         record.final = report["final"]
         record.clock_offset_seconds = report["clock"] - now
         record.cpu_percent, record.memory_bytes = report["cpu_percent"], report["memory_bytes"]
+        record.stalled_seconds = report["stalled_seconds"]
+        record.requests_cut = report["requests_cut"]
         record.release, record.locust_version = report["release"], report["locust_version"]
 
     def observe(self, workers: Mapping[str, str], *, running: bool) -> None:

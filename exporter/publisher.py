@@ -27,7 +27,14 @@ from locust.runners import MasterRunner, WorkerNode
 from locust.stats import RequestStats
 
 from exporter.ledger import Ledger
-from exporter.snapshot import EntryStatistics, ErrorCount, SloStatus, Snapshot, WorkerStatus
+from exporter.snapshot import (
+    EntryStatistics,
+    ErrorCount,
+    ExceptionCount,
+    SloStatus,
+    Snapshot,
+    WorkerStatus,
+)
 from operations.judge import Judge
 from operations.settings import NodeSettings, RunSettings
 
@@ -213,6 +220,7 @@ class Publisher:
             load_stopped_at=self._load_stopped_at,
             release=self._release,
             locust_version=locust.__version__,
+            exceptions=_exceptions(runner),
         )
 
     def _host(self) -> str:
@@ -243,6 +251,8 @@ class Publisher:
             requests_received=record.received,
             release=record.release,
             locust_version=record.locust_version,
+            stalled_seconds=record.stalled_seconds,
+            requests_cut=record.requests_cut,
         )
 
     def _worker(self, client: WorkerNode) -> WorkerStatus:
@@ -261,6 +271,8 @@ class Publisher:
             requests_received=record.received,
             release=record.release,
             locust_version=record.locust_version,
+            stalled_seconds=record.stalled_seconds,
+            requests_cut=record.requests_cut,
         )
 
 
@@ -292,6 +304,13 @@ def _errors(stats: RequestStats) -> list[ErrorCount]:
             error.occurrences,
         )
         for error in islice(stats.errors.values(), MAX_ERRORS)
+    ]
+
+
+def _exceptions(runner: MasterRunner) -> list[ExceptionCount]:
+    return [
+        ExceptionCount(str(one["msg"])[:MAX_ERROR_CHARACTERS], one["count"])
+        for one in islice(runner.exceptions.values(), MAX_ERRORS)
     ]
 
 

@@ -2,7 +2,8 @@
 
     data["loadgen"] = {"test": 1, "sequence": 7, "requests": 12345, "final": False,
                        "clock": 1795232000.1, "cpu_percent": 41.5, "memory_bytes": 84934656,
-                       "release": "<sha256>", "locust_version": "2.47.0"}
+                       "release": "<sha256>", "locust_version": "2.47.0",
+                       "stalled_seconds": 0.0, "requests_cut": 0}
 
 `requests` counts what this worker has sent in its `test` (an ordinal within the process); the
 master adds up what it receives, and a difference is a lost message. At the end of a test the last
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gevent
 import locust
 import psutil
 from locust.env import Environment
@@ -27,6 +29,10 @@ from operations.settings import NodeSettings, RunSettings
 logger = logging.getLogger(__name__)
 
 
+HEARTBEAT_SECONDS = 0.1
+SOCKET_MODULES = ("gevent._socket", "gevent.ssl", "gevent._ssl", "locustfiles.clients.http")
+# Just before Locust ends the users that are left.
+BEFORE_CUT_SECONDS = 0.01
 SCHEDULE = Path("/proc/self/schedstat")
 
 
@@ -60,6 +66,35 @@ class CoreDemand:
         return time.monotonic() * 1e9, float(ran) + float(waited)
 
 
+class Heartbeat:
+    """How long the event loop stood still: how late a short sleep ended."""
+
+    def __init__(self) -> None:
+        self._longest = 0.0
+
+    def run(self) -> None:
+        """Sleep and look, for ever."""
+        while True:
+            began = time.monotonic()
+            gevent.sleep(HEARTBEAT_SECONDS)
+            self._longest = max(self._longest, time.monotonic() - began - HEARTBEAT_SECONDS)
+
+    def longest(self) -> float:
+        """Return the longest stall since the last call, in seconds."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+
+def waits_for_answer(user: gevent.Greenlet) -> bool:
+    """Tell whether a user's greenlet stands in a socket's call."""
+    frame = user.gr_frame
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(SOCKET_MODULES):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Reporter:
     """Counts what one worker sends. Install it after Locust's own listeners (event `init`)."""
 
@@ -68,6 +103,9 @@ class Reporter:
         self._release = release
         self._process = psutil.Process()
         self._demand = CoreDemand(self._process)
+        self._heartbeat = Heartbeat()
+        self._beating = gevent.spawn(self._heartbeat.run)
+        self._cut = 0
         self._test = 0
         self._sequence = 0
         self._requests = 0
@@ -76,6 +114,8 @@ class Reporter:
     def begin(self, **_: object) -> None:
         """Start counting for a new test."""
         self._test += 1
+        self._cut = 0
+        self._heartbeat.longest()
         self._requests = 0
         self._final = False
 
@@ -93,7 +133,20 @@ class Reporter:
             "memory_bytes": self._process.memory_info().rss,
             "release": self._release,
             "locust_version": locust.__version__,
+            "stalled_seconds": self._heartbeat.longest(),
+            "requests_cut": self._cut,
         }
+
+    def stopping(self, environment: Environment, **_: object) -> None:
+        """Count the requests that will be cut off when the stop timeout is over."""
+        patience = environment.stop_timeout or 0.0
+        if patience > BEFORE_CUT_SECONDS:
+            gevent.spawn_later(patience - BEFORE_CUT_SECONDS, self._count_cut)
+        else:
+            self._count_cut()
+
+    def _count_cut(self) -> None:
+        self._cut = sum(map(waits_for_answer, self._runner.user_greenlets))
 
     def end(self, environment: Environment, **_: object) -> None:
         """Send the test's last statistics now, without waiting for Locust's next report."""
@@ -125,6 +178,7 @@ def install(environment: Environment, settings: NodeSettings, run: RunSettings |
         raise TypeError("a reporter belongs in a worker: call install() on its `init` event")
     reporter = Reporter(environment.runner, settings.release_directory.resolve().name)
     environment.events.test_start.add_listener(reporter.begin)
+    environment.events.test_stopping.add_listener(reporter.stopping)
     environment.events.test_stop.add_listener(reporter.end)
     environment.events.report_to_master.add_listener(reporter.report)
     # Locust fires this event in reverse order: ours comes before its own, which says goodbye.

@@ -1,9 +1,9 @@
 """A snapshot: the whole state of a master at one moment, as its publisher sends it.
 
-One ZeroMQ message is one msgpack map with every field of `Snapshot`; workers, entries and errors
-are arrays of their fields in the order below. Each snapshot is complete, so a lost one costs a
-moment and nothing else. Counts start at zero with each `epoch` (a test start, a statistics reset
-or a new master process), and grow monotonically within it.
+One ZeroMQ message is one msgpack map with every field of `Snapshot`; workers, entries, errors and
+the like are arrays of their fields in the order below. Each snapshot is complete, so a lost one
+costs a moment and nothing else. Counts start at zero with each `epoch` (a test start, a statistics
+reset or a new master process), and grow monotonically within it.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,9 @@ class WorkerStatus:
     before the first report. `clock_offset_seconds` is the worker's clock minus the master's at
     the arrival of its last report, transit included; None before the first. `requests_sent` is
     the worker's own count of requests in this epoch, `requests_received` the master's count of
-    what arrived.
+    what arrived. `stalled_seconds` is how long its event loop stood still at most since the report
+    before; `requests_cut` how many requests waited for their answer when the test's stop timeout
+    was over.
     """
 
     id: str
@@ -68,6 +70,16 @@ class WorkerStatus:
     requests_received: int
     release: str
     locust_version: str
+    stalled_seconds: float = 0.0
+    requests_cut: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionCount:
+    """Occurrences of one exception that left a task since the test began."""
+
+    error: str
+    occurrences: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,7 @@ class Snapshot:
     release: str = ""
     locust_version: str = ""
     slos: list[SloStatus] = field(default_factory=list)
+    exceptions: list[ExceptionCount] = field(default_factory=list)
 
     def pack(self) -> bytes:
         """Serialize to one msgpack map. Copies no map of response times: it runs in the master."""
@@ -132,6 +145,7 @@ _KINDS = {
     "entries": EntryStatistics,
     "errors": ErrorCount,
     "slos": SloStatus,
+    "exceptions": ExceptionCount,
 }
 _ROWS = {name: _row_of(kind) for name, kind in _KINDS.items()}
 

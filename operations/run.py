@@ -48,6 +48,7 @@ class Course:
     workers_seen: int = 0
     faults: dict[str, str] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
+    announced: set[str] = field(default_factory=set)
     warm: bool = True
     measured_from: float | None = None
 
@@ -286,10 +287,15 @@ def _follow(course: Course, cluster: Cluster, progress: Progress, done: Callable
             if snapshot.final:
                 return
         _note_faults(course, cluster)
+        _announce(course, progress)
         if "master" in course.faults:
             raise OperationError("the master is gone; what was measured until then is kept")
         if time.monotonic() - heard > SILENCE_SECONDS:
-            raise OperationError(f"the master has said nothing for {SILENCE_SECONDS:.0f} s")
+            since = f" since {clock(course.last.time)}" if course.last else ""
+            raise OperationError(
+                f"the master has said nothing for {SILENCE_SECONDS:.0f} s: requests that were made"
+                f"{since} are in no count"
+            )
 
 
 def _note_faults(course: Course, cluster: Cluster) -> None:
@@ -299,6 +305,15 @@ def _note_faults(course: Course, cluster: Cluster) -> None:
             course.faults.setdefault(name, sentence)
         else:
             course.invalid.setdefault(name, f"{name} {sentence}")
+
+
+def _announce(course: Course, progress: Progress) -> None:
+    """Say at once, and once, why the run will be invalid: nobody should wait an hour for it."""
+    found = {reason.kind: reason.sentence for reason in course.validity.reasons()}
+    for kind, sentence in (course.invalid | found).items():
+        if kind not in course.announced:
+            course.announced.add(kind)
+            progress.step(f"Invalid: {sentence}")
 
 
 def _conclude(

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.snapshot import ErrorCount, Snapshot
+from operations.losses import CutRequests, Exceptions, LostSamples, LostWorkers, Stalls
+from operations.reason import Reason
 from operations.slo import clock
 
 CPU_PERCENT_MAX = 90.0
@@ -28,15 +30,6 @@ EXHAUSTED = {
     ),
     "Too many open files": ("file descriptors", "raise the limit of open files (ulimit -n)"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a run is invalid. `kind` is the check's name; `at` is Unix seconds."""
-
-    kind: str
-    at: float
-    sentence: str
 
 
 class Check(Protocol):
@@ -102,67 +95,6 @@ class GeneratorCpu:
             )
             for place, spell in self._longest.items()
             if spell.seconds >= CPU_SECONDS - 0.5
-        ]
-
-
-@dataclass
-class LostWorkers:
-    """Workers that went missing or left without being asked."""
-
-    _seen: dict[str, float] = field(default_factory=dict)
-    _lost: list[tuple[float, int, list[str]]] = field(default_factory=list)
-    _count: int = 0
-
-    def add(self, snapshot: Snapshot) -> None:
-        """Compare the workers with those of the snapshot before."""
-        present = {worker.id for worker in snapshot.workers if worker.state != "missing"}
-        if snapshot.workers_lost > self._count:
-            gone = sorted(self._seen.keys() - present)
-            self._lost.append((snapshot.time, snapshot.workers_lost - self._count, gone))
-            for worker in gone:
-                del self._seen[worker]
-        self._count = snapshot.workers_lost
-        self._seen.update(dict.fromkeys(present, snapshot.time))
-
-    def reasons(self) -> list[Reason]:
-        """Return each loss."""
-        return [
-            Reason(
-                "lost_worker",
-                at,
-                f"at {clock(at)} {count} of the workers {'was' if count == 1 else 'were'} lost"
-                f" ({', '.join(names) or 'name unknown'}): its users stopped and samples that it "
-                "had not reported are gone; see the log of its host",
-            )
-            for at, count, names in self._lost
-        ]
-
-
-@dataclass
-class LostSamples:
-    """Requests that a worker counted and the master did not, or the other way round, at the end."""
-
-    _final: Snapshot | None = None
-
-    def add(self, snapshot: Snapshot) -> None:
-        """Keep the final snapshot; before it, reports are on their way."""
-        if snapshot.final:
-            self._final = snapshot
-
-    def reasons(self) -> list[Reason]:
-        """Return each worker whose counts differ."""
-        if self._final is None:
-            return []
-        return [
-            Reason(
-                "lost_samples",
-                self._final.time,
-                f"at {clock(self._final.time)} the master held {worker.requests_received:,} "
-                f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
-                f"{abs(worker.requests_sent - worker.requests_received):,} differ, none may",
-            )
-            for worker in self._final.workers
-            if worker.requests_sent != worker.requests_received
         ]
 
 
@@ -357,6 +289,9 @@ def default_checks(
         GeneratorCpu(),
         LostWorkers(),
         LostSamples(),
+        CutRequests(),
+        Exceptions(),
+        Stalls(),
         ClockOffset(),
         Mismatch(release, locust_version),
         Exhausted(),

@@ -98,11 +98,14 @@ def requests_at_target() -> int:
         return int(json.load(answer)["received"])
 
 
-def on_host(host: str, script: str) -> None:
-    """Run a script as root on a lab host."""
+def on_host(host: str, script: str) -> str:
+    """Run a script as root on a lab host; return what Ansible says of it."""
     command = [str(Path(sys.executable).with_name("ansible")), "--inventory", str(INVENTORY)]
     command += [host, "--become", "--module-name", "ansible.builtin.shell", "--args", script]
-    subprocess.run(command, check=True, capture_output=True, timeout=90, cwd=PROJECT)
+    finished = subprocess.run(
+        command, check=True, capture_output=True, timeout=90, cwd=PROJECT, text=True
+    )
+    return finished.stdout
 
 
 def start_workers(host: str) -> None:

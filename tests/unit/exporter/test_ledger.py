@@ -14,6 +14,8 @@ def report(
         "memory_bytes": 1,
         "release": "r",
         "locust_version": "2.47.0",
+        "stalled_seconds": 0.0,
+        "requests_cut": 0,
     }
 
 

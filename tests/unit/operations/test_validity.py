@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from exporter.snapshot import ErrorCount, Snapshot
-from operations.validity import Reason, Validity, default_checks
+from operations.reason import Reason
+from operations.validity import Validity, default_checks
 from tests.unit.operations.samples import entry, snapshot, worker
 
 

@@ -1,0 +1,210 @@
+"""Checks of what is missing in a run's statistics: workers, samples, requests, users, time.
+
+Each is one of the checks of `operations.validity` and reads snapshots alone.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from exporter.snapshot import Snapshot
+from operations.reason import Reason
+from operations.slo import clock
+
+UNSEEN_SECONDS = 2.0
+"""A report comes once a second and is seen in a snapshot up to a second later."""
+LOST_RATIO_MAX = 0.01
+"""As for failed requests without SLOs of one's own."""
+STALL_SECONDS_MAX = 1.0
+
+
+@dataclass
+class _Pace:
+    """How fast a worker's own count of requests grows, from one snapshot to the next."""
+
+    at: float
+    requests: int = 0
+    peak_per_second: float = 0.0
+
+    def add(self, now: float, requests: int) -> None:
+        if requests > self.requests and now > self.at:
+            self.peak_per_second = max(
+                self.peak_per_second, (requests - self.requests) / (now - self.at)
+            )
+        if requests != self.requests:
+            self.at, self.requests = now, requests
+
+    def unreported_max(self, lost_at: float) -> int:
+        """Return how many requests at most can have gone unreported until `lost_at`."""
+        return math.ceil(self.peak_per_second * (lost_at - self.at + UNSEEN_SECONDS))
+
+
+@dataclass
+class LostWorkers:
+    """Workers that went missing or left without being asked."""
+
+    _seen: dict[str, _Pace] = field(default_factory=dict)
+    _lost: list[tuple[float, int, dict[str, _Pace]]] = field(default_factory=list)
+    _count: int = 0
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Compare the workers with those of the snapshot before."""
+        present = {worker.id for worker in snapshot.workers if worker.state != "missing"}
+        began = snapshot.test_started_at or snapshot.time
+        for worker in snapshot.workers:
+            if worker.id in present or worker.id in self._seen:
+                pace = self._seen.setdefault(worker.id, _Pace(began))
+                pace.add(snapshot.time, worker.requests_sent)
+        if snapshot.workers_lost > self._count:
+            gone = {
+                worker: self._seen.pop(worker) for worker in sorted(self._seen.keys() - present)
+            }
+            self._lost.append((snapshot.time, snapshot.workers_lost - self._count, gone))
+        self._count = snapshot.workers_lost
+
+    def reasons(self) -> list[Reason]:
+        """Return each loss, and how many samples it can have cost."""
+        return [
+            Reason(
+                "lost_worker",
+                at,
+                f"at {clock(at)} {count} of the workers {'was' if count == 1 else 'were'} lost"
+                f" ({', '.join(gone) or 'name unknown'}): its users stopped and samples that it "
+                f"had not reported are gone, {_bound(at, gone)}; see the log of its host",
+            )
+            for at, count, gone in self._lost
+        ]
+
+
+def _bound(at: float, gone: dict[str, _Pace]) -> str:
+    if not gone or not all(pace.peak_per_second for pace in gone.values()):
+        return "how many is not known, for it had reported none"
+    most = sum(pace.unreported_max(at) for pace in gone.values())
+    rate = sum(pace.peak_per_second for pace in gone.values())
+    return f"at most {most:,} until then (and {rate:,.0f} a second if it went on unseen)"
+
+
+@dataclass
+class LostSamples:
+    """Requests that a worker counted and the master did not, or the other way round, at the end."""
+
+    _final: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep the final snapshot; before it, reports are on their way."""
+        if snapshot.final:
+            self._final = snapshot
+
+    def reasons(self) -> list[Reason]:
+        """Return each worker whose counts differ."""
+        if self._final is None:
+            return []
+        return [
+            Reason(
+                "lost_samples",
+                self._final.time,
+                f"at {clock(self._final.time)} the master held {worker.requests_received:,} "
+                f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
+                f"{abs(worker.requests_sent - worker.requests_received):,} differ, none may",
+            )
+            for worker in self._final.workers
+            if worker.requests_sent != worker.requests_received
+        ]
+
+
+@dataclass
+class CutRequests:
+    """Requests that still waited for their answer when the stop timeout was over.
+
+    They are in no count, so a target that has stopped answering would look like a good one.
+    """
+
+    _at_stop: tuple[float, int] | None = None
+    _final: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep the count at the end of the load, and the final snapshot."""
+        if snapshot.load_stopped_at and self._at_stop is None:
+            self._at_stop = (snapshot.load_stopped_at, _requests(snapshot))
+        if snapshot.final:
+            self._final = snapshot
+
+    def reasons(self) -> list[Reason]:
+        """Return one when many were cut, or when none was answered any more."""
+        final = self._final
+        cut = sum(worker.requests_cut for worker in final.workers) if final else 0
+        if final is None or not cut:
+            return []
+        at, before = self._at_stop or (final.time, 0)
+        silent = _requests(final) <= before
+        if not silent and cut <= LOST_RATIO_MAX * _requests(final):
+            return []
+        sentence = (
+            f"at {clock(at)} the load ended, and {cut:,} requests got no answer within the stop "
+            f"timeout{', nor did any other' if silent else ''}: they are in no count; see "
+            "whether the target still answers, or give a longer --stop-timeout"
+        )
+        return [Reason("cut_requests", at, sentence)]
+
+
+@dataclass
+class Exceptions:
+    """Exceptions that left a task, and users that ended by one: less was done than was asked."""
+
+    _first: float | None = None
+    _last: Snapshot | None = None
+    _fewest: tuple[int, int] | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Note when the first one came, and how many users ran."""
+        self._last = snapshot
+        if snapshot.exceptions and self._first is None:
+            self._first = snapshot.time
+        short = snapshot.state == "running" and snapshot.users < snapshot.users_target
+        if snapshot.exceptions and short:
+            self._fewest = (snapshot.users, snapshot.users_target)
+
+    def reasons(self) -> list[Reason]:
+        """Return one when users are missing, or when it was more than one request in a hundred."""
+        if self._last is None or self._first is None:
+            return []
+        count = sum(one.occurrences for one in self._last.exceptions)
+        if not self._fewest and count <= LOST_RATIO_MAX * _requests(self._last):
+            return []
+        users = "{} of {} users ran on, and ".format(*self._fewest) if self._fewest else ""
+        most = max(self._last.exceptions, key=lambda one: one.occurrences)
+        sentence = (
+            f"from {clock(self._first)} {users}{count:,} exceptions left the locustfile's tasks, "
+            f"most often {most.error}: what was to follow was not done; see exceptions.csv"
+        )
+        return [Reason("exceptions", self._first, sentence)]
+
+
+@dataclass
+class Stalls:
+    """A worker whose event loop stood still: every response that came meanwhile looks late."""
+
+    _longest: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep each worker's longest stall."""
+        for worker in snapshot.workers:
+            if worker.stalled_seconds > self._longest.get(worker.id, (0.0, 0.0))[0]:
+                self._longest[worker.id] = (worker.stalled_seconds, snapshot.time)
+
+    def reasons(self) -> list[Reason]:
+        """Return each worker that stood still for too long."""
+        return [
+            Reason(
+                "generator_stall",
+                at,
+                f"until {clock(at)} the event loop of worker {worker} stood still for "
+                f"{seconds:.1f} s, more than the {STALL_SECONDS_MAX:g} s allowed: response times "
+                "hold that too; find what blocks it in the locustfile, or what halts its machine",
+            )
+            for worker, (seconds, at) in self._longest.items()
+            if seconds > STALL_SECONDS_MAX
+        ]
+
+
+def _requests(snapshot: Snapshot) -> int:
+    return sum(entry.requests for entry in snapshot.entries)

@@ -1,0 +1,51 @@
+"""Every count of a run agrees, and where one can't, the difference is bounded and stated."""
+
+import re
+import signal
+
+import pytest
+
+from tests.faults.driving import Target, locustfile, reasons, send, start
+from tests.faults.record import Outcome
+from tests.local.conftest import Run, Runner
+from tests.local.test_run import csv_total, sample_total
+
+PART = "Accounting"
+OPTIONS = ("--users", "20", "--spawn-rate", "20", "--workers", "2", "--run-time")
+
+
+def workers(run: Run) -> int:
+    """Add up what the workers themselves say in their logs."""
+    logs = [log.read_text() for log in run.directory.glob("hosts/*/worker-*.log")]
+    told = [re.findall(r"Test ended: (\d+) requests reported", log) for log in logs]
+    return sum(int(count) for counts in told for count in counts)
+
+
+@pytest.mark.fault(PART, "nothing: target, workers, master, exporter and summary are compared")
+def test_counts_agree(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "6s", *locustfile(loadgen), target=target)
+    assert run.wait() == 0, run.output + run.logs()
+    metrics = (run.directory / "metrics.prom").read_text()
+    counts = {
+        "target": target.received,
+        "workers": workers(run),
+        "master": csv_total(run.directory / "stats.csv"),
+        "exporter": int(sample_total(metrics, "locust_requests_total")),
+        "summary": run.summary["requests"],
+    }
+    assert len(set(counts.values())) == 1, counts
+    outcome(f"all five count {counts['target']:,} requests", samples_lost=0)
+
+
+@pytest.mark.fault(PART, "SIGKILL of one worker of two: the loss is held against its bound")
+def test_loss_is_bounded(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
+    run.wait_for(r"[0-9],[0-9]+ requests|[3-9][0-9][0-9] requests")
+    send(signal.SIGKILL, run.pids("worker")[:1])
+    assert run.wait() == 3, run.output
+    lost = target.received - run.summary["requests"]
+    found = re.search(r"are gone, at most ([\d,]+) until then", reasons(run))
+    assert found, run.output
+    bound = int(found[1].replace(",", ""))
+    assert 0 <= lost <= bound, f"{lost} lost, {bound} stated"
+    outcome(f"run invalid; the summary states at most {bound:,}", samples_lost=lost, said=True)

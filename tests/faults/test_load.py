@@ -1,0 +1,168 @@
+"""Much of everything: names, errors, workers, time."""
+
+import csv
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import msgpack
+import psutil
+import pytest
+import zmq
+
+from operations import channel
+from tests.faults.driving import Target, await_, exporters, locustfile, start
+from tests.faults.record import Outcome
+from tests.local.conftest import Run, Runner
+from tests.local.test_run import csv_total, sample_total
+
+PART = "Load"
+WORKERS = 1000
+SOAK_SECONDS = 150
+SLOPE_MAX_MEGABYTES_PER_MINUTE = 4.0
+FIRING = """
+    from locust import User, constant, events, task
+
+    class FiringUser(User):
+        wait_time = constant(60)
+        host = "http://127.0.0.1"
+
+        @task
+        def fire(self):
+            for number in range({count}):
+                self.environment.events.request.fire(
+                    request_type="GET", name={name}, response_time=5.0, response_length=10,
+                    exception={exception}, context={{}}, url="", response=None,
+                )
+                if number % 100 == 0:
+                    import gevent
+                    gevent.sleep(0)
+"""
+
+
+def firing(loadgen: Runner, count: int, name: str, exception: str) -> Run:
+    """Run two users on two workers that each count so many requests at once."""
+    user = FIRING.format(count=count, name=name, exception=exception)
+    options = ("--users", "2", "--workers", "2", "--run-time", "12s", "--skip-target-check")
+    run = loadgen.start(*options, *locustfile(loadgen, user=user))
+    run.wait()
+    return run
+
+
+def largest_megabytes(run: Run) -> float:
+    return max(path.stat().st_size for path in run.directory.rglob("*")) / 1e6
+
+
+@pytest.mark.fault(PART, "10,000 distinct names")
+def test_many_names(loadgen: Runner, outcome: Outcome) -> None:
+    run = firing(loadgen, 10_000, 'f"/item/{number}"', "None")
+    assert run.summary["requests"] == 20_000, run.output + run.logs()
+    assert run.process.returncode == 0, run.output
+    assert csv_total(run.directory / "stats.csv") == 20_000
+    metrics = (run.directory / "metrics.prom").read_text()
+    assert sample_total(metrics, "locust_requests_total") == 20_000
+    series = sum(not line.startswith("#") for line in metrics.splitlines())
+    outcome(
+        f"every request counted; {series:,} series in a scrape; largest file "
+        f"{largest_megabytes(run):.0f} MB",
+        samples_lost=20_000 - run.summary["requests"],
+    )
+
+
+@pytest.mark.fault(PART, "100,000 errors with distinct messages")
+def test_many_errors(loadgen: Runner, outcome: Outcome) -> None:
+    run = firing(loadgen, 50_000, '"/item"', 'ValueError(f"no {id(self)} {number}")')
+    assert run.summary["failures"] == 100_000, run.output + run.logs()
+    assert run.process.returncode == 1, run.output
+    metrics = (run.directory / "metrics.prom").read_text()
+    assert sample_total(metrics, "locust_request_failures_total") == 100_000
+    with (run.directory / "failures.csv").open() as table:
+        kept = sum(1 for _ in csv.DictReader(table))
+    outcome(
+        f"run failed; every failure counted; {kept:,} messages in failures.csv; largest file "
+        f"{largest_megabytes(run):.0f} MB",
+        samples_lost=100_000 - run.summary["failures"],
+    )
+
+
+def say(socket: "zmq.Socket[bytes]", name: str, kind: str, data: object) -> None:
+    socket.send(msgpack.packb((kind, data, name)))
+
+
+@pytest.mark.fault(PART, "1,000 workers join under load, say they live, and leave")
+def test_many_workers(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    options = ("--users", "4", "--workers", "1", "--run-time", "60s")
+    run = start(loadgen, *options, *locustfile(loadgen), target=target)
+    keys = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key")).parent
+    beat = {"state": "ready", "current_cpu_usage": 1.0, "current_memory_usage": 1}
+    with zmq.Context() as context:
+        context.set(zmq.MAX_SOCKETS, WORKERS + 10)
+        sockets = {}
+        since = time.monotonic()
+        for number in range(WORKERS):
+            name = f"simulated_{number}"
+            socket = sockets[name] = context.socket(zmq.DEALER)
+            channel.secure_client(socket, keys)
+            socket.setsockopt(zmq.IDENTITY, name.encode())
+            socket.linger = 5000
+            socket.connect(f"tcp://127.0.0.1:{run.worker_port}")
+            say(socket, name, "client_ready", version("locust"))
+        log = run.results / "latest"
+        await_(lambda: joined(run) >= WORKERS, f"{WORKERS} workers in the log of {log}", 90)
+        noticed = time.monotonic() - since
+        for name, socket in sockets.items():
+            say(socket, name, "heartbeat", beat)
+            say(socket, name, "quit", None)
+        for socket in sockets.values():
+            socket.close()
+    run.wait_for("Stopping|stopped", 90)
+    code = run.wait()
+    lost = target.received - run.summary["requests"]
+    assert code in (0, 3), run.output + run.logs()[-3000:]
+    assert lost == 0, run.output
+    outcome(
+        f"verdict {run.summary['verdict']}; all joined and left",
+        notice_seconds=noticed,
+        samples_lost=lost,
+        said=bool(run.summary["reasons"]),
+    )
+
+
+def joined(run: Run) -> int:
+    logs = list(run.results.glob("2*/hosts/localhost/master.log"))
+    return sum(log.read_text().count("simulated_") for log in logs)
+
+
+def slope(samples: list[tuple[float, float]]) -> float:
+    """Fit a line to (seconds, megabytes); return megabytes a minute."""
+    mean_x = sum(x for x, _ in samples) / len(samples)
+    mean_y = sum(y for _, y in samples) / len(samples)
+    rise = sum((x - mean_x) * (y - mean_y) for x, y in samples)
+    return 60 * rise / sum((x - mean_x) ** 2 for x, _ in samples)
+
+
+@pytest.mark.fault(PART, f"a soak: {SOAK_SECONDS} s of load, memory measured each second")
+@pytest.mark.timeout(SOAK_SECONDS + 120)
+def test_soak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    options = ("--users", "10", "--workers", "2", "--run-time", f"{SOAK_SECONDS}s")
+    run = start(loadgen, *options, *locustfile(loadgen), target=target)
+    watched = {
+        "master": psutil.Process(run.pids("master")[0]),
+        "exporter": psutil.Process(exporters(run)[0]),
+        "operations": psutil.Process(run.process.pid),
+    }
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in watched}
+    began = time.monotonic()
+    while (now := time.monotonic() - began) < SOAK_SECONDS - 10:
+        if now > SOAK_SECONDS / 3:  # pools and caches are full
+            for name, process in watched.items():
+                seen[name].append((now, process.memory_info().rss / 1e6))
+        time.sleep(1)
+    code = run.wait()
+    slopes = {name: slope(samples) for name, samples in seen.items()}
+    told = ", ".join(f"{name} {value:+.2f}" for name, value in slopes.items())
+    assert code == 0, run.output
+    assert max(slopes.values()) < SLOPE_MAX_MEGABYTES_PER_MINUTE, told
+    lost = target.received - run.summary["requests"]
+    assert lost == 0
+    outcome(f"memory in MB a minute: {told}", samples_lost=lost)

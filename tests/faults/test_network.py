@@ -1,0 +1,156 @@
+"""The ways between processes break, on one machine: names, silent targets, lost packets."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.driving import Target, await_, locustfile, reasons, seconds_until, start
+from tests.faults.network import dropping
+from tests.faults.record import Outcome
+from tests.local.conftest import Run, Runner
+
+PART = "Network"
+OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time")
+UNCHECKED = ("--skip-target-check",)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="firewall rules need root")
+
+
+def kinds(run: Run) -> str:
+    return ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "nothing amiss"
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """A target that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.fault(PART, "a target that accepts and never answers")
+def test_mute_target(loadgen: Runner, mute: str, outcome: Outcome) -> None:
+    began = time.monotonic()
+    code, run = loadgen.finish(*OPTIONS, "5s", "--host", mute)
+    noticed = time.monotonic() - began
+    assert code == 4, run.output
+    assert "answer" in run.output
+    assert not run.results.exists() or not list(run.results.glob("2*"))
+    outcome("error before anything was started", notice_seconds=noticed, recover_seconds=noticed)
+
+
+@pytest.mark.fault(PART, "a target that accepts and never answers, not looked at before")
+def test_mute_target_unchecked(loadgen: Runner, mute: str, outcome: Outcome) -> None:
+    options = (*OPTIONS, "3s", "--stop-timeout", "3s", *UNCHECKED, "--host", mute)
+    code, run = loadgen.finish(*options)
+    assert code == 3, run.output
+    assert "8 requests got no answer within the stop timeout" in reasons(run)
+    outcome(f"run invalid: {kinds(run)}", samples_lost=8, said=True)
+
+
+@pytest.mark.fault(PART, "the target's name is not in DNS")
+def test_unknown_name(loadgen: Runner, outcome: Outcome) -> None:
+    began = time.monotonic()
+    code, run = loadgen.finish(*OPTIONS, "5s", "--host", "http://nowhere.invalid")
+    noticed = time.monotonic() - began
+    assert code == 4, run.output
+    assert "nowhere.invalid" in run.output
+    assert "Traceback" not in run.output
+    outcome("error before anything was started", notice_seconds=noticed, recover_seconds=noticed)
+
+
+@pytest.mark.fault(PART, "the target's name vanishes from DNS under load")
+def test_name_that_vanishes(loadgen: Runner, outcome: Outcome) -> None:
+    options = (*OPTIONS, "4s", *UNCHECKED, "--host", "http://nowhere.invalid")
+    code, run = loadgen.finish(*options, *locustfile(loadgen))
+    assert code == 1, run.output
+    assert run.summary["failures"] == run.summary["requests"] > 0
+    outcome("run failed: every request is a counted failure", samples_lost=0)
+
+
+@pytest.mark.fault(PART, "the target is killed under load")
+def test_killed_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "6s", *locustfile(loadgen), target=target)
+    os.kill(target.pid, signal.SIGKILL)
+    code = run.wait()
+    assert code == 1, run.output
+    assert run.summary["failures"] > 0
+    outcome("run failed: every later request is a counted failure", samples_lost=0)
+
+
+@needs_root
+@pytest.mark.fault(PART, "connections to the target are half open: its packets vanish under load")
+def test_half_open_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    options = (*OPTIONS, "8s", "--stop-timeout", "3s")
+    run = start(loadgen, *options, *locustfile(loadgen), target=target)
+    with dropping(int(target.url.rpartition(":")[2])):
+        code = run.wait()
+    assert code == 3, run.output
+    assert "nor did any other" in reasons(run)
+    lost = target.received - run.summary["requests"]
+    assert 0 <= lost <= 8
+    outcome(f"run invalid: {kinds(run)}", samples_lost=lost, said=True)
+
+
+@needs_root
+@pytest.mark.fault(PART, "5 % of the packets to and from the target are lost")
+def test_lossy_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "10s", *locustfile(loadgen), target=target)
+    with dropping(int(target.url.rpartition(":")[2]), 5):
+        run.wait_for("Stopping|stopped")
+    run.wait()
+    lost = target.received - run.summary["requests"]
+    assert run.summary["response_time_seconds"]["p99"] > 0.1, run.output
+    said = bool(reasons(run)) if lost else None
+    outcome(f"verdict {run.summary['verdict']}; p99 shows it", samples_lost=lost, said=said)
+
+
+@needs_root
+@pytest.mark.fault(PART, "5 % of the packets between workers and master are lost")
+def test_lossy_channel(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
+    with dropping(run.worker_port, 5):
+        run.wait()
+    lost = target.received - run.summary["requests"]
+    assert not lost or reasons(run), run.output + run.logs()
+    said = bool(reasons(run)) if lost else None
+    outcome(f"verdict {run.summary['verdict']}: {kinds(run)}", samples_lost=lost, said=said)
+
+
+@needs_root
+@pytest.mark.fault(PART, "workers and master are parted for 10 s")
+def test_partition(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "40s", *locustfile(loadgen), target=target)
+    since = time.monotonic()
+    with dropping(run.worker_port):
+        noticed = seconds_until(run, "were lost|was lost", since)
+        await_(lambda: time.monotonic() - since > 10, "ten seconds")
+    code = run.wait()
+    lost = target.received - run.summary["requests"]
+    assert code == 3, run.output + run.logs()
+    outcome(
+        f"run invalid: {kinds(run)}",
+        notice_seconds=noticed,
+        recover_seconds=time.monotonic() - since,
+        samples_lost=lost,
+        said="were lost" in reasons(run) or "was lost" in reasons(run),
+    )
+
+
+@needs_root
+@pytest.mark.fault(PART, "workers and master are parted just before the load ends")
+def test_partition_at_the_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "5s", *locustfile(loadgen), target=target)
+    with dropping(run.worker_port):
+        since = time.monotonic()
+        code = run.wait()
+    lost = target.received - run.summary["requests"]
+    assert code in (3, 4), run.output + run.logs()
+    outcome(
+        f"verdict {run.summary['verdict']}: {kinds(run)}",
+        recover_seconds=time.monotonic() - since,
+        samples_lost=lost,
+        said=bool(reasons(run)),
+    )

@@ -1,0 +1,149 @@
+"""Processes that are killed or frozen under load, one and all of a kind."""
+
+import signal
+import time
+
+import pytest
+
+from tests.faults.driving import Target, exporters, locustfile, reasons, seconds_until, send, start
+from tests.faults.record import Outcome
+from tests.local.conftest import Runner
+
+PART = "Processes"
+OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time")
+
+
+@pytest.mark.fault(PART, "SIGKILL of every worker")
+def test_killed_workers(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "20s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGKILL, run.pids("worker"))
+    noticed = seconds_until(run, "was ended by SIGKILL", since)
+
+    code = run.wait()
+    over = time.monotonic() - since
+    lost = target.received - run.summary["requests"]
+    assert code == 3, run.output + run.logs()
+    assert run.summary["workers"]["lost"] == 2
+    outcome(
+        f"run invalid; {run.summary['requests']:,} requests kept",
+        notice_seconds=noticed,
+        recover_seconds=over,
+        samples_lost=lost,
+        said="are gone" in reasons(run),
+    )
+
+
+@pytest.mark.fault(PART, "SIGSTOP of one worker of two")
+def test_frozen_worker(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGSTOP, run.pids("worker")[:1])
+    noticed = seconds_until(run, "was lost", since)
+
+    assert run.wait() == 4, run.output + run.logs()
+    outcome(
+        "verdict error: lost, did not end when asked and was killed",
+        notice_seconds=noticed,
+        recover_seconds=time.monotonic() - since,
+        samples_lost=target.received - run.summary["requests"],
+        said="are gone" in reasons(run),
+    )
+
+
+@pytest.mark.fault(PART, "SIGSTOP of a worker just as the load ends")
+def test_worker_frozen_at_the_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "60s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGSTOP, run.pids("worker")[:1])
+    run.interrupt()
+
+    code = run.wait()
+    lost = target.received - run.summary["requests"]
+    assert code == 130, run.output + run.logs()
+    assert run.summary["reasons"], run.output
+    outcome(
+        "interrupted; the worker's last statistics are missing and named",
+        recover_seconds=time.monotonic() - since,
+        samples_lost=lost,
+        said="gone" in reasons(run),
+    )
+
+
+@pytest.mark.fault(PART, "SIGSTOP of every worker")
+def test_frozen_workers(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "15s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGSTOP, run.pids("worker"))
+    noticed = seconds_until(run, "lost", since)
+
+    code = run.wait()
+    assert code in (3, 4), run.output + run.logs()
+    outcome(
+        f"verdict {run.summary['verdict']}; both workers were lost",
+        notice_seconds=noticed,
+        recover_seconds=time.monotonic() - since,
+        samples_lost=target.received - run.summary["requests"],
+        said="are gone" in reasons(run),
+    )
+
+
+@pytest.mark.fault(PART, "SIGSTOP of the master")
+def test_frozen_master(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "40s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGSTOP, run.pids("master"))
+    noticed = seconds_until(run, "the master has said nothing", since)
+
+    assert run.wait() == 4, run.output + run.logs()
+    outcome(
+        "verdict error, with what was measured until then",
+        notice_seconds=noticed,
+        recover_seconds=time.monotonic() - since,
+        samples_lost=target.received - run.summary["requests"],
+        said="said nothing" in reasons(run),
+    )
+
+
+@pytest.mark.fault(PART, "SIGSTOP of the master for 5 s")
+def test_master_that_pauses(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "15s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGSTOP, run.pids("master"))
+    time.sleep(5)  # the fault's own length
+    send(signal.SIGCONT, run.pids("master"))
+
+    code = run.wait()
+    lost = target.received - run.summary["requests"]
+    assert (code == 0) == (not lost), run.output + run.logs()
+    outcome(
+        f"verdict {run.summary['verdict']}",
+        recover_seconds=time.monotonic() - since,
+        samples_lost=lost,
+        said=bool(run.summary["reasons"]) if lost else None,
+    )
+
+
+@pytest.mark.fault(PART, "SIGKILL of the exporter")
+def test_killed_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "8s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGKILL, exporters(run))
+    noticed = seconds_until(run, "exporter was ended by SIGKILL", since)
+
+    assert run.wait() == 3, run.output + run.logs()
+    outcome(
+        "run invalid: the metrics end early; its own counts are whole",
+        notice_seconds=noticed,
+        recover_seconds=time.monotonic() - since,
+        samples_lost=target.received - run.summary["requests"],
+        said="exporter" in reasons(run),
+    )
+
+
+@pytest.mark.fault(PART, "SIGSTOP of the exporter")
+def test_frozen_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "8s", *locustfile(loadgen), target=target)
+    since = send(signal.SIGSTOP, exporters(run))
+
+    code = run.wait()
+    assert code != 0, run.output + run.logs()
+    outcome(
+        f"verdict {run.summary['verdict']}: the exporter had to be killed",
+        recover_seconds=time.monotonic() - since,
+        samples_lost=target.received - run.summary["requests"],
+        said="exporter" in reasons(run),
+    )

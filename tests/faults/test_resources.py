@@ -1,0 +1,62 @@
+"""Disks that fill up on the machine that runs the test."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.driving import Target, locustfile
+from tests.faults.record import Outcome
+from tests.local.conftest import Runner
+
+PART = "Resources"
+OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time", "6s")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root")
+
+
+@contextmanager
+def small_disk(directory: Path, size: str) -> Iterator[Path]:
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", directory], check=True)
+
+
+@pytest.mark.fault(PART, "the disk of the results is full before the run")
+def test_full_disk(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "64k") as disk:
+        (disk / "filler").write_bytes(b"\0" * (60 << 10))
+        run = loadgen.start(*OPTIONS, "--host", target.url, results=disk / "results")
+        code = run.wait()
+        assert code == 2, run.output
+        assert "has 0 MiB free, a run needs" in run.output
+    outcome("refused before anything was started, in one sentence", samples_lost=0)
+
+
+@pytest.mark.fault(PART, "the disk of the results fills up under load")
+def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "34m") as disk:
+        run = loadgen.start(
+            *OPTIONS, "--host", target.url, *locustfile(loadgen), results=disk / "results"
+        )
+        run.wait_for("[1-9][0-9]* requests")
+        with (disk / "filler").open("wb", buffering=0) as filler:
+            try:
+                while True:
+                    filler.write(b"\0" * (1 << 16))
+            except OSError:
+                pass
+        code = run.wait()
+        assert code != 0, run.output
+        assert "Traceback" not in run.output
+        assert "No space left" in run.output, run.output
+        said = f"{target.received:,} requests" in run.output
+        assert said, run.output
+    outcome(f"exit {code}; the verdict and the counts stand in the output", samples_lost=0)
+    code, run = loadgen.finish(*OPTIONS, "--host", target.url)
+    assert code == 0, run.output
