@@ -84,17 +84,47 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
     directory = plan.directory
     record = Record(list(entries), list(outcome.points))
     archive.rename_locust_reports(directory)
+    files: dict[str, Callable[[], str]] = {
+        SUMMARY_FILE: lambda: summary.model_dump_json(indent=2) + "\n",
+        STATISTICS_FILE: lambda: dump_record(record),
+        "junit.xml": lambda: build_junit(summary, entries),
+        "report.html": lambda: build_report(data),
+    }
+    unwritten = {
+        name: fault for name, build in files.items() if (fault := _write(directory / name, build))
+    }
+    if not unwritten:
+        return summary
+    summary = _incomplete(summary, directory, unwritten)
     _write(directory / SUMMARY_FILE, lambda: summary.model_dump_json(indent=2) + "\n")
-    _write(directory / STATISTICS_FILE, lambda: dump_record(record))
-    _write(directory / "junit.xml", lambda: build_junit(summary, entries))
-    _write(directory / "report.html", lambda: build_report(data))
     return summary
 
 
-def _write(path: Path, build: Callable[[], str]) -> None:
-    # A full disk must not keep the other files, nor the verdict, from being given.
-    with contextlib.suppress(OSError):
+def _write(path: Path, build: Callable[[], str]) -> str | None:
+    """Write a file; return what kept it from being written.
+
+    A full disk must not keep the other files, nor the verdict, from being given.
+    """
+    try:
         archive.write_text(path, build())
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _incomplete(summary: Summary, directory: Path, unwritten: Mapping[str, str]) -> Summary:
+    """Return the summary of a run whose results could not all be kept."""
+    sentence = (
+        f"{', '.join(unwritten)} could not be written to {directory}: "
+        f"{', '.join(sorted(set(unwritten.values())))}; the rest is kept"
+    )
+    return summary.model_copy(
+        update={
+            "verdict": "interrupted" if summary.verdict == "interrupted" else "error",
+            "reasons": (*summary.reasons, sentence),
+            "reason_kinds": (*summary.reason_kinds, "fault"),
+        }
+    )
 
 
 def _merge_request_log(plan: Plan) -> int | None:

@@ -46,11 +46,11 @@ class Plan:
     def locust_arguments(self) -> tuple[str, ...]:
         """Locust's options that every node takes, the user's own last."""
         run = self.specification
-        arguments = ["--host", self.host, "--stop-timeout", f"{run.stop_timeout:g}"]
-        if run.tags:
-            arguments += ["--tags", *run.tags]
+        # Tags take every word up to the next option, so they must not come before user classes.
+        arguments = ["--tags", *run.tags] if run.tags else []
         if run.exclude_tags:
             arguments += ["--exclude-tags", *run.exclude_tags]
+        arguments += ["--host", self.host, "--stop-timeout", f"{run.stop_timeout:g}"]
         return (*arguments, *run.locust_arguments, *run.user_classes)
 
 

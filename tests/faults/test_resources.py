@@ -52,7 +52,7 @@ def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_
             except OSError:
                 pass
         code = run.wait()
-        assert code != 0, run.output
+        assert code == 4, run.output
         assert "Traceback" not in run.output
         assert "No space left" in run.output, run.output
         said = f"{target.received:,} requests" in run.output

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
 INVALID = 3
@@ -99,16 +100,24 @@ exec "$@"
 """
 
 
-def test_a_saturated_generator(loadgen: Runner) -> None:
+@pytest.mark.fault("Load", "a generator that needs all of its core")
+def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, spoiled(BUSY), "--users", "2", "--run-time", "7s")
     require_invalid(run)
     sentence = sentences(run, "generator_cpu")
     assert "of its core for" in sentence
     assert "add workers or lower the load" in sentence
     assert "Invalid." in (run.directory / "report.html").read_text()
+    outcome("run invalid: generator_cpu, with where and for how long", said=True)
 
 
-def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(loadgen: Runner) -> None:
+@pytest.mark.fault(
+    "Accounting",
+    "a message with statistics is lost, a worker has another clock and another Locust",
+)
+def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(
+    loadgen: Runner, outcome: Outcome
+) -> None:
     wrong = LOSSY + SHIFTED + OTHER_LOCUST
     run = start(loadgen, spoiled(wrong), "--users", "5", "--run-time", "7s")
     require_invalid(run)
@@ -116,9 +125,16 @@ def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(loadgen: R
     assert "s ahead of the master's, more than the 0.5 s allowed" in sentences(run, "clock_offset")
     assert "ran Locust 2.0.0, but every node has to run" in sentences(run, "mismatch")
     assert set(run.summary["reason_kinds"]) == {"lost_samples", "clock_offset", "mismatch"}
+    outcome("run invalid: lost_samples, clock_offset, mismatch, each with its numbers", said=True)
 
 
-def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(loadgen: Runner) -> None:
+@pytest.mark.fault(
+    "Resources",
+    "no file descriptors are left in a worker; arrivals come faster than they can be sent",
+)
+def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
+    loadgen: Runner, outcome: Outcome
+) -> None:
     many = ("--users", "60", "--spawn-rate", "60", "--run-time", "3s")
     without = start(loadgen, spoiled(FEW_DESCRIPTORS), *many)
     arrivals = "from locustfiles.alarm_arrivals import *\nSIMULATOR = 'alarm_receiver'\n"
@@ -134,10 +150,12 @@ def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(loadgen: Runne
     sentence = sentences(without, "exhausted")
     assert "a generator ran out of file descriptors" in sentence
     assert "(GET /hello) failed before they reached the target" in sentence
+    outcome("run invalid: exhausted, arrival_rate; each failed request is counted", said=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace of its own needs root")
-def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path) -> None:
+@pytest.mark.fault("Resources", "no local ports are left")
+def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path, outcome: Outcome) -> None:
     unshare = shutil.which("unshare")
     assert unshare, "unshare comes with util-linux"
     narrow = tmp_path / "narrow.sh"
@@ -150,3 +168,4 @@ def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path) -> None:
     )
     require_invalid(run)
     assert "a generator ran out of local ports" in sentences(run, "exhausted")
+    outcome("run invalid: exhausted; each failed request is counted", said=True)

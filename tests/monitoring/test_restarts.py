@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from operations import monitoring
+from tests.faults.record import Outcome
 from tests.monitoring.cluster import Cluster, await_, free_port
 from tests.monitoring.prometheus_api import Prometheus
 from tests.monitoring.test_exporter import Exporter
@@ -59,7 +60,10 @@ def kill_cluster(cluster: Cluster) -> None:
     cluster.processes.clear()
 
 
-def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(tmp_path: Path) -> None:
+@pytest.mark.fault("Processes", "SIGKILL of master and workers, exporter, Prometheus, in turn")
+def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
+    tmp_path: Path, outcome: Outcome
+) -> None:
     site = Site(tmp_path)
     config = monitoring.configuration(site.ports, monitoring.ROOT / "exporter", "1s")
     prometheus = monitoring.prometheus(tmp_path / "tsdb", site.ports.prometheus, config)
@@ -100,6 +104,7 @@ def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(tmp_path: P
                 # increase() extrapolates to the window's edges; a reset would add all of `now`.
                 assert grown < (now - first) * 1.25 + 5
             assert site.prometheus.samples(f'min_over_time(up{{job="locust"}}[{seconds}]) == 0')
+            outcome("no counter goes back, no worker stays, gaps are gaps", samples_lost=0)
     except BaseException:
         print(site.cluster.logs())
         raise

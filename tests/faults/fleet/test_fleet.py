@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.record import Outcome
+from tests.faults.record import MARKER, Outcome
 from tests.lab.fleet import (
     HARD_TIMEOUT_SECONDS,
     LAB_HOST,
@@ -66,6 +66,7 @@ class Broken:
             self.output += line
             if pattern and self.noticed is None and re.search(pattern, line):
                 self.noticed = time.monotonic() - self.since
+        self.process.stdout.close()
         return self.process.wait(HARD_TIMEOUT_SECONDS)
 
     @property
@@ -88,8 +89,9 @@ class Broken:
 
 
 @pytest.mark.fault(PART, "a worker host is powered off, and comes back")
-def test_power_cut(fleet: Loadgen, outcome: Outcome) -> None:
+def test_power_cut(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Broken(fleet)
+    monkeypatch.delenv(MARKER)  # a host that is started again is no process left
     lab("stop", "worker1")
     try:
         code = run.wait("lost")
