@@ -203,6 +203,7 @@ def _carry_out(
             _stop(plan, course, cluster, interruption, progress)
     except OperationError as error:
         course.faults["run"] = str(error)
+        progress.step(f"Ending the run: {error}")
     progress.close()
     if interruption.forced or course.last is None or course.last.test_started_at is None:
         cluster.kill()
