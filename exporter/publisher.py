@@ -221,6 +221,7 @@ class Publisher:
             release=self._release,
             locust_version=locust.__version__,
             exceptions=_exceptions(runner),
+            monotonic_seconds=time.monotonic(),
         )
 
     def _host(self) -> str:

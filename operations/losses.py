@@ -15,6 +15,7 @@ UNSEEN_SECONDS = 2.0
 LOST_RATIO_MAX = 0.01
 """As for failed requests without SLOs of one's own."""
 STALL_SECONDS_MAX = 1.0
+JUMP_SECONDS_MAX = 0.5
 
 
 @dataclass
@@ -203,6 +204,37 @@ class Stalls:
             )
             for worker, (seconds, at) in self._longest.items()
             if seconds > STALL_SECONDS_MAX
+        ]
+
+
+@dataclass
+class ClockJumps:
+    """The master's clock was set under load: rates over it are wrong, if all clocks went along."""
+
+    _before: Snapshot | None = None
+    _jumps: list[tuple[float, float]] = field(default_factory=list)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Hold what the clock went on against what a clock that nobody sets did."""
+        before, self._before = self._before, snapshot
+        if before is None or before.monotonic_seconds is None or snapshot.monotonic_seconds is None:
+            return
+        passed = snapshot.monotonic_seconds - before.monotonic_seconds
+        jump = snapshot.time - before.time - passed
+        if passed >= 0 and abs(jump) > JUMP_SECONDS_MAX:
+            self._jumps.append((snapshot.time, jump))
+
+    def reasons(self) -> list[Reason]:
+        """Return each jump."""
+        return [
+            Reason(
+                "clock_jump",
+                at,
+                f"at {clock(at)} the master's clock had jumped by {jump:+.1f} s within a second, "
+                f"more than the {JUMP_SECONDS_MAX:g} s allowed: throughput and times of this run "
+                "are wrong by that; have the clock set before a run (chrony)",
+            )
+            for at, jump in self._jumps
         ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.snapshot import ErrorCount, Snapshot
-from operations.losses import CutRequests, Exceptions, LostSamples, LostWorkers, Stalls
+from operations.losses import ClockJumps, CutRequests, Exceptions, LostSamples, LostWorkers, Stalls
 from operations.reason import Reason
 from operations.slo import clock
 
@@ -292,6 +292,7 @@ def default_checks(
         CutRequests(),
         Exceptions(),
         Stalls(),
+        ClockJumps(),
         ClockOffset(),
         Mismatch(release, locust_version),
         Exhausted(),

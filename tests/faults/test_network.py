@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.driving import Target, await_, locustfile, reasons, seconds_until, start
-from tests.faults.network import dropping
+from tests.faults.network import delaying, dropping
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
@@ -92,6 +92,19 @@ def test_half_open_target(loadgen: Runner, target: Target, outcome: Outcome) -> 
     lost = target.received - run.summary["requests"]
     assert 0 <= lost <= 8
     outcome(f"run invalid: {kinds(run)}", samples_lost=lost, said=True)
+
+
+@pytest.mark.fault(PART, "200 ms of delay each way to the target")
+def test_far_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    with delaying(int(target.url.rpartition(":")[2]), 0.2) as port:
+        options = (*OPTIONS, "8s", *locustfile(loadgen), "--host", f"http://127.0.0.1:{port}")
+        code, run = loadgen.finish(*options)
+    assert code == 0, run.output
+    fastest = run.summary["response_time_seconds"]["p50"]
+    assert 0.4 <= fastest < 0.5, run.output
+    lost = target.received - run.summary["requests"]
+    assert lost == 0
+    outcome(f"run passed; p50 is {1000 * fastest:.0f} ms, as it is", samples_lost=lost)
 
 
 @needs_root

@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.faults.driving import Target, locustfile
+from tests.faults.driving import Target, locustfile, reasons, seconds_until
 from tests.faults.record import Outcome
 from tests.local.conftest import Runner
 
@@ -60,3 +61,25 @@ def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_
     outcome(f"exit {code}; the verdict and the counts stand in the output", samples_lost=0)
     code, run = loadgen.finish(*OPTIONS, "--host", target.url)
     assert code == 0, run.output
+
+
+@pytest.mark.fault(PART, "the machine's clock jumps by 60 s, as master and workers see it")
+def test_clock_jump(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    jump = """
+        from types import SimpleNamespace
+        from exporter import publisher, reporter
+        real, began = time.time, time.monotonic()
+
+        def jumping():
+            return real() + (60 if time.monotonic() > began + 4 else 0)
+
+        names = {name: getattr(time, name) for name in ("monotonic", "strftime", "gmtime")}
+        publisher.time = reporter.time = SimpleNamespace(**names | {"time": jumping})
+    """
+    run = loadgen.start(*OPTIONS, "--host", target.url, *locustfile(loadgen, jump))
+    run.wait_for("[1-9][0-9]* requests")
+    seconds_until(run, "clock had jumped by", time.monotonic())
+    assert run.wait() == 3, run.output
+    assert "jumped by +60." in reasons(run) or "jumped by +59." in reasons(run), run.output
+    lost = target.received - run.summary["requests"]
+    outcome("run invalid: clock_jump, said at once", samples_lost=lost, said=True)

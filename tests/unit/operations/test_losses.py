@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.snapshot import ExceptionCount, Snapshot
-from operations.losses import CutRequests, Exceptions, LostWorkers, Stalls
+from operations.losses import ClockJumps, CutRequests, Exceptions, LostWorkers, Stalls
 from operations.reason import Reason
 from operations.validity import Check
 from tests.unit.operations.samples import START, entry, snapshot, worker
@@ -83,3 +83,14 @@ def test_a_stalled_event_loop_is_said_with_its_length() -> None:
     (reason,) = found(Stalls(), stalled(0.2), stalled(2.5), stalled(0.1))
     assert "stood still for 2.5 s" in reason.sentence
     assert found(Stalls(), stalled(1.0)) == []
+
+
+@pytest.mark.parametrize(("jump", "said"), [(60.0, "+60.0"), (-3.0, "-3.0"), (0.4, None)])
+def test_a_clock_that_is_set_under_load_is_said(jump: float, said: str | None) -> None:
+    seconds = (1.0, 2.0, 3.0 + jump, 4.0 + jump)
+    seen = [
+        replace(snapshot(second), monotonic_seconds=float(number))
+        for number, second in enumerate(seconds)
+    ]
+    reasons = found(ClockJumps(), *seen)
+    assert [f"jumped by {said} s" in reason.sentence for reason in reasons] == [True] * bool(said)
