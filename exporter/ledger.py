@@ -95,4 +95,8 @@ class Ledger:
 
     def closed(self) -> bool:
         """Tell whether every worker of the test has sent its last statistics or is lost."""
-        return all(self.record(worker).final for worker in self._members - self.lost)
+        return not self.unfinished()
+
+    def unfinished(self) -> int:
+        """Return how many workers of the test are not lost and yet owe their last statistics."""
+        return sum(not self.record(worker).final for worker in self._members - self.lost)

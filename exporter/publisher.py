@@ -222,6 +222,7 @@ class Publisher:
             locust_version=locust.__version__,
             exceptions=_exceptions(runner),
             monotonic_seconds=time.monotonic(),
+            workers_unfinished=self._ledger.unfinished() if self._final else 0,
         )
 
     def _host(self) -> str:

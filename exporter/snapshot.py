@@ -101,6 +101,7 @@ class Snapshot:
     `workers_lost` counts workers that went missing or left without being asked since the test
     began. `run_id` is the run's; a test started by hand is named after its start. The load ends at
     `load_stopped_at`, when stopping begins; the test at `test_stopped_at`, when users are gone.
+    `workers_unfinished` counts workers that owe a `final` snapshot their last statistics.
     `monotonic_seconds` is read with `time`, from a clock that nobody sets.
     """
 
@@ -128,6 +129,7 @@ class Snapshot:
     slos: list[SloStatus] = field(default_factory=list)
     exceptions: list[ExceptionCount] = field(default_factory=list)
     monotonic_seconds: float | None = None
+    workers_unfinished: int = 0
 
     def pack(self) -> bytes:
         """Serialize to one msgpack map. Copies no map of response times: it runs in the master."""

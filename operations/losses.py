@@ -96,20 +96,24 @@ class LostSamples:
             self._final = snapshot
 
     def reasons(self) -> list[Reason]:
-        """Return each worker whose counts differ."""
+        """Return each worker whose counts differ, and how many never gave their last ones."""
         if self._final is None:
             return []
-        return [
-            Reason(
-                "lost_samples",
-                self._final.time,
-                f"at {clock(self._final.time)} the master held {worker.requests_received:,} "
-                f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
-                f"{abs(worker.requests_sent - worker.requests_received):,} differ, none may",
+        at, sentences = self._final.time, []
+        if self._final.workers_unfinished:
+            sentences.append(
+                f"at {clock(at)} {self._final.workers_unfinished} of the workers had not sent "
+                "their last statistics, so what they counted since their last report is missing; "
+                "see the logs of their hosts"
             )
+        sentences += [
+            f"at {clock(at)} the master held {worker.requests_received:,} "
+            f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
+            f"{abs(worker.requests_sent - worker.requests_received):,} differ, none may"
             for worker in self._final.workers
             if worker.requests_sent != worker.requests_received
         ]
+        return [Reason("lost_samples", at, sentence) for sentence in sentences]
 
 
 @dataclass

@@ -197,6 +197,25 @@ def test_task_raises(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     )
 
 
+@pytest.mark.fault(PART, "a listener of test_stop blocks a worker for 40 s")
+def test_blocked_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    block = """
+        @events.test_stop.add_listener
+        def block(environment, **_):
+            from locust.runners import WorkerRunner
+            if isinstance(environment.runner, WorkerRunner):
+                from gevent import monkey
+                monkey.get_original("time", "sleep")(40)
+    """
+    run = finish(loadgen, target, block)
+    assert run.summary["verdict"] in ("invalid", "error"), run.output
+    outcome(
+        f"verdict {run.summary['verdict']}: {brief(run)}",
+        samples_lost=lost(run, target),
+        said="last statistics" in reasons(run) or "lost" in reasons(run),
+    )
+
+
 @pytest.mark.fault(PART, "the target freezes under load (SIGSTOP) and never answers again")
 def test_frozen_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.snapshot import ExceptionCount, Snapshot
-from operations.losses import ClockJumps, CutRequests, Exceptions, LostWorkers, Stalls
+from operations.losses import ClockJumps, CutRequests, Exceptions, LostSamples, LostWorkers, Stalls
 from operations.reason import Reason
 from operations.validity import Check
 from tests.unit.operations.samples import START, entry, snapshot, worker
@@ -94,3 +94,9 @@ def test_a_clock_that_is_set_under_load_is_said(jump: float, said: str | None) -
     ]
     reasons = found(ClockJumps(), *seen)
     assert [f"jumped by {said} s" in reason.sentence for reason in reasons] == [True] * bool(said)
+
+
+def test_workers_that_owe_their_last_statistics_are_said() -> None:
+    last = replace(counted(100), workers=[worker()], final=True, workers_unfinished=2)
+    (reason,) = found(LostSamples(), last)
+    assert "2 of the workers had not sent their last statistics" in reason.sentence
