@@ -12,6 +12,7 @@
     status      tell what runs here
     stop        ask the master to stop the load gracefully
     reset       ask the master to forget its statistics so far
+    forget      remove a run's results, which have been collected
     drain       stop this node's workers gracefully; their last statistics go out first
 
 A request is one JSON object on standard input, so that nothing secret is on a command line; the
@@ -43,6 +44,7 @@ from operations.target import require_answer
 SETTINGS = Path("/etc/loadgen/node.json")
 RUNS = Path("/var/lib/loadgen/runs")
 SPECIFICATION_FILE = "specification.json"
+COLLECTOR_FILE = "collected-into"
 USER = "loadgen"
 MASTER_UNIT = "loadgen-master.service"
 EXPORTER_UNIT = "loadgen-exporter.service"
@@ -55,11 +57,13 @@ class Request(BaseModel):
     """What a verb needs; each reads its own fields.
 
     `workers` None means every worker process of the node. `specification` is kept beside a run's
-    results so that another machine can end and judge it. `since` is Unix seconds.
+    results so that another process can end and judge it, and `collected_into`, a directory of the
+    controller, so that it knows whether the run's own process still does. `since` is Unix seconds.
     """
 
     run: RunSettings | None = None
     specification: str = ""
+    collected_into: Path | None = None
     workers: int | None = None
     users: int = 0
     run_id: str = ""
@@ -80,6 +84,7 @@ class NodeReport(BaseModel):
     run_id: str | None
     state: str | None = None
     specification: str | None = None
+    collected_into: Path | None = None
     started_at: float | None = None
     certificate: str | None = None
     web_port: int = 8089
@@ -129,7 +134,7 @@ def report(node: NodeSettings) -> NodeReport:
     found = units()
     run = _run(node)
     is_master = MASTER_UNIT in found
-    kept = RUNS / run.run_id / SPECIFICATION_FILE if run else None
+    kept = RUNS / run.run_id if run else None
     return NodeReport(
         name=node.name,
         is_master=is_master,
@@ -138,11 +143,16 @@ def report(node: NodeSettings) -> NodeReport:
         units=found,
         run_id=run.run_id if run else None,
         state=_state(node) if is_master and found[MASTER_UNIT] == "active" else None,
-        specification=kept.read_text() if kept and kept.exists() else None,
+        specification=_kept(kept / SPECIFICATION_FILE) if kept else None,
+        collected_into=_kept(kept / COLLECTOR_FILE) if kept else None,
         started_at=(node.state_directory / RUN_FILE).stat().st_mtime if run else None,
         certificate=_certificate(node),
         web_port=node.web.port,
     )
+
+
+def _kept(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
 
 
 def _run(node: NodeSettings) -> RunSettings | None:
@@ -215,17 +225,18 @@ def prepare(node: NodeSettings, request: Request) -> NodeReport:
         file.write(request.run.model_dump_json())
     shutil.chown(path, USER, USER)
     if request.run.results_directory:
-        _make_results(request.run.results_directory, request.specification)
+        _make_results(request.run.results_directory, request)
     systemctl("stop", *_load_units())
     return report(node)
 
 
-def _make_results(directory: Path, specification: str) -> None:
+def _make_results(directory: Path, request: Request) -> None:
     owner = pwd.getpwnam(USER)
     for path in (directory.parent, directory):
         path.mkdir(mode=0o750, exist_ok=True)
         os.chown(path, owner.pw_uid, owner.pw_gid)
-    (directory / SPECIFICATION_FILE).write_text(specification)
+    (directory / SPECIFICATION_FILE).write_text(request.specification)
+    (directory / COLLECTOR_FILE).write_text(str(request.collected_into or ""))
 
 
 def _load_units() -> list[str]:
@@ -336,10 +347,17 @@ def collect(node: NodeSettings, request: Request) -> None:
                 _add(packed, "results/metrics.prom", scrape)
         directory = RUNS / request.run_id
         for path in sorted(directory.rglob("*")) if request.run_id else ():
-            if path.is_file() and path.name != SPECIFICATION_FILE:
+            if path.is_file() and path.name not in (SPECIFICATION_FILE, COLLECTOR_FILE):
                 packed.add(path, f"results/{path.relative_to(directory)}")
     if request.run_id:
         systemctl("start", *_load_units())
+
+
+def forget(node: NodeSettings, request: Request) -> NodeReport:
+    """Remove what this node kept of a run until it was collected."""
+    if request.run_id:
+        shutil.rmtree(RUNS / request.run_id, ignore_errors=True)
+    return report(node)
 
 
 def _journal(name: str, request: Request) -> bytes:
@@ -377,6 +395,7 @@ VERBS: dict[str, Callable[[NodeSettings, Request], NodeReport | None]] = {
     "finish": finish,
     "abort": abort,
     "collect": collect,
+    "forget": forget,
     "status": status,
     "drain": drain,
     "stop": stop,

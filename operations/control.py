@@ -6,8 +6,10 @@
     status   answer with the runner's state
 
 The socket lies in the node's state directory, which only the kit's own user can enter.
+`python -m operations.control ENDPOINT COMMAND` asks from a shell, at little cost.
 """
 
+import sys
 from typing import cast
 
 import zmq
@@ -24,3 +26,10 @@ def request(endpoint: str, command: str, timeout_seconds: float = 5.0) -> dict[s
         if not socket.poll(int(timeout_seconds * 1000)):
             raise TimeoutError(f"the master did not answer '{command}' within {timeout_seconds} s")
         return cast(dict[str, str], socket.recv_json())
+
+
+if __name__ == "__main__":
+    try:
+        print(request(sys.argv[1], sys.argv[2]).get("state", "unknown"))
+    except TimeoutError as silence:
+        sys.exit(str(silence))

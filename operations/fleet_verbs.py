@@ -88,8 +88,10 @@ def stop(options: argparse.Namespace) -> int:
         print("no run is under way")
         return 0
     results = options.results.absolute()
+    # The run's own process holds the archive that it collects into, if it still lives.
+    own = report.collected_into
     try:
-        with archive.hold(results):
+        with archive.hold(own if own and own.is_dir() else results):
             return _end_and_collect(inventory, report, results)
     except BusyError:
         _require(

@@ -282,7 +282,8 @@ class FleetCluster:
             request_log_directory=directory / "requests",
         )
         kept = plan.specification.model_dump_json()
-        return ask(remote, "prepare", Request(run=run, specification=kept))
+        request = Request(run=run, specification=kept, collected_into=plan.directory.parent)
+        return ask(remote, "prepare", request)
 
     def _start_node(self, remote: Remote) -> NodeReport:
         return ask(remote, "start", Request(workers=self._shares.get(remote.node.name, 0)))
@@ -296,7 +297,13 @@ class FleetCluster:
             since = self._since + self._offsets.get(remote.node.name, 0.0)
             collect_node(remote, plan.directory, Request(run_id=plan.run_id, since=since))
 
-        return on_all({name: self._remotes[name] for name in sorted(names)}, one).faults
+        collected = on_all({name: self._remotes[name] for name in sorted(names)}, one)
+        done = Request(run_id=plan.run_id)
+        kept = {name: self._remotes[name] for name in collected.answers}
+        # The master last: that its copy is gone tells others that all has been collected.
+        master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
+        faults = collected.faults | on_all(kept, lambda node: ask(node, "forget", done)).faults
+        return faults | on_all(master, lambda node: ask(node, "forget", done)).faults
 
 
 def probe(remote: Remote) -> Probe:

@@ -11,8 +11,9 @@ DOCUMENTATION = r"""
 module: node_facts
 short_description: Learn what a host has of a fleet
 description:
-  - Returns C(free_bytes) below I(software), C(run_under_way), C(links) of I(software),
-    C(missing) of I(packages), C(installed) by an earlier deploy, and whether C(firewalld) runs.
+  - Returns C(free_bytes) below I(software), C(run_under_way), C(has_run) when that is one of
+    operations and not of the web UI, C(links) of I(software), C(missing) of I(packages),
+    C(installed) by an earlier deploy, and whether C(firewalld) runs.
 options:
   software:
     description: Where releases and virtual environments live.
@@ -57,6 +58,18 @@ def is_red_hat():
     return os.path.exists("/etc/redhat-release")
 
 
+def web_test_under_way(module, software, state_directory):
+    """Ask the master: a test that was started from the web UI has no run.json."""
+    control = os.path.join(state_directory, "control.sock")
+    python = os.path.join(software, "venv", "bin", "python")
+    current = os.path.join(software, "current")
+    if not all(os.path.exists(path) for path in (control, python, current)):
+        return False
+    command = [python, "-B", "-m", "operations.control", "ipc://" + control, "status"]
+    _, output, _ = module.run_command(command, cwd=current)
+    return output.strip() in ("spawning", "running", "stopping", "cleanup")
+
+
 def links(software):
     paths = [os.path.join(software, name) for name in ("current", "venv")]
     return [os.readlink(path) for path in paths if os.path.islink(path)]
@@ -74,12 +87,15 @@ def main():
     )
     given = module.params
     recorded = os.path.join(given["records"], "packages")
+    software, state = given["software"], given["state_directory"]
+    has_run = os.path.exists(os.path.join(state, "run.json"))
     code, _, _ = module.run_command(["systemctl", "is-active", "--quiet", "firewalld.service"])
     module.exit_json(
         changed=False,
-        free_bytes=free_bytes(given["software"]),
-        run_under_way=os.path.exists(os.path.join(given["state_directory"], "run.json")),
-        links=links(given["software"]),
+        free_bytes=free_bytes(software),
+        run_under_way=has_run or web_test_under_way(module, software, state),
+        has_run=has_run,
+        links=links(software),
         missing=missing(module, given["packages"]),
         installed=sorted(os.listdir(recorded)) if os.path.isdir(recorded) else [],
         firewalld=code == 0,

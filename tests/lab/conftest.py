@@ -1,18 +1,31 @@
-"""The lab's fleet, deployed once a module; every test leaves it idle, whole and on time."""
+"""The lab, and its fleet deployed once a module; every test leaves it idle, whole and on time."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.fleet import INVENTORY, Loadgen, await_idle, deploy
+from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, await_idle, deploy
+
+HARD_TIMEOUT_SECONDS = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip every test when the lab is not up."""
-    missing = pytest.mark.skip(reason="the lab is not up: run make lab")
+    """Give the lab's tests the time that deploys take."""
     for item in items:
-        if not INVENTORY.exists() and item.path.parent == Path(__file__).parent:
-            item.add_marker(missing)
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(HARD_TIMEOUT_SECONDS))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lab_up() -> Iterator[None]:
+    """Bring the lab up, and down again if it wasn't up before."""
+    was_up = INVENTORY.exists()
+    subprocess.run(["make", "lab"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    yield
+    if not was_up:
+        subprocess.run(["make", "lab-down"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
 """What the tests of a deployed fleet share: its addresses, its verbs, its hosts."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,14 @@ PROJECT = Path(__file__).parents[2]
 INVENTORY = PROJECT / "inventory" / "lab"
 LAB_HOST = PROJECT / "playbooks" / "roles" / "lab_hosts" / "files" / "lab-host"
 TARGET = "http://10.77.0.31:8000"
-MASTER = "10.77.0.11"
+ADDRESSES = {
+    "master1": "10.77.0.11",
+    "worker1": "10.77.0.21",
+    "worker2": "10.77.0.22",
+    "worker3": "10.77.0.23",
+    "monitor1": "10.77.0.31",
+}
+MASTER = ADDRESSES["master1"]
 HARD_TIMEOUT_SECONDS = 240
 # Each worker host asks the target once before a run.
 TARGET_CHECKS = 3
@@ -25,27 +34,55 @@ def lab(*words: str) -> None:
     subprocess.run([str(LAB_HOST), *words], check=True, capture_output=True, timeout=90)
 
 
+def start_make(
+    verb: str, *variables: str, inventory: Path = INVENTORY, options: str = ""
+) -> subprocess.Popen[str]:
+    """Start a verb in a process group of its own; `options` are Ansible's."""
+    given = [f"INVENTORY={inventory}", f"PLAYBOOK_OPTIONS={options}"]
+    return subprocess.Popen(
+        ["make", verb, *given, *variables],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def make(
+    verb: str, *variables: str, inventory: Path = INVENTORY, options: str = "", code: int = 0
+) -> str:
+    """Run a verb that ends with `code`; return its output."""
+    process = start_make(verb, *variables, inventory=inventory, options=options)
+    try:
+        output, _ = process.communicate(timeout=900)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGINT)
+        raise
+    assert process.returncode == code, output[-6000:]
+    return output
+
+
 def deploy(*variables: str) -> None:
     """Bring the fleet to its state; a deployed one is not changed."""
-    finished = subprocess.run(
-        ["make", "deploy", f"INVENTORY={INVENTORY}", *variables],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr
+    make("deploy", *variables)
+
+
+def changed(output: str) -> dict[str, int]:
+    """Return the number of changes by host from Ansible's recap."""
+    found = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", output, re.M)
+    return {host: int(count) for host, count in found}
 
 
 class Loadgen:
     """The command, with results of its own."""
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, inventory: Path = INVENTORY) -> None:
         self.results = results
+        self.inventory = inventory
 
     def command(self, verb: str, *options: str) -> list[str]:
-        own = ["--inventory", str(INVENTORY), "--results", str(self.results)]
+        own = ["--inventory", str(self.inventory), "--results", str(self.results)]
         return [sys.executable, "-m", "operations", verb, *own, *options]
 
     def start(self, verb: str, *options: str) -> subprocess.Popen[str]:
@@ -99,13 +136,27 @@ def requests_at_target() -> int:
 
 
 def on_host(host: str, script: str) -> str:
-    """Run a script as root on a lab host; return what Ansible says of it."""
-    command = [str(Path(sys.executable).with_name("ansible")), "--inventory", str(INVENTORY)]
-    command += [host, "--become", "--module-name", "ansible.builtin.shell", "--args", script]
-    finished = subprocess.run(
-        command, check=True, capture_output=True, timeout=90, cwd=PROJECT, text=True
-    )
-    return finished.stdout
+    """Run a script as root on a lab host; return its output."""
+    keys = INVENTORY / ".ssh"
+    command = ["ssh", "-i", str(keys / "id_ed25519"), "-o", "LogLevel=ERROR"]
+    command += ["-o", f"UserKnownHostsFile={keys / 'known_hosts'}", f"deploy@{ADDRESSES[host]}"]
+    return subprocess.run(
+        [*command, "sudo", "bash", "-e", "-s"],
+        input=script,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    ).stdout
+
+
+def inventory_with(directory: Path, change: Callable[[str], str]) -> Path:
+    """Make an inventory of the lab's fleet with another hosts.yml and the same secrets."""
+    directory.mkdir()
+    for name in (".ssh", ".secrets", "group_vars"):
+        (directory / name).symlink_to(INVENTORY / name)
+    (directory / "hosts.yml").write_text(change((INVENTORY / "hosts.yml").read_text()))
+    return directory
 
 
 def start_workers(host: str) -> None:

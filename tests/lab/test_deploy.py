@@ -1,4 +1,4 @@
-"""Deploy, deploy again, rotate, tear down: on real hosts of the lab (`make lab` first).
+"""Deploy, deploy again, tear down during a run; rotate: on real hosts of the lab.
 
 The listing is of everything that a deploy could leave: files outside the package manager's, users,
 units, listening ports, firewall rules and kernel settings.
@@ -8,19 +8,27 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
-INVENTORY = PROJECT / "inventory" / "lab"
-RHEL_LIKE, DEBIAN = "10.77.0.11", "10.77.0.23"
+from tests.lab.fleet import (
+    INVENTORY,
+    PROJECT,
+    Loadgen,
+    await_idle,
+    changed,
+    make,
+    on_host,
+    read_until,
+)
+from tests.lab.web import Browser
+
+HOSTS = ("master1", "worker3", "monitor1")  # RHEL-like, and Debian
 # chrony stays with its own configuration; compilers stay as packages do. Everything else must go.
 PACKAGES = re.compile(
     r"/usr/(lib|share|bin|include|sbin|src)/|chrony|/var/lib/ucf|/etc/(gprofng|dhcp|ppp|network|apparmor)"
 )
-RUN = '{"run_id": "r", "locustfiles": ["locustfiles/hello.py"]}'
 LISTING = r"""
 find /etc /opt /srv /run/loadgen /var/lib -xdev -regextype posix-extended \
   -regex '/var/lib/(dpkg|apt|rpm|dnf|systemd)' -prune -o -printf '%M %u %g %p %l\n' | sort
@@ -28,110 +36,93 @@ getent passwd | grep -v _chrony | sort
 systemctl list-unit-files --no-legend | sort
 ss --tcp --listening --numeric --no-header | awk '{print $4}' | sort
 nft list ruleset
-firewall-cmd --list-all-policies 2>/dev/null
+firewall-cmd --list-all-policies 2>/dev/null || true
 sysctl --all | grep -E '^net\.(core|ipv4)\.' | grep -v -E 'random|inode|nr_|netdev' | sort
 """
 
 
-def make(verb: str, options: str = "") -> tuple[float, str]:
-    """Run a verb; return its seconds and output, and show the output when it fails."""
-    began = time.monotonic()
-    finished = subprocess.run(
-        ["make", verb, "INVENTORY=inventory/lab", f"PLAYBOOK_OPTIONS={options}"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr
-    return time.monotonic() - began, finished.stdout
-
-
-def on_host(address: str, script: str) -> str:
-    """Run a script as root on a lab host."""
-    keys = INVENTORY / ".ssh"
-    command = [
-        "ssh",
-        "-i",
-        str(keys / "id_ed25519"),
-        "-o",
-        f"UserKnownHostsFile={keys / 'known_hosts'}",
-    ]
-    finished = subprocess.run(
-        [*command, "-o", "LogLevel=ERROR", f"deploy@{address}", "sudo", "bash", "-s"],
-        input=script,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return finished.stdout
-
-
-def listing(address: str) -> list[str]:
-    return [line for line in on_host(address, LISTING).splitlines() if not PACKAGES.search(line)]
-
-
-def changed(output: str) -> dict[str, int]:
-    """Return the number of changes by host from Ansible's recap."""
+def listings() -> dict[str, list[str]]:
+    found = {host: on_host(host, LISTING.replace("find ", "set +e; find ", 1)) for host in HOSTS}
     return {
-        host: int(count)
-        for host, count in re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", output, re.M)
+        host: [line for line in text.splitlines() if not PACKAGES.search(line)]
+        for host, text in found.items()
     }
 
 
-@pytest.fixture
-def bare_hosts() -> Iterator[None]:
-    make("teardown")
-    yield
-    make("teardown")
+def timed_deploy() -> tuple[float, str]:
+    began = time.monotonic()
+    output = make("deploy")
+    return time.monotonic() - began, output
 
 
-@pytest.mark.usefixtures("bare_hosts")
-def test_a_fleet_is_deployed_kept_and_given_back() -> None:
-    before = {address: listing(address) for address in (RHEL_LIKE, DEBIAN)}
-    first, _ = make("deploy")
-    second, output = make("deploy")
+def test_a_fleet_is_deployed_kept_and_given_back_during_a_run(tmp_path: Path) -> None:
+    make("teardown")
+    before = listings()
+    first, _ = timed_deploy()
+    second, output = timed_deploy()
     print(f"first deploy {first:.0f} s, second {second:.0f} s")
-    assert set(changed(output).values()) == {0}
+    assert set(changed(output).values()) == {0}, output[-6000:]
     assert second < first / 3
+
+    loadgen = Loadgen(tmp_path / "results")
+    running = loadgen.start("run", "--run-time", "5m")
+    read_until(running, "Loading http")
     make("teardown")
-    assert {address: listing(address) for address in before} == before
-    _, output = make("teardown")
-    assert set(changed(output).values()) == {0}
+    rest, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, rest
+    summary = loadgen.summary
+    assert summary["requests"] > 0
+    assert (summary["reasons"], summary["workers"]["lost"]) == ([], 0)
+    logs = {path.parent.name for path in loadgen.directory.glob("hosts/*/*.log")}
+    assert logs == {"master1", "worker1", "worker2", "worker3"}
+
+    assert listings() == before
+    assert set(changed(make("teardown")).values()) == {0}
 
 
-@pytest.mark.usefixtures("bare_hosts")
+@pytest.mark.usefixtures("deployed")
 def test_rotation_gives_every_node_new_keys_and_loses_none() -> None:
-    make("deploy")
     keys = INVENTORY / ".secrets" / "channel"
     before = {path.name: path.read_text() for path in keys.glob("*.key")}
-    make("rotate")
+    make("rotate")  # which verifies
     after = {path.name: path.read_text() for path in keys.glob("*.key")}
     assert set(after) == set(before)
     assert all(after[name] != before[name] for name in before)
-    make("verify")
 
 
-@pytest.mark.usefixtures("bare_hosts")
-def test_a_deploy_restarts_nothing_while_a_run_is_under_way_and_rotation_is_refused() -> None:
-    make("deploy")
+def test_a_test_from_the_web_ui_is_not_disturbed_by_deploy_and_collected_by_stop(
+    loadgen: Loadgen,
+) -> None:
     asked = "systemctl show --property=MainPID --value loadgen-master loadgen-exporter"
-    before = on_host(RHEL_LIKE, asked)
-    on_host(
-        RHEL_LIKE,
-        f"echo '{RUN}' > /run/loadgen/run.json",
-    )
-    try:
-        make("deploy", "-e node_log_level=WARNING")
-        assert on_host(RHEL_LIKE, asked) == before
-        with pytest.raises(AssertionError, match="A run is under way"):
-            make("rotate")
-    finally:
-        on_host(RHEL_LIKE, "rm /run/loadgen/run.json")
-    make("deploy", "-e node_log_level=WARNING")
-    assert on_host(RHEL_LIKE, asked) != before
+    before = on_host("master1", asked)
+    browser = Browser()
+    assert browser.log_in() == "/"
+    browser.ask("/swarm", user_count=6, spawn_rate=6, host="http://10.77.0.31:8000")
+    output = make("deploy", options="-e node_log_level=WARNING")
+    assert "will take the new configuration after it" in output
+    assert on_host("master1", asked) == before
+    assert '"state": "running"' in browser.ask("/stats/requests")[1]
+    assert "A run is under way" in make("rotate", code=2)
+
+    code, said = loadgen("stop")
+    assert code == 0, said
+    assert re.search(r"web-\S+ was stopped and collected: [1-9]", said), said
+    make("deploy")
+    await_idle(loadgen)
+
+
+def test_a_second_deploy_at_once_names_the_first(deployed: None) -> None:  # noqa: ARG001
+    command = [str(PROJECT / ".venv/bin/python"), "-m", "operations.exclusive", str(INVENTORY)]
+    with subprocess.Popen(
+        [*command, "cat"], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        assert first.stdin
+        assert first.stdout
+        first.stdin.write(b"held\n")
+        first.stdin.flush()
+        first.stdout.readline()
+        for verb in ("deploy", "teardown"):
+            assert f"process {first.pid} since " in make(verb, code=2)
 
 
 @pytest.mark.parametrize("verb", ["deploy", "verify", "rotate", "teardown-workers", "teardown"])
