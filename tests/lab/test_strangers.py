@@ -1,0 +1,114 @@
+"""A stranger on the fleet's network gets nothing: no port, no run, no locustfile, no web UI."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.fleet import ADDRESSES, INVENTORY, MASTER, PROJECT, Loadgen, lab, read_until
+from tests.lab.web import Browser
+
+STRANGER, ITS_ADDRESS = "stranger", "10.77.0.99/24"
+SCAN = """
+import asyncio, sys
+
+async def probe(port, gate):
+    async with gate:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(sys.argv[1], port), 3)
+        except (OSError, TimeoutError):
+            return
+        writer.close()
+        print(port)
+
+async def main():
+    gate = asyncio.Semaphore(400)
+    await asyncio.gather(*(probe(port, gate) for port in range(1, 65536)))
+
+asyncio.run(main())
+"""
+SPEAK = """
+import json, sys
+from importlib.metadata import version
+import msgpack, zmq
+address, server_key = sys.argv[1], sys.argv[2]
+version = version("locust")
+with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+    socket.setsockopt(zmq.IDENTITY, b"stranger")
+    socket.linger = 0
+    if server_key:
+        socket.curve_serverkey = server_key.encode()
+        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+    socket.connect(f"tcp://{address}:5557")
+    asked = {"client_ready": version, "locustfile": {"version": version}, "quit": None}
+    for kind, data in asked.items():
+        socket.send(msgpack.packb((kind, data, "stranger")))
+    answers = 0
+    while socket.poll(2000):
+        answers += bool(socket.recv())
+    print(json.dumps(answers))
+"""
+WEB_PATHS = ("/", "/stats/requests", "/stats/report", "/tasks", "/logs", "/stop", "/stats/reset")
+
+
+def run_in(namespace: str, script: str, *words: str) -> str:
+    """Run Python in a network namespace; return its output."""
+    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", script, *words]
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=200, cwd=PROJECT
+    ).stdout
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    lab("attach", STRANGER, ITS_ADDRESS)
+    yield STRANGER
+    lab("detach", STRANGER)
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("host", ["master1", "worker1", "worker3"])
+def test_a_stranger_finds_no_port_open_but_ssh(stranger: str, host: str) -> None:
+    assert run_in(stranger, SCAN, ADDRESSES[host]).split() == ["22"]
+
+
+def test_one_whom_the_firewall_lets_through_neither_joins_nor_reads_nor_stops(
+    loadgen: Loadgen,
+) -> None:
+    kept = (INVENTORY / ".secrets/channel/master1.key").read_text()
+    public = kept.split('public-key = "')[1].split('"')[0]
+    running = loadgen.start("run", "--users", "6", "--run-time", "15s")
+    read_until(running, "Loading http")
+    # A worker host's address, but not its key: in the clear, then under a key of its own.
+    assert json.loads(run_in("worker1", SPEAK, MASTER, "")) == 0
+    assert json.loads(run_in("worker1", SPEAK, MASTER, public)) == 0
+    rest, _ = running.communicate(timeout=100)
+    assert running.returncode == 0, rest
+    assert loadgen.summary["workers"] == {"expected": 6, "seen": 6, "lost": 0}
+    log = (loadgen.directory / "hosts/master1/loadgen-master.log").read_text()
+    assert "Refused a stranger at the worker port from 10.77.0.21" in log
+    assert "stranger (index" not in log
+
+
+@pytest.mark.usefixtures("deployed")
+def test_without_a_login_the_web_ui_shows_its_login_page_only() -> None:
+    browser = Browser()
+    for path in WEB_PATHS:
+        assert ended_at(browser, path) == "/login"
+    assert ended_at(browser, "/swarm", user_count=1, spawn_rate=1) == "/login"
+    began = time.monotonic()
+    assert browser.log_in("wrong") == "/login"
+    assert time.monotonic() - began >= 1
+    assert ended_at(browser, "/stats/requests") == "/login"
+
+
+def ended_at(browser: Browser, path: str, **fields: object) -> str:
+    """Return the page that a request ends at; a refusal counts as the login page."""
+    try:
+        return browser.ask(path, **fields)[0].partition("?")[0]
+    except urllib.error.HTTPError as refusal:
+        return "/login" if refusal.code in (401, 403, 405) else str(refusal)
