@@ -164,7 +164,7 @@ lab: $(VENV)/.controller ## Start real hosts for tests on this machine (root on 
 lab-host: ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prints them all)
 	@playbooks/roles/lab_hosts/files/lab-host $(DO)
 
-test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts (make lab first)
+test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts; brings the lab up if need be (20 minutes)
 	$(BIN)/pytest --timeout 1800 tests/lab
 
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
