@@ -69,7 +69,9 @@ class GeneratorCpu:
         """Take the CPU of every process."""
         earlier = self._time or snapshot.time - 1
         for worker in snapshot.workers:
-            self._see(f"worker {worker.id}", worker.cpu_percent, earlier, snapshot.time)
+            # One that has just joined is busy starting, and keeps no user waiting yet.
+            percent = worker.cpu_percent if worker.users else 0.0
+            self._see(f"worker {worker.id}", percent, earlier, snapshot.time)
         self._see("the master", snapshot.master_cpu_percent, earlier, snapshot.time)
         self._time = snapshot.time
 
@@ -147,8 +149,8 @@ class Mismatch:
     _found: dict[str, Reason] = field(default_factory=dict)
 
     def add(self, snapshot: Snapshot) -> None:
-        """Compare every worker with what is asked for, else with the first worker."""
-        for worker in snapshot.workers:
+        """Compare every worker that has reported with what is asked for, else with the first."""
+        for worker in (one for one in snapshot.workers if one.release):
             self.release = self.release or worker.release
             self.locust_version = self.locust_version or worker.locust_version
             pairs = (

@@ -79,6 +79,14 @@ def test_another_release_is_named() -> None:
     assert f"worker node1_abc ran release {'b' * 12}, but every node has to run" in sentence
 
 
+def test_a_worker_that_is_joining_breaks_no_rule_before_it_has_users_and_has_reported() -> None:
+    joining = replace(worker(1, cpu_percent=100, sent=0, received=0, release=""), users=0)
+    moments = [snapshot(n, workers=[worker(0), joining]) for n in range(1, 6)]
+    assert found(moments) == []
+    busy = [replace(one, workers=[replace(joining, users=3)]) for one in moments]
+    assert "generator_cpu" in {reason.kind for reason in found(busy)}
+
+
 @pytest.mark.parametrize(
     ("error", "what"),
     [
