@@ -85,6 +85,7 @@ class Publisher:
         self._load_stopped_at: float | None = None
         self._workers_at_start = 0
         self._faulty = False
+        self._has_quit = False
 
     # --- turns of a test, called by Locust's events ------------------------------------------
 
@@ -117,10 +118,12 @@ class Publisher:
         """Publish for the last time; nothing will arrive any more."""
         self._final = self._final or self._started_at is not None
         self._guarded(self.publish)
+        # The socket may be closed from now on, while Locust writes its reports.
+        self._has_quit = True
 
     def run(self) -> None:
-        """Publish once a second, for ever."""
-        while True:
+        """Publish once a second, until the process quits."""
+        while not self._has_quit:
             self._guarded(self._tick)
             gevent.sleep(INTERVAL_SECONDS)
 

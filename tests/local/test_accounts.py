@@ -91,7 +91,7 @@ def await_true(condition: Callable[[], bool], timeout_seconds: float = 60) -> No
         time.sleep(0.05)
 
 
-def test_no_account_is_in_two_hands_though_a_worker_is_killed(
+def test_killed_worker_makes_the_run_invalid_and_no_account_is_in_two_hands(
     loadgen: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"member{number}" for number in range(USERS)]
@@ -114,7 +114,10 @@ def test_no_account_is_in_two_hands_though_a_worker_is_killed(
         os.kill(killed, signal.SIGKILL)
         code = run.wait()
     assert code == 3, run.output + run.logs()
+    assert run.summary["verdict"] == "invalid"
     assert "lost_worker" in run.summary["reason_kinds"]
+    assert "was ended by SIGKILL" in run.output
+    assert run.summary["requests"] > 0
     assert not house.collisions
     assert left
     assert all(house.entered[name] >= 2 for name in left), "the survivors' users took them over"

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle
 from typing import ClassVar
 
-from tests.local.conftest import Runner
+from tests.local.conftest import Run, Runner
 from tests.local.scenarios import ended, start_scenario
 from tests.servers import simulator
 
@@ -57,14 +57,31 @@ def misbehaving() -> Iterator[str]:
             thread.join()
 
 
-def test_every_fault_of_the_target_is_counted_by_its_cause(loadgen: Runner) -> None:
-    files = ",".join(f"locustfiles/{name}.py" for name in SCENARIOS)
-    with misbehaving() as url:
-        code, run = loadgen.finish(
-            *("-f", files, "--host", url, "--users", "20", "--spawn-rate", "20"),
-            *("--workers", "2", "--run-time", "5s", "--stop-timeout", "5s"),
-        )
-    assert code == 1, run.output + run.logs()
+def test_faults_of_the_target_are_counted_by_cause_and_rise_with_its_overload(
+    loadgen: Runner,
+) -> None:
+    """Side by side: a target at fault; one that bears 30 connections, under 10 and 60 users."""
+    options = ("--connections-max", "30")
+    with (
+        misbehaving() as broken,
+        simulator("dspace", options=options) as calm,
+        simulator("dspace", options=options) as crowded,
+    ):
+        files = ",".join(f"locustfiles/{name}.py" for name in SCENARIOS)
+        faulty = start_scenario(loadgen, files, broken, "--run-time", "5s", "--stop-timeout", "5s")
+        few = start_scenario(loadgen, DSPACE, calm, "--users", "10", "--run-time", "4s")
+        many = start_scenario(loadgen, DSPACE, crowded, "--users", "60", "--run-time", "4s")
+        ended(faulty, exit_code=1)
+        ended(few)
+        ended(many, exit_code=1)
+    check_causes(faulty)
+    assert few.summary["failures"] == 0
+    ratio = many.summary["failures"] / many.summary["requests"]
+    assert 0.02 < ratio < 1, many.output
+    assert "status 503 instead of 200" in many.output
+
+
+def check_causes(run: Run) -> None:
     assert run.summary["verdict"] == "failed"
     assert "SLO did not hold: failure ratio of all requests" in run.output
     rows = list(csv.DictReader((run.directory / "failures.csv").read_text().splitlines()))
@@ -77,22 +94,3 @@ def test_every_fault_of_the_target_is_counted_by_its_cause(loadgen: Runner) -> N
     exceptions = (run.directory / "exceptions.csv").read_text().splitlines()
     assert exceptions[1:] == [], "no scenario stumbles over an answer"
     assert "Traceback" not in run.output + run.logs()
-
-
-def test_failure_ratio_rises_when_the_target_is_overloaded(loadgen: Runner) -> None:
-    """The same target, which bears 30 connections, under 10 and under 60 users."""
-    options = ("--connections-max", "30")
-    with (
-        simulator("dspace", options=options) as calm,
-        simulator("dspace", options=options) as crowded,
-    ):
-        runs = [
-            start_scenario(loadgen, DSPACE, calm, "--users", "10", "--run-time", "4s"),
-            start_scenario(loadgen, DSPACE, crowded, "--users", "60", "--run-time", "4s"),
-        ]
-        ended(runs[0])
-        ended(runs[1], exit_code=1)
-    assert runs[0].summary["failures"] == 0
-    ratio = runs[1].summary["failures"] / runs[1].summary["requests"]
-    assert 0.02 < ratio < 1, runs[1].output
-    assert "status 503 instead of 200" in runs[1].output
