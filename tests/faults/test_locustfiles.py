@@ -100,9 +100,11 @@ def test_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None
         HelloUser.tasks = [block]
     """
     run = finish(loadgen, target, block)
-    assert run.summary["verdict"] == "invalid", run.output + run.logs()
+    # A worker that sleeps when it is asked to end is killed, which is an error beside.
+    assert run.summary["verdict"] in ("invalid", "error"), run.output + run.logs()
+    assert "stood still" in reasons(run), run.output + run.logs()
     outcome(
-        f"run invalid: {brief(run)}",
+        f"verdict {run.summary['verdict']}: {brief(run)}",
         samples_lost=lost(run, target),
         said="stood still" in reasons(run),
     )
@@ -121,9 +123,9 @@ def test_long_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) ->
         HelloUser.tasks = [block]
     """
     run = finish(loadgen, target, block)
-    assert run.summary["verdict"] == "invalid", run.output + run.logs()
+    assert run.summary["verdict"] in ("invalid", "error"), run.output + run.logs()
     outcome(
-        f"run invalid: {brief(run)}",
+        f"verdict {run.summary['verdict']}: {brief(run)}",
         samples_lost=lost(run, target),
         said=bool(reasons(run)),
     )
