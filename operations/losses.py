@@ -78,7 +78,7 @@ class LostWorkers:
 
 def _bound(at: float, gone: dict[str, _Pace]) -> str:
     if not gone or not all(pace.peak_per_second for pace in gone.values()):
-        return "how many is not known, for it had reported none"
+        return "how many is not known"
     most = sum(pace.unreported_max(at) for pace in gone.values())
     rate = sum(pace.peak_per_second for pace in gone.values())
     return f"at most {most:,} until then (and {rate:,.0f} a second if it went on unseen)"

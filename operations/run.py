@@ -26,7 +26,6 @@ from operations.timeline import Timeline
 from operations.validity import Validity, default_checks
 
 READY_SECONDS = 60.0
-SILENCE_SECONDS = 15.0
 STOP_GRACE_SECONDS = 75.0
 OVERTIME_SECONDS = 30.0
 TARGET_START_SECONDS = 15.0
@@ -136,13 +135,13 @@ def take_over(
 
 
 def _wait_for_word(course: Course, cluster: Cluster) -> None:
-    deadline = time.monotonic() + SILENCE_SECONDS
+    deadline = time.monotonic() + cluster.silence_seconds
     while course.last is None:
         snapshot = cluster.next_snapshot(POLL_SECONDS)
         if snapshot:
             course.take(snapshot)
         if time.monotonic() > deadline:
-            raise OperationError(f"the master has said nothing for {SILENCE_SECONDS:.0f} s")
+            raise OperationError(f"the master has said nothing for {cluster.silence_seconds:.0f} s")
 
 
 def _plan(
@@ -291,11 +290,11 @@ def _follow(course: Course, cluster: Cluster, progress: Progress, done: Callable
         _announce(course, progress)
         if "master" in course.faults:
             raise OperationError("the master is gone; what was measured until then is kept")
-        if time.monotonic() - heard > SILENCE_SECONDS:
+        if time.monotonic() - heard > cluster.silence_seconds:
             since = f" since {clock(course.last.time)}" if course.last else ""
             raise OperationError(
-                f"the master has said nothing for {SILENCE_SECONDS:.0f} s: requests that were made"
-                f"{since} are in no count"
+                f"the master has said nothing for {cluster.silence_seconds:.0f} s: requests that "
+                f"were made{since} are not in this run's results"
             )
 
 

@@ -36,6 +36,8 @@ from operations.validity import CLOCK_OFFSET_SECONDS_MAX
 TEST_STATES = ("spawning", "running", "stopping", "cleanup")
 SINCE_SLACK_SECONDS = 2.0
 ADOPTION_SECONDS = 15.0
+# Time to connect again after the network was away.
+SILENCE_SECONDS = 40.0
 PROBE = ["sh", "-c", "readlink /opt/loadgen/current || echo none; date +%s.%N"]
 
 
@@ -57,6 +59,7 @@ class FleetCluster:
     def __init__(self, specification: RunSpecification, inventory: Inventory) -> None:
         self.inventory = inventory
         self.workers_expected = 0
+        self.silence_seconds = SILENCE_SECONDS
         self.web_url = f"https://{inventory.master.fleet_address}:{inventory.web_port}"
         self._specification = specification
         self._site = site_locustfile(specification)

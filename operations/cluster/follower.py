@@ -11,7 +11,7 @@ from operations.cluster.remote import PYTHON, Remote, in_release
 from operations.errors import OperationError
 
 COMMAND = f"{PYTHON} -m operations.node follow --settings /etc/loadgen/node.json"
-SILENCE_SECONDS = 10.0
+SILENCE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
 _SNAPSHOT = TypeAdapter(Snapshot)
 
@@ -28,7 +28,8 @@ class Follower:
     def __init__(self, remote: Remote, run_id: str | None) -> None:
         self.snapshots: queue.Queue[Snapshot] = queue.Queue()
         self.restarted = False
-        self._remote = remote
+        # A connection of its own: it is cut when it falls silent, and others have calls on theirs.
+        self._remote = Remote(remote.node)
         self._run_id = run_id
         self._master = ""
         self._ended = threading.Event()
@@ -44,8 +45,11 @@ class Follower:
                 for line in self._lines():
                     self._take(_SNAPSHOT.validate_json(line))
             except (OperationError, ValueError):
-                # Silence is judged by who waits for snapshots.
+                # Silence is judged by who waits for snapshots. After a cut, a new connection
+                # stands long before TCP tries the old one again.
+                self._remote.close()
                 self._ended.wait(AGAIN_SECONDS)
+        self._remote.close()
 
     def _lines(self) -> Iterator[bytes]:
         rest = b""

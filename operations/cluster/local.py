@@ -31,6 +31,7 @@ LOOPBACK = "127.0.0.1"
 PROJECT = Path(__file__).resolve().parents[2]
 INSPECTION_SECONDS = 60
 QUIT_SECONDS = 20
+SILENCE_SECONDS = 15.0
 TARGET_END_SECONDS = 3.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
@@ -41,6 +42,7 @@ class LocalCluster:
     """The cluster interface (see `operations.cluster.base`) on this machine."""
 
     def __init__(self, specification: RunSpecification) -> None:
+        self.silence_seconds = SILENCE_SECONDS
         self.workers_expected = specification.workers or os.cpu_count() or 1
         scheme = "https" if specification.tls_cert else "http"
         self.web_url = f"{scheme}://{LOOPBACK}:{specification.web_port}"
