@@ -72,7 +72,7 @@ def test_name_that_vanishes(loadgen: Runner, outcome: Outcome) -> None:
 
 @pytest.mark.fault(PART, "the target is killed under load")
 def test_killed_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
-    run = start(loadgen, *OPTIONS, "6s", *locustfile(loadgen), target=target)
+    run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
     os.kill(target.pid, signal.SIGKILL)
     code = run.wait()
     assert code == 1, run.output
@@ -155,7 +155,7 @@ def test_partition(loadgen: Runner, target: Target, outcome: Outcome) -> None:
 @needs_root
 @pytest.mark.fault(PART, "workers and master are parted just before the load ends")
 def test_partition_at_the_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
-    run = start(loadgen, *OPTIONS, "5s", *locustfile(loadgen), target=target)
+    run = start(loadgen, *OPTIONS, "9s", *locustfile(loadgen), target=target)
     with dropping(run.worker_port):
         since = time.monotonic()
         code = run.wait()
