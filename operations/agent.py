@@ -221,12 +221,17 @@ def prepare(node: NodeSettings, request: Request) -> NodeReport:
             f"run {under_way.run_id if under_way else '?'} is under way there; wait for it, or end "
             "it with make stop"
         ) from error
-    with os.fdopen(descriptor, "w") as file:
-        file.write(request.run.model_dump_json())
-    shutil.chown(path, USER, USER)
-    if request.run.results_directory:
-        _make_results(request.run.results_directory, request)
-    systemctl("stop", *_load_units())
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(request.run.model_dump_json())
+        shutil.chown(path, USER, USER)
+        if request.run.results_directory:
+            _make_results(request.run.results_directory, request)
+        systemctl("stop", *_load_units())
+    except BaseException:
+        # As after a full disk: the lock of a run that never began would hold the fleet.
+        path.unlink(missing_ok=True)
+        raise
     return report(node)
 
 

@@ -23,7 +23,7 @@ from tests.lab.fleet import (
 )
 
 PART = "Fleet"
-SECONDS = 30
+SECONDS = 22
 
 
 def in_network_of(host: str, *command: str) -> None:
