@@ -135,3 +135,9 @@ def _request_many(client: Client, server: Awkward, path: str, count: int) -> Non
 def test_every_difference_is_documented(difference: str) -> None:
     fast_http_user, fast_user = DIFFERENCES[difference]
     assert f"| {difference} | {fast_http_user} | {fast_user} |" in DOCUMENT.read_text()
+
+
+def test_no_difference_is_documented_that_the_suite_does_not_know() -> None:
+    table = DOCUMENT.read_text().partition("| what | FastHttpUser | FastUser |\n|---|---|---|\n")[2]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert rows == [f"| {what} | {one} | {ours} |" for what, (one, ours) in DIFFERENCES.items()]
