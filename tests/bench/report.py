@@ -65,6 +65,7 @@ class Accuracy:
 
 def write(docs: Path, results: list[Results], accuracies: list[Accuracy]) -> None:
     """Write benchmark.md, benchmark.svg and, if its scenario was run, sizing.md."""
+    docs.mkdir(parents=True, exist_ok=True)
     parts = [_MADE, "# Benchmark\n", _machine(), *map(_table, results)]
     if accuracies:
         parts.append(_accuracy_table(accuracies))

@@ -29,13 +29,13 @@ def test_ratios_are_medians_of_pairs() -> None:
 def test_the_documents_say_what_was_found(tmp_path: Path) -> None:
     found = Found(100, 0, 1.0, 0.5, 0, min_ms=2.01, p50_ms=2.1, p99_ms=20.5)
     truth = Truth("http://x", p50_ms=2.0, p99_ms=20.0, min_ms=2.0)
-    write(tmp_path, [_results()], [Accuracy("FastUser", 5, found, truth)])
-    table = (tmp_path / "benchmark.md").read_text()
+    write(docs := tmp_path / "new" / "docs", [_results()], [Accuracy("FastUser", 5, found, truth)])
+    table = (docs / "benchmark.md").read_text()
     assert "| FastUser | 30,000 | 4.00 | - | 33.3 | 50 | 0 |" in table
     assert "| 5 | FastUser | 100 | +0.100 | +0.500 | +0.010 |" in table
-    sizing = (tmp_path / "sizing.md").read_text()
+    sizing = (docs / "sizing.md").read_text()
     assert "| 1,000,000 | 48 | 6 | 2 |" in sizing
-    assert (tmp_path / "benchmark.svg").stat().st_size > 1000
+    assert (docs / "benchmark.svg").stat().st_size > 1000
 
 
 @pytest.mark.parametrize(
