@@ -160,6 +160,7 @@ class OpenModelUser(FastUser):
     def _arrive(self, intended: float) -> None:
         started = time.perf_counter()
         fault: Exception | None = None
+        self.client.intended_start = intended
         try:
             self.arrival()
         except gevent.GreenletExit:
@@ -168,6 +169,7 @@ class OpenModelUser(FastUser):
         except Exception as error:
             fault = error
         finally:
+            self.client.intended_start = None
             self._record(intended, fault, started - intended)
 
     def _record(self, intended: float, fault: Exception | None, late_seconds: float = 0.0) -> None:

@@ -7,6 +7,7 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from gevent import getcurrent
 from locust.contrib.fasthttp import LocustBadStatusCode, LocustUserAgent
 from locust.event import EventHook
 
@@ -45,10 +46,9 @@ class HttpSession:
     """Sends requests, keeps cookies and connections, and fires Locust's request event for each.
 
     `intended_start` (perf_counter seconds), if set, is when the next request should have started:
-    its response time counts from there, so that a late start is not lost. It is used once.
+    its response time counts from there, so that a late start is not lost. It is used once, and by
+    the greenlet that set it: others that share the client have their own.
     """
-
-    intended_start: float | None = None
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class HttpSession:
         self._event = request_event
         self._pool = pool
         self._jar: Jar | None = None
+        self._intended: dict[object, float] = {}
         self._defaults = header_lines({**DEFAULT_HEADERS, **(default_headers or {})})
         self._auth_line = ""
         self._set_base(base_url)
@@ -86,6 +87,18 @@ class HttpSession:
         if self._jar is None:
             self._jar = Jar()
         return self._jar
+
+    @property
+    def intended_start(self) -> float | None:
+        """When this greenlet's next request should have started; None: when it does start."""
+        return self._intended.get(getcurrent())
+
+    @intended_start.setter
+    def intended_start(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._intended.pop(getcurrent(), None)
+        else:
+            self._intended[getcurrent()] = seconds
 
     @contextmanager
     def rename_request(self, name: str) -> Iterator[None]:
@@ -127,9 +140,10 @@ class HttpSession:
         response = CaughtResponse(request) if catch_response else Response(request)
         limits = self._pool.settings.timeouts if timeout is None else Timeouts.of(timeout)
         started = perf_counter()
-        if self.intended_start is not None:
-            start_time -= started - self.intended_start
-            started, self.intended_start = self.intended_start, None
+        if self._intended:
+            intended = self._intended.pop(getcurrent(), started)
+            start_time -= started - intended
+            started = intended
         try:
             self._exchange(origin, response, limits, stream)
             if allow_redirects and response.status_code in redirect.CODES:

@@ -71,6 +71,23 @@ def test_arrivals_that_start_late_count_from_when_they_were_due() -> None:
     assert max(row["context"]["late_seconds"] for row in site.rows) > 0.85
 
 
+def test_the_first_request_of_a_late_arrival_counts_from_when_it_was_due() -> None:
+    def ask_twice() -> None:
+        gevent.sleep(0.01)  # the others set theirs meanwhile
+        site.user.client.get("/")
+        site.user.client.get("/")
+
+    site = Site(ask_twice)
+    site.start_late()
+    site.user.on_stop()
+    times = sorted(row["response_time"] for row in site.rows if row["request_type"] == "GET")
+    assert len(times) == 20
+    first = times[-9:]
+    assert first[-1] > 850
+    assert all(after - before > 60 for before, after in itertools.pairwise(first))
+    assert site.user.client.intended_start is None
+
+
 def test_arrivals_do_not_wait_for_each_other() -> None:
     gate = Event()
     site = Site(lambda: gate.wait() and None)
