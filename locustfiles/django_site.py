@@ -12,12 +12,13 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from locust import FastHttpUser, between, events, task
-from locust.contrib.fasthttp import ResponseContextManager
+from locust import between, events, task
 
 from locustfiles.clients import answers
 from locustfiles.clients.account_file import Account
 from locustfiles.clients.accounts import AccountPool, Login
+from locustfiles.clients.http import FastUser
+from locustfiles.clients.http.response import CaughtResponse
 from operations.names import group_path
 
 SIMULATOR = "django_site"
@@ -34,10 +35,11 @@ accounts = AccountPool()
 accounts.listen_to(events)
 
 
-class SiteUser(FastHttpUser):
+class SiteUser(FastUser):
     """Works with the site in a browser, and with its API. Each has an account of its own."""
 
     wait_time = between(0.5, 2)
+    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
 
     def on_start(self) -> None:
         """Log in and see the index."""
@@ -136,7 +138,7 @@ class SiteUser(FastHttpUser):
                 response.failure("a page without a CSRF token")
             return field.group(1) if field else ""
 
-    def _post(self, path: str, form: dict[str, str]) -> ResponseContextManager:
+    def _post(self, path: str, form: dict[str, str]) -> CaughtResponse:
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             # Over https Django wants to see where a form comes from.

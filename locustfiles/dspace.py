@@ -10,10 +10,11 @@ searches 5 %. One visitor in five is logged in, and now and then uploads a draft
 import random
 from typing import ClassVar
 
-from locust import FastHttpUser, between, events, task
+from locust import between, events, task
 
 from locustfiles.clients.accounts import AccountPool
 from locustfiles.clients.dspace import DSpaceClient, Json
+from locustfiles.clients.http import FastUser
 
 SIMULATOR = "dspace"
 WORDS = ("ocean", "climate", "history", "network", "energy", "music", "law", "data")
@@ -24,11 +25,12 @@ accounts = AccountPool()
 accounts.listen_to(events)
 
 
-class Visitor(FastHttpUser):
+class Visitor(FastUser):
     """Looks around. `items` are those it has come across."""
 
     abstract = True
     wait_time = between(0.5, 2)
+    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
 
     def on_start(self) -> None:
         """Arrive."""

@@ -10,11 +10,12 @@ archived item, log out. A step that fails ends the story; the next one begins an
 import random
 from typing import ClassVar
 
-from locust import FastHttpUser, SequentialTaskSet, between, events, task
+from locust import SequentialTaskSet, between, events, task
 from locust.exception import InterruptTaskSet
 
 from locustfiles.clients.accounts import AccountPool, Login
 from locustfiles.clients.dspace import DSpaceClient, Json
+from locustfiles.clients.http import FastUser
 
 SIMULATOR = "dspace"
 FILE_BYTES = 200_000
@@ -114,10 +115,11 @@ class Story(SequentialTaskSet):
         self.draft = draft
 
 
-class Submitter(FastHttpUser):
+class Submitter(FastUser):
     """Submits one thing after the other, with an account of its own."""
 
     wait_time = between(0.5, 1.5)
+    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
     story = task(Story)
 
     def on_start(self) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
-from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
-
 from locustfiles.clients import answers
 from locustfiles.clients.account_file import Account
 from locustfiles.clients.accounts import Login
+from locustfiles.clients.http.response import CaughtResponse
+from locustfiles.clients.http.session import HttpSession
 from operations.names import group_path
 
 API = "/server/api"
@@ -29,7 +29,7 @@ Json = dict[str, Any]
 class DSpaceClient:
     """One visitor. `session` is the user's Locust client; `jwt` is empty while not logged in."""
 
-    def __init__(self, session: FastHttpSession) -> None:
+    def __init__(self, session: HttpSession) -> None:
         self._session = session
         self._csrf = ""
         self._issued = 0.0
@@ -172,7 +172,7 @@ class DSpaceClient:
 
     def _request(
         self, method: str, path: str, headers: Mapping[str, str], data: str | bytes = ""
-    ) -> ResponseContextManager:
+    ) -> CaughtResponse:
         sent = dict(headers)
         if self.jwt and path != "/authn/login":
             self._refresh_in_time()
@@ -183,12 +183,12 @@ class DSpaceClient:
 
     def _exchange(
         self, method: str, path: str, headers: dict[str, str], data: str | bytes = ""
-    ) -> ResponseContextManager:
+    ) -> CaughtResponse:
         response = self._session.request(
             method,
             API + path,
             name=group_path(API + path),
-            data=data or None,  # type: ignore[arg-type] # bytes are sent as they are
+            data=data or None,
             headers=headers,
             catch_response=True,
         )
@@ -214,7 +214,7 @@ class DSpaceClient:
             if answers.status_is(response, (200,)):
                 self._keep_jwt(response)
 
-    def _keep_jwt(self, response: ResponseContextManager) -> bool:
+    def _keep_jwt(self, response: CaughtResponse) -> bool:
         scheme, _, token = _header(response, "Authorization").partition(" ")
         if scheme != "Bearer" or not token:
             response.failure("a login without a token")
@@ -229,5 +229,5 @@ def _draft(draft: Json) -> str:
     return path.partition(API)[2]
 
 
-def _header(response: ResponseContextManager, name: str) -> str:
+def _header(response: CaughtResponse, name: str) -> str:
     return str(response.headers.get(name, "")) if response.headers else ""

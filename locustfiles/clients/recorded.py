@@ -14,13 +14,14 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import gevent
-from locust import FastHttpUser, SequentialTaskSet
-from locust.contrib.fasthttp import ResponseContextManager
+from locust import SequentialTaskSet
 from locust.exception import InterruptTaskSet
 
 from locustfiles.clients import answers
 from locustfiles.clients.account_file import Account
 from locustfiles.clients.extractors import Extractor, Seen
+from locustfiles.clients.http import FastUser
+from locustfiles.clients.http.response import CaughtResponse
 from operations.errors import UsageError
 
 NO_VALUES: Mapping[str, Extractor] = {}
@@ -39,11 +40,12 @@ def require_secrets(variables: Mapping[str, str]) -> None:
         )
 
 
-class RecordedUser(FastHttpUser):
+class RecordedUser(FastUser):
     """A user that replays a session. `account` is set when the session logs in."""
 
     abstract = True
     account = Account("", "")
+    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
 
 
 class RecordedSession(SequentialTaskSet):
@@ -111,7 +113,7 @@ class RecordedSession(SequentialTaskSet):
         """End the session; the user begins another one."""
         raise InterruptTaskSet
 
-    def _keep(self, response: ResponseContextManager, save: Mapping[str, Extractor]) -> list[str]:
+    def _keep(self, response: CaughtResponse, save: Mapping[str, Extractor]) -> list[str]:
         if not save:
             return []
         headers: Any = response.headers or {}
