@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from tests.lab.fleet import (
-    INVENTORY,
     Loadgen,
     inventory_with,
     make,
@@ -37,6 +36,3 @@ def test_a_host_joins_and_another_is_drained_during_a_run(loadgen: Loadgen, tmp_
     assert summary["workers"]["seen"] == 6
     # The two hosts that it began with asked the target once each.
     assert requests_at_target() - before == summary["requests"] + 2
-    deployed = make("deploy")
-    assert "worker3" in deployed
-    assert INVENTORY.exists()
