@@ -2,15 +2,20 @@
 
 import json
 import os
+import sys
 import time
 from array import array
 from pathlib import Path
 from typing import Any
 
+import gevent
+import psutil
 from locust import FastHttpUser, HttpUser, constant, events
 from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
 
 from locustfiles.clients.http import FastUser
+from operations import channel
 
 _USERS: dict[str, type[Any]] = {
     "HttpUser": HttpUser,
@@ -19,6 +24,8 @@ _USERS: dict[str, type[Any]] = {
 }
 _BASE = _USERS[os.environ.get("BENCH_USER", "FastUser")]
 _TASK = os.environ.get("BENCH_TASK", "get")
+_RESULT = Path(os.environ["BENCH_RESULT"])
+_WAIT_SECONDS = float(os.environ.get("BENCH_WAIT", "0"))
 _BODY = {"name": "value", "numbers": [1, 2, 3]}
 
 
@@ -40,14 +47,41 @@ def _caught(user: Any) -> None:
             response.failure("unexpected status")
 
 
-_TASKS = {"get": _get, "10kb": _get_10_kb, "post": _post, "caught": _caught}
+def _event(user: Any) -> None:
+    for number in range(50):
+        user.environment.events.request.fire(
+            request_type="GET",
+            name=f"/page/{number}",
+            response_time=5.0 + number,
+            response_length=100,
+            exception=None,
+            context={},
+        )
+    gevent.sleep(0)
+
+
+_TASKS = {"event": _event, "get": _get, "10kb": _get_10_kb, "post": _post, "caught": _caught}
+
+
+_woke_late = array("d")
+
+
+def _begin_wait(user: Any) -> float:
+    user.waits_until = time.perf_counter() + _WAIT_SECONDS
+    return _WAIT_SECONDS
+
+
+def _end_wait(user: Any) -> None:
+    if until := getattr(user, "waits_until", None):
+        _woke_late.append(time.perf_counter() - until)
+    _TASKS[_TASK](user)
 
 
 class BenchUser(_BASE):  # type: ignore[misc,valid-type]
     """Requests without a pause, or with BENCH_WAIT seconds between them."""
 
-    wait_time = constant(float(os.environ.get("BENCH_WAIT", "0")))
-    tasks = [_TASKS[_TASK]]  # noqa: RUF012 - Locust's interface
+    wait_time = _begin_wait if _WAIT_SECONDS else constant(0)
+    tasks = [_end_wait if _WAIT_SECONDS else _TASKS[_TASK]]  # noqa: RUF012 - Locust's interface
     insecure = True
 
     def on_start(self) -> None:
@@ -86,11 +120,77 @@ class Meter:
         for name, share in (("p50_ms", 0.5), ("p99_ms", 0.99)):
             found[name] = times[int(len(times) * share)] if times else 0.0
         found["min_ms"] = times[0] if times else 0.0
-        Path(os.environ["BENCH_RESULT"]).write_text(json.dumps(found))
+        _RESULT.write_text(json.dumps(found))
+
+
+class UserMeter:
+    """What many waiting users take: time to start, memory, and how late they wake from a wait."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._process = psutil.Process()
+        self._before = (0.0, 0)
+        self.found: dict[str, float] = {}
+        environment.events.test_start.add_listener(self.begin)
+        environment.events.spawning_complete.add_listener(self.complete)
+        environment.events.test_stopping.add_listener(self.end)
+
+    def begin(self, **_: object) -> None:
+        self._before = time.perf_counter(), self._process.memory_info().rss
+
+    def complete(self, user_count: int, **_: object) -> None:
+        began, memory = self._before
+        self.found["ramp_seconds"] = time.perf_counter() - began
+        grown = self._process.memory_info().rss - memory
+        self.found["memory_bytes_a_user"] = grown / user_count
+        del _woke_late[:]
+
+    def end(self, **_: object) -> None:
+        late = sorted(_woke_late)
+        for name, share in (("late_p50_ms", 0.5), ("late_p99_ms", 0.99)):
+            self.found[name] = late[int(len(late) * share)] * 1000 if late else 0.0
+
+
+class ReportMeter:
+    """Counts in a worker of a distributed run, from one report to the master to another."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._points: list[tuple[float, float, int, int]] = []
+        self._begun = False
+        environment.events.spawning_complete.add_listener(self.begin)
+        environment.events.report_to_master.add_listener(self.note)
+        environment.events.test_stop.add_listener(self.end)
+        self._users = UserMeter(environment)
+
+    def begin(self, **_: object) -> None:
+        self._begun = True
+        _RESULT.with_suffix(".begun").touch()
+
+    def note(self, data: dict[str, Any], **_: object) -> None:
+        if self._begun:
+            total = data["stats_total"]
+            counts = (total["num_requests"], total["num_failures"])
+            self._points.append((time.perf_counter(), time.process_time(), *counts))
+
+    def end(self, **_: object) -> None:
+        first, *rest = self._points
+        found = {
+            "seconds": rest[-1][0] - first[0],
+            "cpu_seconds": rest[-1][1] - first[1],
+            "requests": sum(point[2] for point in rest),
+            "failures": sum(point[3] for point in rest),
+            **self._users.found,
+        }
+        part = _RESULT.with_suffix(".part")
+        part.write_text(json.dumps(found))
+        part.rename(_RESULT)
 
 
 def _measure(environment: Environment, **_: object) -> None:
-    Meter(environment)
+    if isinstance(environment.runner, MasterRunner):
+        return
+    (ReportMeter if isinstance(environment.runner, WorkerRunner) else Meter)(environment)
 
 
+if keys := os.environ.get("BENCH_KEYS"):
+    channel.install("worker" if "--worker" in sys.argv else "master", Path(keys))
 events.init.add_listener(_measure)

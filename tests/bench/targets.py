@@ -57,13 +57,18 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Tell whether something listens on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def await_listener(port: int, process: subprocess.Popen[bytes]) -> None:
     """Return when something listens on `port`; RuntimeError if the process ends first."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if listens(port):
+            return
         time.sleep(0.02)
     raise RuntimeError(f"{process.args!r} does not listen on port {port}")
 
