@@ -1,4 +1,4 @@
-"""Compares generators in pairs: `python -m tests.bench [--rounds N] [--seconds N] [--only TEXT]`.
+"""Compares generators in pairs, and says what the kit's own parts cost: `python -m tests.bench`.
 
 The target has one core, the generator another. In a round every generator runs once, right after
 the one that it is compared with; a ratio is taken within a round, and the table has the medians.
@@ -8,14 +8,27 @@ Writes docs/benchmark.md, docs/benchmark.svg and docs/sizing.md.
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.bench import endurance
+from tests.bench.costs import (
+    SIMULATED,
+    measure_growth,
+    measure_master,
+    measure_part,
+    measure_scrape,
+    measure_waiting,
+    parts,
+)
+from tests.bench.distributed import Counted
 from tests.bench.generators import ROOT, Found, Generator, Load, available
-from tests.bench.report import Accuracy, Results, write
+from tests.bench.report import Accuracy, Costs, Results, document, write
 from tests.bench.targets import delayed, nginx
 
 BASE = "FastHttpUser"
+WAITING_USERS = 10_000
 LOCUST = {"FastHttpUser", "FastUser", "HttpUser"}
 
 
@@ -74,6 +87,53 @@ def measure_accuracy(connections: int, seconds: int, cores: tuple[int, int]) -> 
     return measured
 
 
+def measure_costs(wanted: Callable[[str], bool], url: str, options: argparse.Namespace) -> Costs:
+    """Measure what the kit's parts cost, those that are wanted."""
+    cores = sorted(os.sched_getaffinity(0))
+    pair = (cores[0], cores[-1])
+    costs = Costs()
+    if wanted("what the kit costs"):
+        costs.parts = measure_parts(url, options, pair)
+    if wanted("growth"):
+        for workers in sorted({1, len(cores)}):
+            costs.growth[workers] = measure_growth(workers, options.seconds, cores)
+            _say_round(f"{workers} workers", 1, costs.growth[workers].per_second)
+    if wanted("the master"):
+        for workers, names in SIMULATED:
+            costs.masters.append(measure_master(workers, names, options.seconds + 2, pair))
+            print(f"the master: {costs.masters[-1]}", file=sys.stderr)
+    if wanted("waiting users"):
+        costs.waiting = measure_waiting(url, WAITING_USERS, 20, pair)
+        print(costs.waiting, file=sys.stderr)
+    if wanted("scrape"):
+        costs.scrape = measure_scrape(pair)
+        print(costs.scrape, file=sys.stderr)
+    if wanted("endurance"):
+        os.sched_setaffinity(0, {cores[-1]})
+        costs.endurance = endurance.measure(url, options.requests)
+        os.sched_setaffinity(0, cores)
+    return costs
+
+
+def measure_parts(
+    url: str, options: argparse.Namespace, cores: tuple[int, int]
+) -> dict[str, list[Counted]]:
+    """Run the same load with one part of the kit more each time, round by round.
+
+    Plain Locust's workers report every 3 s, and a rate is counted between reports: 8 s at least.
+    """
+    found: dict[str, list[Counted]] = {}
+    for number in range(1, options.rounds + 1):
+        for part in parts(url, max(8, options.seconds)):
+            found.setdefault(part.name, []).append(measure_part(part, cores))
+            _say_round(part.name, number, found[part.name][-1].per_second)
+    return found
+
+
+def _say_round(name: str, number: int, rate: float) -> None:
+    print(f"{name}, round {number}: {rate:,.0f} a second", file=sys.stderr)
+
+
 def _say(scenario: str, generator: str, number: int, found: Found) -> None:
     rate = f"{found.per_second:,.0f} requests/s, {found.cpu_microseconds:.1f} µs CPU a request"
     print(f"{scenario}: {generator}, round {number}: {rate}", file=sys.stderr)
@@ -82,22 +142,31 @@ def _say(scenario: str, generator: str, number: int, found: Found) -> None:
 def main() -> None:
     """Run everything, then write the documents."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=10, help="of each run")
-    parser.add_argument("--only", default="", help="scenarios whose name has this text")
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where to write")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=4, help="of each run")
+    parser.add_argument("--requests", type=int, default=1_000_000, help="of the endurance")
+    parser.add_argument("--only", default="", help="parts whose name has this text; prints them")
+    parser.add_argument("--docs", type=Path, help="where to write (docs; with --only nowhere)")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         parser.error(f"this process may use {len(cores)} core; a benchmark needs two of its own")
+
+    def wanted(name: str) -> bool:
+        return options.only in name
+
     with nginx(cores[0]) as urls:
-        wanted = scenarios(urls.http, urls.https, options.seconds, cores[1])
-        results = [compare(one, options.rounds) for one in wanted if options.only in one.name]
+        loads = scenarios(urls.http, urls.https, options.seconds, cores[1])
+        results = [compare(one, options.rounds) for one in loads if wanted(one.name)]
+        costs = measure_costs(wanted, urls.http, options)
     accuracies = []
-    if not options.only or options.only in "known delays":
+    if wanted("known delays"):
         for connections in (5, 50, 400):
             accuracies += measure_accuracy(connections, options.seconds, (cores[0], cores[1]))
-    write(options.docs, results, accuracies)
+    if options.only and options.docs is None:
+        print(document(results, accuracies, costs))
+    else:
+        write(options.docs or ROOT / "docs", results, accuracies, costs)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,25 @@
 """Writes what a benchmark found: tables, a picture, and the sizing that follows from it."""
 
 import importlib.metadata
-import math
 import os
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from tests.bench import sizing
+from tests.bench.costs import MasterLoad, Scrape, Waiting
+from tests.bench.distributed import Counted
+from tests.bench.endurance import Sample, slope
 from tests.bench.generators import Found
 from tests.bench.targets import Truth
 
 SIZED_SCENARIO = "small GET, 50 connections"
-THINKING_SCENARIO = "small GET, 1,000 users, 1 s of think time"
-_RATES = (10_000, 1_000_000, 10_000_000)
-_HEADROOM = 0.7
 _MADE = "<!-- Written by `make bench`; not edited by hand. -->\n"
 
 
@@ -63,20 +63,40 @@ class Accuracy:
     truth: Truth
 
 
-def write(docs: Path, results: list[Results], accuracies: list[Accuracy]) -> None:
-    """Write benchmark.md, benchmark.svg and, if its scenario was run, sizing.md."""
-    docs.mkdir(parents=True, exist_ok=True)
+@dataclass
+class Costs:
+    """What the kit's parts cost; what was not measured stays empty."""
+
+    parts: dict[str, list[Counted]] = field(default_factory=dict)
+    growth: dict[int, Counted] = field(default_factory=dict)
+    masters: list[MasterLoad] = field(default_factory=list)
+    waiting: Waiting | None = None
+    scrape: Scrape | None = None
+    endurance: tuple[list[Sample], int] | None = None
+
+
+def document(results: list[Results], accuracies: list[Accuracy], costs: Costs) -> str:
+    """Return the benchmark as Markdown."""
     parts = [_MADE, "# Benchmark\n", _machine(), *map(_table, results)]
     if accuracies:
         parts.append(_accuracy_table(accuracies))
+    return "\n".join([*parts, *_cost_tables(costs)])
+
+
+def write(docs: Path, results: list[Results], accuracies: list[Accuracy], costs: Costs) -> None:
+    """Write benchmark.md, benchmark.svg and, if its scenario was run, sizing.md."""
+    docs.mkdir(parents=True, exist_ok=True)
+    text = document(results, accuracies, costs)
     if results:
-        parts.insert(3, "![Requests a second on one core](benchmark.svg)\n")
+        picture = "![Requests a second on one core](benchmark.svg)\n\n## "
+        text = text.replace("## ", picture, 1)
         _draw(results, docs / "benchmark.svg")
-    (docs / "benchmark.md").write_text("\n".join(parts))
-    by_name = {result.name: result for result in results}
-    if SIZED_SCENARIO in by_name:
-        sizing = _sizing(by_name[SIZED_SCENARIO], by_name.get(THINKING_SCENARIO))
-        (docs / "sizing.md").write_text(sizing)
+    (docs / "benchmark.md").write_text(text)
+    for result in results:
+        if result.name == SIZED_SCENARIO:
+            rate = result.rate("FastUser")
+            text = sizing.document(rate, costs.masters, costs.waiting)
+            (docs / "sizing.md").write_text(_MADE + "\n" + text)
 
 
 def _machine() -> str:
@@ -145,6 +165,101 @@ def _accuracy_table(accuracies: list[Accuracy]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _cost_tables(costs: Costs) -> list[str]:
+    tables = []
+    if costs.parts:
+        tables.append(_parts_table(costs.parts))
+    if costs.growth:
+        tables.append(_growth_table(costs.growth))
+    if costs.masters:
+        tables.append(_masters_table(costs.masters))
+    if costs.waiting:
+        tables.append(_waiting_text(costs.waiting))
+    if costs.scrape:
+        tables.append(_scrape_text(costs.scrape))
+    if costs.endurance:
+        tables.append(_endurance_text(*costs.endurance))
+    return tables
+
+
+def _parts_table(parts: dict[str, list[Counted]]) -> str:
+    base, *_ = parts
+    lines = [
+        "## What the kit costs a worker\n",
+        "One worker, small GET, 50 users, distributed; the worker counts. Ratios are taken within "
+        "a round. TLS towards the target: compare the HTTPS table with the plain one.\n",
+        f"| how | requests/s | {base} = 1 | µs CPU each | master's core |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rounds in parts.items():
+        pairs = zip(rounds, parts[base], strict=True)
+        ratio = median(one.per_second / other.per_second for one, other in pairs)
+        lines.append(
+            f"| {name} | {median(one.per_second for one in rounds):,.0f} | {ratio:.3f} "
+            f"| {median(one.cpu_microseconds for one in rounds):.1f} "
+            f"| {median(one.master_cpu_ratio for one in rounds):.1%} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _growth_table(growth: dict[int, Counted]) -> str:
+    lines = [
+        "## How it grows with workers\n",
+        "Request events without a target, through the launcher, one worker on each core.\n",
+        "| workers | events/s | one worker = 1 |",
+        "|---|---|---|",
+    ]
+    for workers, counted in growth.items():
+        ratio = counted.per_second / growth[1].per_second
+        lines.append(f"| {workers} | {counted.per_second:,.0f} | {ratio:.2f} |")
+    return "\n".join([*lines, ""])
+
+
+def _masters_table(masters: list[MasterLoad]) -> str:
+    lines = [
+        "## The master\n",
+        "A real master under simulated workers (`simulated_workers.py`): each reports all names "
+        "once a second. How long it takes to answer a heartbeat, over ZeroMQ under CURVE.\n",
+        "| workers | names | master's core | heartbeat p50, ms | slowest, ms |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one.workers:,} | {one.names:,} | {one.cpu_ratio:.0%} | {one.heartbeat_p50_ms:.1f} "
+        f"| {one.heartbeat_max_ms:.1f} |"
+        for one in masters
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _waiting_text(waiting: Waiting) -> str:
+    return (
+        f"## Many users in one worker\n\n{waiting.users:,} users, each with a request in "
+        f"{waiting.wait_seconds:g} s: all started {waiting.ramp_seconds:.1f} s after the first at "
+        f"a spawn rate of {waiting.spawn_rate:,}/s; {waiting.memory_bytes_a_user / 1e3:.1f} kB of "
+        f"memory a user; {waiting.per_second:,.0f} requests/s on {waiting.cpu_ratio:.0%} of a "
+        f"core. A wait ended {waiting.late_p50_ms:.1f} ms late (p50), {waiting.late_p99_ms:.1f} ms "
+        "(p99): they all started within the ramp, and come in waves.\n"
+    )
+
+
+def _scrape_text(scrape: Scrape) -> str:
+    return (
+        f"## A scrape\n\n{scrape.names:,} names and {scrape.workers} workers, "
+        f"{scrape.megabytes:.1f} MB over HTTP: median {scrape.median_seconds:.3f} s, slowest "
+        f"{scrape.slowest_seconds:.3f} s.\n"
+    )
+
+
+def _endurance_text(samples: list[Sample], failures: int) -> str:
+    first, last = samples[len(samples) // 3], samples[-1]
+    return (
+        f"## Endurance\n\n{last.requests:,} requests by 50 users in one process: "
+        f"{first.memory_bytes / 1e6:.2f} MB and {first.descriptors} descriptors after a third, "
+        f"{last.memory_bytes / 1e6:.2f} MB and {last.descriptors} at the end, "
+        f"{slope(samples):+.4f} bytes a request, {failures} failures.\n"
+    )
+
+
 def _draw(results: list[Results], file: Path) -> None:
     names = list(dict.fromkeys(name for result in results for name in result.found))
     figure = Figure(figsize=(9, 1.2 + 0.9 * len(results)), layout="constrained")
@@ -160,33 +275,3 @@ def _draw(results: list[Results], file: Path) -> None:
     axes.legend()
     with mpl.rc_context({"svg.hashsalt": "benchmark"}):
         figure.savefig(file, metadata={"Date": None})
-
-
-def _sizing(result: Results, thinking: Results | None) -> str:
-    rate = result.rate("FastUser") * _HEADROOM
-    lines = [
-        _MADE,
-        "# Sizing\n",
-        f"From [the benchmark](benchmark.md): one worker process (one core) made "
-        f"{result.rate('FastUser'):,.0f} requests/s with FastUser ({result.name}). A worker above "
-        f"90 % CPU makes a run invalid, so this plans with {_HEADROOM:.0%} of it: {rate:,.0f} "
-        "requests/s. A target's larger responses and a scenario's own Python cost more: measure "
-        "yours with one worker, then use the same arithmetic.\n",
-        "| requests/s | cores, arithmetic | hosts of 8 cores | hosts of 32 cores |",
-        "|---|---|---|---|",
-    ]
-    for wanted in _RATES:
-        cores = math.ceil(wanted / rate)
-        hosts = [math.ceil(cores / size) for size in (8, 32)]
-        lines.append(f"| {wanted:,} | {cores:,} | {hosts[0]:,} | {hosts[1]:,} |")
-    if thinking is not None:
-        memory = thinking.memory("FastUser") / 1e6
-        lines.append(
-            f"\nA process with 1,000 users took {memory:.0f} MB at most, Locust itself included."
-        )
-    lines += [
-        "\nA source address has about 28,000 ports towards one target address and port (Linux's "
-        "`net.ipv4.ip_local_port_range`): more connections at once need more source addresses, or "
-        "more target addresses. A user of FastUser keeps one connection for each server.\n",
-    ]
-    return "\n".join(lines)
