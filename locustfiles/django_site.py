@@ -39,7 +39,6 @@ class SiteUser(FastUser):
     """Works with the site in a browser, and with its API. Each has an account of its own."""
 
     wait_time = between(0.5, 2)
-    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
 
     def on_start(self) -> None:
         """Log in and see the index."""

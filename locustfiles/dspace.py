@@ -30,7 +30,6 @@ class Visitor(FastUser):
 
     abstract = True
     wait_time = between(0.5, 2)
-    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
 
     def on_start(self) -> None:
         """Arrive."""

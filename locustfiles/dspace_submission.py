@@ -119,7 +119,6 @@ class Submitter(FastUser):
     """Submits one thing after the other, with an account of its own."""
 
     wait_time = between(0.5, 1.5)
-    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
     story = task(Story)
 
     def on_start(self) -> None:

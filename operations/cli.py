@@ -271,7 +271,7 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
     add(
         "--insecure-target",
         action="store_true",
-        help="don't verify the target's certificate before the run",
+        help="don't verify the target's certificate, before the run and in it",
     )
     add("--results", type=Path, default=Path("results"), help="where results go (results)")
     add("locust_arguments", nargs="*", metavar="-- LOCUST OPTIONS", help="passed to Locust as is")

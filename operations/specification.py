@@ -142,9 +142,10 @@ class RunSpecification(BaseModel):
                 f"secrets {', '.join(missing)} are not in the environment: set them before the run"
             )
         rate = {} if self.arrival_rate is None else {"ARRIVAL_RATE": f"{self.arrival_rate:g}"}
+        insecure = {"INSECURE_TARGET": "1"} if self.insecure_target else {}
         recorded = {name: own[name] for name in own if _RECORDED.match(name)}
         secrets = {name: own[name] for name in self.secrets}
-        return {**rate, **recorded, **self.environment, **secrets}
+        return {**rate, **insecure, **recorded, **self.environment, **secrets}
 
     @property
     def locustfiles(self) -> tuple[str, ...]:

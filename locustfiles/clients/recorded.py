@@ -45,7 +45,6 @@ class RecordedUser(FastUser):
 
     abstract = True
     account = Account("", "")
-    insecure = True  # preflight verifies the certificate, unless the run has --insecure-target
 
 
 class RecordedSession(SequentialTaskSet):

@@ -1,5 +1,6 @@
 """FastUser: FastHttpUser's interface on this package's client."""
 
+import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from ssl import SSLContext
@@ -42,8 +43,11 @@ class FastUser(User, RestMixin[RestResponse]):
     max_redirects: int = 30
     """How many redirects a request follows; 0: none."""
 
-    insecure: bool = False
-    """Whether to accept any TLS certificate. FastHttpUser accepts any by default; this does not."""
+    insecure: bool = os.environ.get("INSECURE_TARGET") == "1"
+    """Whether to accept any TLS certificate: no, unless the run has --insecure-target.
+
+    FastHttpUser accepts any by default.
+    """
 
     default_headers: Mapping[str, Any] | None = None
     """Headers of every request, unless it names its own; a value of None leaves one out."""

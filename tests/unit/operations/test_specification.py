@@ -70,3 +70,8 @@ def test_nodes_get_secrets_and_what_recordings_read_and_nothing_else() -> None:
     assert "k-31415926" not in run.model_dump_json()
     with pytest.raises(UsageError, match="secrets PIN are not in the environment"):
         run.node_environment({})
+
+
+def test_an_insecure_target_is_accepted_by_the_users_as_well() -> None:
+    assert specify({"insecure_target": True}).node_environment({}) == {"INSECURE_TARGET": "1"}
+    assert specify({}).node_environment({}) == {}

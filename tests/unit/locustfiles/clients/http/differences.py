@@ -8,7 +8,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 DIFFERENCES = {
-    "TLS verification": ("accepts any certificate", "verifies, unless `insecure = True`"),
+    "TLS verification": (
+        "accepts any certificate",
+        "verifies, unless `insecure = True` or `--insecure-target`",
+    ),
     "timeout argument": ("becomes a query parameter", "limits this request, in seconds"),
     "encoded size": ("response_length is of the decoded body", "of the body as received"),
     "broken coding": ("fails the request at once", "fails where the body is looked at"),
