@@ -10,7 +10,7 @@ T = TypeVar("T")
 DIFFERENCES = {
     "TLS verification": (
         "accepts any certificate",
-        "verifies, unless `insecure = True` or `--insecure-target`",
+        "verifies, unless `insecure` or `--insecure-target`",
     ),
     "timeout argument": ("becomes a query parameter", "limits this request, in seconds"),
     "encoded size": ("response_length is of the decoded body", "of the body as received"),
