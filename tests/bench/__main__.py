@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import endurance
 from tests.bench.costs import (
     SIMULATED,
+    measure_endurance,
     measure_growth,
     measure_master,
     measure_part,
@@ -109,9 +109,7 @@ def measure_costs(wanted: Callable[[str], bool], url: str, options: argparse.Nam
         costs.scrape = measure_scrape(pair)
         print(costs.scrape, file=sys.stderr)
     if wanted("endurance"):
-        os.sched_setaffinity(0, {cores[-1]})
-        costs.endurance = endurance.measure(url, options.requests)
-        os.sched_setaffinity(0, cores)
+        costs.endurance = measure_endurance(url, options.requests, pair[1])
     return costs
 
 

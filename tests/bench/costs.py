@@ -16,7 +16,7 @@ import time
 import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 
 import zmq
 
@@ -201,3 +201,24 @@ def _large_snapshot() -> Snapshot:
     ]
     workers = [replace(WORKER, id=f"generator{i}_ab", index=i) for i in range(SCRAPED_WORKERS)]
     return replace(SNAPSHOT, entries=entries, workers=workers, errors=[])
+
+
+@dataclass(frozen=True)
+class Endurance:
+    """Memory and descriptors of a process on its way through many requests."""
+
+    samples: list[tuple[int, int, int]]  # requests until then, bytes, descriptors
+    failures: int
+
+    @property
+    def slope(self) -> float:
+        """How many bytes of memory a request left behind, over the last two thirds."""
+        warm = self.samples[len(self.samples) // 3 :]
+        return linear_regression([one[0] for one in warm], [one[1] for one in warm]).slope
+
+
+def measure_endurance(url: str, requests: int, core: int) -> Endurance:
+    """Send many requests from one process."""
+    command = [sys.executable, "-m", "tests.bench.endurance", url, str(requests)]
+    output = subprocess.check_output(pinned(core, *command), cwd=ROOT, timeout=60 + requests / 2000)
+    return Endurance(**json.loads(output))

@@ -13,9 +13,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tests.bench import sizing
-from tests.bench.costs import MasterLoad, Scrape, Waiting
+from tests.bench.costs import Endurance, MasterLoad, Scrape, Waiting
 from tests.bench.distributed import Counted
-from tests.bench.endurance import Sample, slope
 from tests.bench.generators import Found
 from tests.bench.targets import Truth
 
@@ -72,7 +71,7 @@ class Costs:
     masters: list[MasterLoad] = field(default_factory=list)
     waiting: Waiting | None = None
     scrape: Scrape | None = None
-    endurance: tuple[list[Sample], int] | None = None
+    endurance: Endurance | None = None
 
 
 def document(results: list[Results], accuracies: list[Accuracy], costs: Costs) -> str:
@@ -178,7 +177,7 @@ def _cost_tables(costs: Costs) -> list[str]:
     if costs.scrape:
         tables.append(_scrape_text(costs.scrape))
     if costs.endurance:
-        tables.append(_endurance_text(*costs.endurance))
+        tables.append(_endurance_text(costs.endurance))
     return tables
 
 
@@ -250,13 +249,14 @@ def _scrape_text(scrape: Scrape) -> str:
     )
 
 
-def _endurance_text(samples: list[Sample], failures: int) -> str:
-    first, last = samples[len(samples) // 3], samples[-1]
+def _endurance_text(found: Endurance) -> str:
+    _, first_bytes, first_open = found.samples[len(found.samples) // 3]
+    requests, last_bytes, last_open = found.samples[-1]
     return (
-        f"## Endurance\n\n{last.requests:,} requests by 50 users in one process: "
-        f"{first.memory_bytes / 1e6:.2f} MB and {first.descriptors} descriptors after a third, "
-        f"{last.memory_bytes / 1e6:.2f} MB and {last.descriptors} at the end, "
-        f"{slope(samples):+.4f} bytes a request, {failures} failures.\n"
+        f"## Endurance\n\n{requests:,} requests by 50 users in one process: "
+        f"{first_bytes / 1e6:.2f} MB and {first_open} descriptors after a third, "
+        f"{last_bytes / 1e6:.2f} MB and {last_open} at the end, "
+        f"{found.slope:+.4f} bytes a request, {found.failures} failures.\n"
     )
 
 
