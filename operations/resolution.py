@@ -19,13 +19,13 @@ def _round_count(count: int) -> int:
     return (count + unit // 2) // unit * unit
 
 
-_TABLE = [_round_count(count) for count in range(_TABLE_SIZE)]
+_TABLE = [_round_count(count) / 1000 for count in range(_TABLE_SIZE)]
 
 
 def bucket(milliseconds: float) -> float:
     """Round a response time in milliseconds; monotonic, and stable when applied again."""
     microseconds = int(milliseconds * 1000 + 0.5)
     if microseconds < _TABLE_SIZE:
-        return _TABLE[microseconds] / 1000
+        return _TABLE[microseconds]
     # Rounding to whole milliseconds first would round twice: 104.5 to 105, and that to 106.
     return _round_count(microseconds) / 1000
