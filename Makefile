@@ -78,8 +78,8 @@ docs/experiment.schema.json: operations/experiment.py operations/specification.p
 
 # --- monitoring ------------------------------------------------------------------------------
 .PHONY: watch monitoring dashboards pictures test-monitoring
-watch: $(VENV)/.node ## Watch the running test: Grafana's address, or live in this terminal
-	@exec $(BIN)/python -m operations.watch $(WATCH_OPTIONS)
+watch: $(VENV)/.node $(if $(INVENTORY),$(VENV)/.controller) ## Watch the running test: Grafana's address, or live in this terminal [INVENTORY]
+	@exec $(BIN)/python -m operations.watch $(call option,INVENTORY) $(WATCH_OPTIONS)
 
 monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
 	@exec $(BIN)/python -m operations.monitoring $(MONITORING_OPTIONS)

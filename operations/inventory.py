@@ -19,6 +19,8 @@ Variables = Mapping[str, Any]
 TIMEOUT_SECONDS = 60
 WEB_PORT = 8089
 TARGET_PORT = 8000
+EXPORTER_PORT = 9646
+GRAFANA_PORT = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Node:
 class Inventory:
     """A fleet: one master, its workers, and the hosts that only watch.
 
-    `target` is the base URL of the first simulated target of group targets, if there is one.
+    `target` is the base URL of the first simulated target of group targets, `grafana` that of the
+    first Grafana that the inventory installs, if there is one.
     """
 
     path: Path
@@ -53,12 +56,24 @@ class Inventory:
     workers: tuple[Node, ...]
     monitoring: tuple[Node, ...]
     web_port: int = WEB_PORT
+    exporter_port: int = EXPORTER_PORT
     target: str | None = None
+    grafana: str | None = None
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """Master and workers; the same host stands here once even if it is both."""
         return tuple({node.name: node for node in (self.master, *self.workers)}.values())
+
+    @property
+    def exporter_url(self) -> str:
+        """Where the master's exporter answers."""
+        return f"https://{in_url(self.master.fleet_address)}:{self.exporter_port}/metrics"
+
+
+def in_url(address: str) -> str:
+    """Return an address as a URL has it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
 
 
 def load_inventory(path: Path) -> Inventory:
@@ -86,9 +101,12 @@ def parse_inventory(path: Path, listed: Mapping[str, Any]) -> Inventory:
     """Turn what `ansible-inventory --list` prints into a fleet. UsageError: it is none."""
     hostvars: Mapping[str, Variables] = listed.get("_meta", {}).get("hostvars", {})
 
+    def resolved(name: str) -> _Resolved:
+        return _resolve(path, hostvars.get(name, {}))
+
     def nodes(group: str) -> tuple[Node, ...]:
         names = list(dict.fromkeys(_members(listed, group)))
-        return tuple(_node(name, _resolve(path, hostvars.get(name, {}))) for name in names)
+        return tuple(_node(name, resolved(name)) for name in names)
 
     masters, workers = nodes("master"), nodes("workers")
     if len(masters) != 1 or not workers:
@@ -96,18 +114,26 @@ def parse_inventory(path: Path, listed: Mapping[str, Any]) -> Inventory:
             f"{path} has {len(masters)} hosts in group master and {len(workers)} in group workers; "
             "a fleet has exactly one master and at least one worker: see inventory/sample/hosts.yml"
         )
-    master = _resolve(path, hostvars.get(masters[0].name, {}))
+    master = resolved(masters[0].name)
     targets = [
-        f"http://{target.fleet_address}:{master.get('fleet_target_port', TARGET_PORT)}"
+        f"http://{in_url(target.fleet_address)}:{master.get('fleet_target_port', TARGET_PORT)}"
         for target in nodes("targets")
+    ]
+    monitoring = nodes("monitoring")
+    grafanas = [
+        f"https://{in_url(node.fleet_address)}:{variables.get('grafana_port', GRAFANA_PORT)}"
+        for node in monitoring
+        if (variables := resolved(node.name)).get("grafana_source", "none") != "none"
     ]
     return Inventory(
         path=path,
         master=masters[0],
         workers=workers,
-        monitoring=nodes("monitoring"),
+        monitoring=monitoring,
         web_port=int(master.get("fleet_web_port", WEB_PORT)),
+        exporter_port=int(master.get("fleet_exporter_port", EXPORTER_PORT)),
         target=next(iter(targets), None),
+        grafana=next(iter(grafanas), None),
     )
 
 

@@ -1,9 +1,11 @@
 """`make watch`: the running test, live. Grafana's address where one answers, else this terminal.
 
     python -m operations.watch [--url http://127.0.0.1:9646/metrics] [--terminal] [--svg FILE]
+    python -m operations.watch --inventory inventory/mine
 
-It reads the exporter every second and starts no load. On a fleet, the exporter asks for a client
-certificate: --ca, --certificate and --key.
+It reads the exporter every second and starts no load. An exporter on a fleet answers its monitoring
+hosts alone, which show a client certificate (--ca, --certificate, --key): with --inventory the
+master reads it, over SSH.
 """
 
 import argparse
@@ -32,6 +34,7 @@ TIMEOUT_SECONDS = 5.0
 INTERVAL_SECONDS = 1.0
 PLAIN_INTERVAL_SECONDS = 5.0
 PICTURE_COLUMNS = 100
+END = b"# EOF\n"
 
 Reader = Callable[[], Scrape]
 
@@ -40,12 +43,28 @@ def reader(url: str, context: ssl.SSLContext | None) -> Reader:
     """Return a function that scrapes; it raises OSError or ValueError when that fails."""
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(f"--url {url} is no web address: give one like {DEFAULT_URL}.")
+    return lambda: read(_scrape(url, context).decode(), time.time())
 
-    def scrape() -> Scrape:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
-            return read(answer.read().decode(), time.time())
 
-    return scrape
+def _scrape(url: str, context: ssl.SSLContext | None) -> bytes:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
+        content: bytes = answer.read()
+        return content
+
+
+def stream(url: str, context: ssl.SSLContext | None, interruption: Interruption) -> None:
+    """Write a scrape a second, each closed by `END`, until nobody reads; empty is a fault."""
+    while not interruption.requested:
+        try:
+            content = _scrape(url, context)
+        except (OSError, ValueError, http.client.HTTPException):
+            content = b""
+        try:
+            sys.stdout.buffer.write(content + END)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            return
+        _pause(INTERVAL_SECONDS, interruption)
 
 
 def grafana_address(grafana: str, scrape: Scrape) -> str:
@@ -90,12 +109,16 @@ def follow(scrape: Reader, interruption: Interruption, url: str) -> None:
 
 def _print_lines(scrape: Reader, interruption: Interruption, url: str) -> None:
     history = History()
+    said = ""
     while not interruption.requested:
         try:
             history.add(scrape())
-            print(_line(history), flush=True)
+            line = _line(history)
         except (OSError, ValueError, http.client.HTTPException):
-            print(f"waiting for {url}", flush=True)
+            line = f"waiting for {url}"
+        if line != said:
+            print(line, flush=True)
+        said = line
         _pause(PLAIN_INTERVAL_SECONDS, interruption)
 
 
@@ -133,6 +156,10 @@ def picture(scrape: Reader, seconds: float, file: Path, interruption: Interrupti
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make watch", description=__doc__.split("\n")[0])
     parser.add_argument("--url", default=DEFAULT_URL, help=f"the exporter ({DEFAULT_URL})")
+    parser.add_argument("--inventory", type=Path, help="the fleet to watch, over SSH")
+    parser.add_argument(
+        "--stream", action="store_true", help="write scrapes, for a watch on another machine"
+    )
     parser.add_argument("--ca", type=Path, help="CA of the exporter's certificate (PEM)")
     parser.add_argument("--certificate", type=Path, help="client certificate (PEM)")
     parser.add_argument("--key", type=Path, help="its key (PEM)")
@@ -158,6 +185,12 @@ def _context(given: argparse.Namespace) -> ssl.SSLContext | None:
 
 
 def _watch(given: argparse.Namespace, interruption: Interruption) -> None:
+    if given.inventory:
+        _watch_fleet(given, interruption)
+        return
+    if given.stream:
+        stream(given.url, _context(given), interruption)
+        return
     scrape = reader(given.url, _context(given))
     if given.svg:
         picture(scrape, given.seconds, given.svg, interruption)
@@ -165,6 +198,19 @@ def _watch(given: argparse.Namespace, interruption: Interruption) -> None:
         print(grafana_address(given.grafana, scrape()))
     else:
         follow(scrape, interruption, given.url)
+
+
+def _watch_fleet(given: argparse.Namespace, interruption: Interruption) -> None:
+    # What SSH and the inventory need is a controller's; the master streams without it.
+    from operations.inventory import load_inventory  # noqa: PLC0415
+    from operations.watch_fleet import FleetScrapes  # noqa: PLC0415
+
+    inventory = load_inventory(given.inventory)
+    with FleetScrapes(inventory) as scrape:
+        if inventory.grafana and not given.terminal:
+            print(grafana_address(inventory.grafana, scrape()))
+        else:
+            follow(scrape, interruption, inventory.exporter_url)
 
 
 def main() -> int:

@@ -1,7 +1,11 @@
 """The exporter behind TLS: who may scrape it, and what it says of its certificate."""
 
+import itertools
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -10,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from operations.watch_fleet import newest
 from tests.monitoring.certificates import Authority
-from tests.monitoring.cluster import await_
+from tests.monitoring.cluster import ROOT, await_
 from tests.monitoring.test_exporter import Exporter
 
 
@@ -78,3 +83,21 @@ def test_a_client_that_never_shakes_hands_holds_up_nobody(
     with socket.create_connection(("127.0.0.1", exporter.port)):
         assert "locust_up" in scrape(exporter, authority, authority.issue("prometheus"))
     assert exporter.end() == (0, "")
+
+
+def test_another_machine_watches_through_a_stream_of_scrapes(
+    exporter: Exporter, authority: Authority
+) -> None:
+    certificate, key = map(str, authority.issue("master"))
+    options = ["--ca", str(authority.certificate), "--certificate", certificate, "--key", key]
+    command = [sys.executable, "-m", "operations.watch", "--stream", *options]
+    url = f"https://127.0.0.1:{exporter.port}/metrics"
+    with subprocess.Popen([*command, "--url", url], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        number = process.stdout.fileno()
+        found = newest(iter(lambda: os.read(number, 512), b""))
+        assert b"locust_up 0.0" in next(found)
+        exporter.process.kill()
+        assert any(scrape == b"" for scrape in itertools.islice(found, 30))
+        process.stdout.close()  # as when SSH ends
+        assert process.wait(timeout=10) == 0

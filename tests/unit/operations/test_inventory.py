@@ -52,6 +52,21 @@ def test_parse_inventory_takes_children_and_falls_back_to_the_name() -> None:
     assert fleet.target == "http://w2:8000"
 
 
+def test_exporter_and_grafana_are_where_the_inventory_puts_them() -> None:
+    fleet = inventory.parse_inventory(Path("hosts.yml"), LISTED)
+    assert fleet.exporter_url == "https://192.0.2.10:9646/metrics"
+    assert fleet.grafana is None
+    variables = LISTED["_meta"]["hostvars"]
+    watching = {"ansible_host": "2001:db8::1", "grafana_source": "package", "grafana_port": 3001}
+    listed = {
+        **LISTED,
+        "_meta": {"hostvars": {**variables, "mon": watching}},
+        "monitoring": {"hosts": ["mon"]},
+    }
+    found = inventory.parse_inventory(Path("hosts.yml"), listed)
+    assert found.grafana == "https://[2001:db8::1]:3001"
+
+
 @pytest.mark.parametrize("group", ["master", "workers"])
 def test_an_empty_group_is_named(group: str) -> None:
     with pytest.raises(UsageError, match=f"0 hosts in group {group}|0 in group {group}"):
