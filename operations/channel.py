@@ -12,6 +12,7 @@ added or shut out while a run is under way. A worker talks only to the holder of
 import argparse
 import logging
 import sys
+import time
 from pathlib import Path
 
 import gevent
@@ -26,7 +27,8 @@ WORKER: Role = "worker"
 ADMITTED_DIRECTORY = "workers"
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 _KEY_BYTES = 32
-MAXIMUM_MESSAGE_BYTES = 64 * 1024 * 1024
+MAXIMUM_MESSAGE_BYTES = 16 * 1024 * 1024
+LOOK_AGAIN_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +78,31 @@ class AdmittedKeys:
         self._directory = directory
         self._stamp: tuple[tuple[str, int], ...] | None = None
         self._names: dict[bytes, str] = {}
+        self._looked_at = -LOOK_AGAIN_SECONDS
+
+    def owner(self, user_id: str) -> str | None:
+        """Return the name behind what `answer_zap` gave a connection, None once it is shut out.
+
+        The directory is looked at once a second, as this is asked for every message.
+        """
+        name, _, key = user_id.partition(" ")
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_AGAIN_SECONDS:
+            self._looked_at = now
+            self._refresh()
+        try:
+            raw = z85.decode(key)
+        except (ValueError, KeyError):
+            return None
+        # A key that isn't known may have been admitted a moment ago.
+        return name if (self._names.get(raw) or self.name_of(raw)) == name else None
 
     def name_of(self, key: bytes) -> str | None:
         """Return the name under which a raw 32-byte public key is admitted, or None."""
+        self._refresh()
+        return self._names.get(key)
+
+    def _refresh(self) -> None:
         stamp = tuple(
             (path.name, path.stat().st_mtime_ns) for path in sorted(self._directory.glob("*.key"))
         )
@@ -88,7 +112,6 @@ class AdmittedKeys:
                 for path in sorted(self._directory.glob("*.key"))
             }
             self._stamp = stamp
-        return self._names.get(key)
 
 
 def answer_zap(request: list[bytes], admitted: AdmittedKeys) -> list[bytes]:
@@ -99,7 +122,9 @@ def answer_zap(request: list[bytes], admitted: AdmittedKeys) -> list[bytes]:
     if name is None:
         logger.warning("Refused a stranger at the worker port from %s", address.decode("latin-1"))
         return [version, sequence, b"400", b"unknown key", b"", b""]
-    return [version, sequence, b"200", b"OK", name.encode(), b""]
+    # Each message of the connection carries this user id: the name, and the key itself.
+    user_id = b"%s %s" % (name.encode(), z85.encode(credentials[0]))
+    return [version, sequence, b"200", b"OK", user_id, b""]
 
 
 def serve_zap(socket: zmq.Socket[bytes], admitted: AdmittedKeys) -> None:

@@ -100,7 +100,7 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     channel.install(role, node.keys_directory)
     leaving.install()
     if role == "master":
-        guard.install()
+        guard.install(channel.AdmittedKeys(node.keys_directory / channel.ADMITTED_DIRECTORY))
     stats.bucket_response_time = resolution.bucket  # type: ignore[assignment]
     runners.WORKER_REPORT_INTERVAL = STATISTICS_INTERVAL_SECONDS
     stats.CSV_STATS_FLUSH_INTERVAL_SEC = 1

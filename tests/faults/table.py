@@ -41,8 +41,6 @@ NOT_DONE = """
 - The disk of a worker host full.
 - Deploy and teardown interrupted at every task: `tests/lab/test_deploy_faults.py` interrupts a
   deploy at four points.
-- Attackers: strangers are in `tests/local/test_strangers.py` and `tests/lab/test_strangers.py`,
-  malformed messages in `tests/local/test_bad_worker.py`; they have no rows here yet.
 """
 COLUMNS = (
     "| Done | Seen | Noticed | Over | Lost | Said | Processes left |\n|---|---|---|---|---|---|---|"

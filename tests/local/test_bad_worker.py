@@ -8,6 +8,7 @@ import pytest
 import zmq
 
 from operations import channel
+from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
 TYPES = (
@@ -32,6 +33,10 @@ def messages() -> list[bytes]:
     """Every message type with every wrong shape, and what is no message at all."""
     shaped = [msgpack.packb((kind, data, NAME)) for kind, data in itertools.product(TYPES, SHAPES)]
     torn = [b"", b"\xc1", b"\x93", msgpack.packb(1), msgpack.packb([1, 2]), b"\x91" * 5000]
+    torn += [
+        msgpack.packb(("stats", {"__datetime__": 1}, NAME)),
+        msgpack.packb(("stats", {"__ObjectId__": 1, "as_str": "x"}, NAME)),
+    ]
     torn.append(msgpack.packb(("stats", {}, "somebody else")))
     return shaped + torn
 
@@ -43,7 +48,8 @@ def run(loadgen: Runner) -> Run:
     return run
 
 
-def test_every_malformed_message_is_dropped(run: Run, loadgen: Runner) -> None:
+@pytest.mark.fault("Attackers: an admitted worker", "messages of no type, no length, no shape")
+def test_every_malformed_message_is_dropped(outcome: Outcome, run: Run, loadgen: Runner) -> None:
     keys = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key")).parent
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         channel.secure_client(socket, keys)
@@ -62,3 +68,4 @@ def test_every_malformed_message_is_dropped(run: Run, loadgen: Runner) -> None:
     assert "in the name of another" in run.logs()
     assert run.summary["requests"] >= 20
     assert run.summary["failures"] == 0
+    outcome(f"run {run.summary['verdict']}; each is dropped, the log names the worker")

@@ -9,8 +9,10 @@ import pytest
 import zmq
 
 from operations import channel
+from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
+PART = "Attackers: worker port"
 LOCUST_VERSION = version("locust")
 PATIENCE_MILLISECONDS = 1500
 MESSAGES = (
@@ -47,15 +49,20 @@ def assert_untouched(run: Run) -> None:
     assert "stranger (index" not in run.logs()
 
 
-def test_stranger_in_the_clear_gets_nothing(run: Run) -> None:
+@pytest.mark.fault(PART, "the worker protocol in the clear")
+def test_stranger_in_the_clear_gets_nothing(outcome: Outcome, run: Run) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         answers = say_everything(socket, run.worker_port)
 
     assert answers == []
     assert_untouched(run)
+    outcome("no answer; run passed")
 
 
-def test_stranger_under_an_unknown_key_gets_nothing(run: Run, loadgen: Runner) -> None:
+@pytest.mark.fault(PART, "the worker protocol under a key that nobody admitted")
+def test_stranger_under_an_unknown_key_gets_nothing(
+    outcome: Outcome, run: Run, loadgen: Runner
+) -> None:
     server_key = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key"))
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         # It even knows the master's public key; its own is not admitted.
@@ -66,6 +73,7 @@ def test_stranger_under_an_unknown_key_gets_nothing(run: Run, loadgen: Runner) -
     assert answers == []
     assert_untouched(run)
     assert "Refused a stranger at the worker port from 127.0.0.1" in run.logs()
+    outcome("no answer; run passed; the log has the stranger's address")
 
 
 def test_admitted_key_is_answered_so_the_silence_above_means_refusal(

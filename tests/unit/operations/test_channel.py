@@ -29,7 +29,7 @@ def test_zap_admits_a_known_key_by_its_name(tmp_path: Path, admitted: channel.Ad
     answer = channel.answer_zap(zap_request(raw_key(tmp_path, "one")), admitted)
 
     assert status_of(answer) == b"200"
-    assert answer[4] == b"one"
+    assert admitted.owner(answer[4].decode()) == "one"
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 32, b"x" * 31, b"x" * 10_000])
@@ -54,6 +54,24 @@ def test_keys_are_admitted_and_shut_out_while_running(
 
     assert admitted.name_of(one) is None
     assert admitted.name_of(two) == "two"
+
+
+def test_a_connection_of_a_key_that_was_replaced_has_no_owner_any_more(tmp_path: Path) -> None:
+    channel.create_key_pair(tmp_path / "workers", "one")
+    request = zap_request(raw_key(tmp_path, "one"))
+    admitted = channel.AdmittedKeys(tmp_path / "workers")
+    user_id = channel.answer_zap(request, admitted)[4].decode()
+    assert admitted.owner(user_id) == "one"
+
+    (tmp_path / "workers" / "one.key").unlink()
+    channel.create_key_pair(tmp_path / "workers", "one")
+
+    assert channel.AdmittedKeys(tmp_path / "workers").owner(user_id) is None
+
+
+@pytest.mark.parametrize("user_id", ["", "one", "one ", "one abc", "one " + "~" * 40, " ", "é"])
+def test_what_is_no_user_id_has_no_owner(admitted: channel.AdmittedKeys, user_id: str) -> None:
+    assert admitted.owner(user_id) is None
 
 
 def test_secret_key_can_be_read_by_its_owner_only(tmp_path: Path) -> None:

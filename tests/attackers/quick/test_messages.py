@@ -1,0 +1,122 @@
+"""Whatever the guard lets pass, the master can merge, publish, and write reports of."""
+
+import copy
+import csv
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from locust import events, stats
+from locust.env import Environment
+
+from exporter.ledger import Ledger
+from exporter.publisher import _entries, _errors
+from operations.messages import COUNT_MAX, fault, make_names_text
+from tests.attackers.test_bad_workers import DATA, places, with_wrong
+from tests.faults.record import Outcome
+
+PART = "Attackers: an admitted worker"
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.integers(-5, COUNT_MAX + 1),
+    st.floats(),
+    st.text(max_size=8),
+    st.binary(max_size=4),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.one_of(st.text(max_size=4), st.integers(), st.floats()), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+STATISTICS = DATA["stats"]
+
+
+def like(value: Any) -> st.SearchStrategy[Any]:
+    """Values of the same kind, far out ones too."""
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, dict):
+        return st.dictionaries(st.integers(0, 10**11), st.integers(0, COUNT_MAX), max_size=3)
+    if isinstance(value, str):
+        return st.one_of(st.text(max_size=8), st.none(), st.integers(-9, 9))
+    return st.one_of(st.integers(0, COUNT_MAX), st.floats(0, 1e11), st.none())
+
+
+@st.composite
+def statistics(draw: st.DrawFn) -> Any:
+    """A worker's statistics with up to three values replaced by anything."""
+    data = copy.deepcopy(STATISTICS)
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.sampled_from(list(places(data))))
+        here = data
+        for key in place:
+            here = here[key]
+        data = with_wrong(data, place, draw(st.one_of(like(here), VALUES)))
+    return data
+
+
+def bear(data: dict[str, Any]) -> None:
+    """Do with statistics all that a master does."""
+    environment = Environment(events=events.__class__())
+    merged = environment.stats
+    stats.setup_distributed_stats_event_listeners(environment.events, merged)
+    for one in (copy.deepcopy(STATISTICS), data, copy.deepcopy(STATISTICS)):
+        environment.events.worker_report.fire(client_id="bad", data=one)
+        ledger = Ledger()
+        ledger.receive("bad", one, 1.7e9)
+    assert [entry.name for entry in merged.entries.values()]
+    _entries(merged)
+    _errors(merged)
+    stats.sort_stats(merged.entries)
+    stats.sort_stats(merged.errors)
+    writer = stats.StatsCSV(environment, stats.PERCENTILES_TO_REPORT)
+    for write in (writer.requests_csv, writer.failures_csv, writer.exceptions_csv):
+        write(csv.writer(io.StringIO()))
+
+
+def test_a_workers_own_messages_pass() -> None:
+    for kind, data in DATA.items():
+        assert fault(kind, data) is None
+    assert fault("a plugin's own", object()) is None
+
+
+@pytest.mark.parametrize("kind", [None, 7, [], {}])
+def test_a_type_that_is_no_text_is_refused(kind: object) -> None:
+    assert fault(kind, None)
+
+
+@pytest.mark.fault(PART, "statistics with any values in any places, 200 examples")
+def test_what_the_guard_lets_pass_the_master_can_bear(outcome: Outcome) -> None:
+    passed = dropped = 0
+
+    @settings(max_examples=200)
+    @given(statistics())
+    def check(data: Any) -> None:
+        nonlocal passed, dropped
+        if fault("stats", data):
+            dropped += 1
+            return
+        passed += 1
+        make_names_text(data)
+        bear(data)
+
+    check()
+    assert passed
+    assert dropped
+    outcome(f"{dropped} dropped; the master merges and writes the other {passed}")
+
+
+@given(VALUES)
+def test_a_fault_is_one_sentence(data: Any) -> None:
+    for kind in DATA:
+        sentence = fault(kind, data)
+        assert sentence is None or "\n" not in sentence
