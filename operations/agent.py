@@ -20,11 +20,8 @@ answer is one JSON object on standard output. A fault is one sentence on standar
 """
 
 import argparse
-import io
 import json
 import os
-import pwd
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -35,22 +32,19 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from operations import agent_files as files
 from operations import control, node_checks
+from operations.agent_files import COLLECTOR_FILE, RUNS, SPECIFICATION_FILE
 from operations.errors import BusyError, LoadgenError, OperationError
 from operations.release import verify
 from operations.settings import RUN_FILE, NodeSettings, RunSettings, load_node_settings
 from operations.target import require_answer
 
 SETTINGS = Path("/etc/loadgen/node.json")
-RUNS = Path("/var/lib/loadgen/runs")
-SPECIFICATION_FILE = "specification.json"
-COLLECTOR_FILE = "collected-into"
-USER = "loadgen"
 MASTER_UNIT = "loadgen-master.service"
 EXPORTER_UNIT = "loadgen-exporter.service"
 WORKER_UNITS = "loadgen-worker@*.service"
 QUIT_SECONDS = 20.0
-LAST_SCRAPE_SECONDS = 5.0
 
 
 class Request(BaseModel):
@@ -143,22 +137,20 @@ def report(node: NodeSettings) -> NodeReport:
         units=found,
         run_id=run.run_id if run else None,
         state=_state(node) if is_master and found[MASTER_UNIT] == "active" else None,
-        specification=_kept(kept / SPECIFICATION_FILE) if kept else None,
-        collected_into=_kept(kept / COLLECTOR_FILE) if kept else None,
+        specification=files.read_kept(kept / SPECIFICATION_FILE) if kept else None,
+        collected_into=files.read_kept(kept / COLLECTOR_FILE) if kept else None,
         started_at=(node.state_directory / RUN_FILE).stat().st_mtime if run else None,
         certificate=_certificate(node),
         web_port=node.web.port,
     )
 
 
-def _kept(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
-
-
 def _run(node: NodeSettings) -> RunSettings | None:
     path = node.state_directory / RUN_FILE
     try:
-        return RunSettings.model_validate_json(path.read_text())
+        with files.as_owner():
+            text = path.read_text()
+        return RunSettings.model_validate_json(text)
     except FileNotFoundError:
         return None
     except ValidationError as error:
@@ -214,7 +206,8 @@ def prepare(node: NodeSettings, request: Request) -> NodeReport:
     if MASTER_UNIT not in units():
         path.unlink(missing_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with files.as_owner():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         under_way = _run(node)
         raise BusyError(
@@ -224,24 +217,16 @@ def prepare(node: NodeSettings, request: Request) -> NodeReport:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(request.run.model_dump_json())
-        shutil.chown(path, USER, USER)
         if request.run.results_directory:
-            _make_results(request.run.results_directory, request)
+            files.make_results(
+                request.run.results_directory, request.specification, request.collected_into
+            )
         systemctl("stop", *_load_units())
     except BaseException:
         # As after a full disk: the lock of a run that never began would hold the fleet.
         path.unlink(missing_ok=True)
         raise
     return report(node)
-
-
-def _make_results(directory: Path, request: Request) -> None:
-    owner = pwd.getpwnam(USER)
-    for path in (directory.parent, directory):
-        path.mkdir(mode=0o750, exist_ok=True)
-        os.chown(path, owner.pw_uid, owner.pw_gid)
-    (directory / SPECIFICATION_FILE).write_text(request.specification)
-    (directory / COLLECTOR_FILE).write_text(str(request.collected_into or ""))
 
 
 def _load_units() -> list[str]:
@@ -345,15 +330,13 @@ def collect(node: NodeSettings, request: Request) -> None:
         for name in names:
             text = _journal(name, request)
             if text:
-                _add(packed, f"logs/{name.removesuffix('.service')}.log", text)
+                files.add(packed, f"logs/{name.removesuffix('.service')}.log", text)
         if request.run_id and MASTER_UNIT in names:
-            scrape = _last_scrape(node, request.run_id)
+            scrape = files.last_scrape(node.state_directory, request.run_id)
             if scrape:
-                _add(packed, "results/metrics.prom", scrape)
-        directory = RUNS / request.run_id
-        for path in sorted(directory.rglob("*")) if request.run_id else ():
-            if path.is_file() and path.name not in (SPECIFICATION_FILE, COLLECTOR_FILE):
-                packed.add(path, f"results/{path.relative_to(directory)}")
+                files.add(packed, "results/metrics.prom", scrape)
+        if request.run_id:
+            files.add_results(packed, RUNS / request.run_id)
     if request.run_id:
         systemctl("start", *_load_units())
 
@@ -361,7 +344,7 @@ def collect(node: NodeSettings, request: Request) -> None:
 def forget(node: NodeSettings, request: Request) -> NodeReport:
     """Remove what this node kept of a run until it was collected."""
     if request.run_id:
-        shutil.rmtree(RUNS / request.run_id, ignore_errors=True)
+        files.remove(request.run_id)
     return report(node)
 
 
@@ -372,24 +355,6 @@ def _journal(name: str, request: Request) -> bytes:
     if request.lines is not None:
         command.append(f"--lines={request.lines}")
     return subprocess.run(command, capture_output=True, check=False).stdout
-
-
-def _last_scrape(node: NodeSettings, run_id: str) -> bytes:
-    """Return the exporter's last scrape of this run; it follows the final snapshot shortly."""
-    path = node.state_directory / "metrics.prom"
-    deadline = time.monotonic() + LAST_SCRAPE_SECONDS
-    while time.monotonic() < deadline:
-        content = path.read_bytes() if path.exists() else b""
-        if f'run_id="{run_id}"'.encode() in content:
-            return content
-        time.sleep(0.1)
-    return b""
-
-
-def _add(packed: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode, member.mtime = len(content), 0o644, int(time.time())
-    packed.addfile(member, io.BytesIO(content))
 
 
 VERBS: dict[str, Callable[[NodeSettings, Request], NodeReport | None]] = {

@@ -20,7 +20,8 @@ from cryptography import x509
 from exporter.snapshot import Snapshot
 from locustfiles.clients.account_file import handed_over
 from operations import release
-from operations.agent import RUNS, NodeReport, Request
+from operations.agent import NodeReport, Request
+from operations.agent_files import RUNS
 from operations.cluster.base import Plan
 from operations.cluster.collecting import collect_node
 from operations.cluster.follower import Follower
@@ -298,7 +299,8 @@ class FleetCluster:
     def _collect(self, plan: Plan, names: set[str]) -> dict[str, str]:
         def one(remote: Remote) -> None:
             since = self._since + self._offsets.get(remote.node.name, 0.0)
-            collect_node(remote, plan.directory, Request(run_id=plan.run_id, since=since))
+            request = Request(run_id=plan.run_id, since=since)
+            collect_node(remote, plan.directory, request, into_run=remote is self._master)
 
         collected = on_all({name: self._remotes[name] for name in sorted(names)}, one)
         done = Request(run_id=plan.run_id)
@@ -313,13 +315,17 @@ def probe(remote: Remote) -> Probe:
     """Ask for the release and the clock, with nothing of the kit in between."""
     remote.open()
     before = time.time()
-    words = remote.run(PROBE).decode().split()
+    said = remote.run(PROBE).decode(errors="replace")
     after = time.time()
-    return Probe(
-        release=Path(words[0]).name,
-        offset_seconds=float(words[1]) - (before + after) / 2,
-        error_seconds=(after - before) / 2,
-    )
+    try:
+        link, clock = said.split()
+        offset = float(clock) - (before + after) / 2
+    except ValueError as error:
+        raise OperationError(
+            f"it answered {said[:80]!r} when asked for its release and clock; a shell's start-up "
+            "file that prints something does that: look there"
+        ) from error
+    return Probe(Path(link).name, offset, error_seconds=(after - before) / 2)
 
 
 def release_fault(found: str, wanted: str, deploy: str) -> str:

@@ -1,0 +1,201 @@
+"""What a taken-over host sends or keeps: nothing gets out of its place, nothing fills the disk."""
+
+import contextlib
+import gzip
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operations import agent_files
+from operations.cluster import collecting
+from operations.errors import OperationError
+from tests.faults.record import Outcome
+
+PART = "Attackers: names and files"
+NAMES = [
+    "results/../../escaped", "../escaped", "/escaped", "results//../escaped", "logs/../../escaped",
+    "results/hosts/master1/forged.log", "results/a/../../escaped", "escaped", ".", "", "results",
+    "/etc/escaped", "results/\x1b[2Jescaped", "results/\udc80escaped", "results/a\nescaped",
+    "other/escaped", "results/..", "results/\u202eescaped",
+]  # fmt: skip
+
+
+def packed(*members: tuple[tarfile.TarInfo, bytes]) -> io.BytesIO:
+    """Return a gzipped tar of members as they are given."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for member, content in members:
+            archive.addfile(member, io.BytesIO(content))
+    made.seek(0)
+    return made
+
+
+def member(
+    name: str, content: bytes = b"x", kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, link
+    made.size = len(content) if kind == tarfile.REGTYPE else 0
+    return made
+
+
+def files(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir()}
+
+
+@pytest.mark.fault(PART, "a worker host sends ways out, links, devices, another host's files")
+def test_only_a_hosts_own_plain_files_are_kept(tmp_path: Path, outcome: Outcome) -> None:
+    run = tmp_path / "results" / "run"
+    run.mkdir(parents=True)
+    (run / "summary.json").write_text("ours")
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+    strange = [member(f"results/k{n}", b"", kind, str(secret)) for n, kind in enumerate(kinds)]
+    through = [member("results/way", b"", tarfile.SYMTYPE, "../.."), member("results/way/escaped")]
+    named = [member(name) for name in NAMES]
+    good = [
+        member("logs/unit.log"),
+        member("results/requests/w.parquet"),
+        member("results/summary.json"),
+    ]
+    content = packed(*((one, b"x" * one.size) for one in [*strange, *named, *through, *good]))
+
+    collecting.unpack(content, run, "worker1", into_run=False)
+
+    own = "results/run/hosts/worker1"
+    kept = {"unit.log", "requests/w.parquet", "summary.json", "way/escaped"}
+    assert files(tmp_path) == {
+        "secret",
+        "results/run/summary.json",
+        *(f"{own}/{one}" for one in kept),
+    }
+    assert (run / "summary.json").read_text() == "ours"
+    assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+    outcome(f"{len(strange) + len(NAMES) + 1} left alone; the rest lies below hosts/worker1/")
+
+
+def test_the_masters_results_are_the_runs(tmp_path: Path) -> None:
+    content = packed((member("results/stats.csv"), b"x"), (member("results/hosts/w/forged"), b"x"))
+    collecting.unpack(content, tmp_path, "master1", into_run=True)
+    assert files(tmp_path) == {"stats.csv"}
+
+
+def sparse() -> io.BytesIO:
+    """A file of eight exabytes in a few hundred bytes."""
+    info = member("results/sparse")
+    info.pax_headers = {
+        "GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(2**62),
+        "GNU.sparse.map": "0,1", "GNU.sparse.name": "results/sparse",
+    }  # fmt: skip
+    return packed((info, b"x"))
+
+
+def swelling_header() -> io.BytesIO:
+    """A header of a gigabyte, a megabyte when packed."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 1 << 30
+    made = io.BytesIO()
+    with gzip.GzipFile(fileobj=made, mode="wb", compresslevel=1) as stream:
+        stream.write(info.tobuf())
+        for _ in range(64):
+            stream.write(bytes(1 << 20))
+    made.seek(0)
+    return made
+
+
+@pytest.mark.fault(PART, "a worker host sends bombs: zeros, many files, sparse ones, a huge header")
+def test_bombs_are_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(collecting, "BYTES_MAX", 8 << 20)
+    monkeypatch.setattr(collecting, "FILES_MAX", 50)
+    zeros = packed((member("results/zeros", bytes(9 << 20)), bytes(9 << 20)))
+    many = packed(*((member(f"results/{n}"), b"x") for n in range(60)))
+    for bomb in (zeros, many, swelling_header()):
+        with pytest.raises(OperationError) as refused:
+            collecting.unpack(bomb, tmp_path, "worker1", into_run=False)
+        assert "worker1" in str(refused.value)
+        assert "\n" not in str(refused.value)
+    collecting.unpack(sparse(), tmp_path, "worker1", into_run=False)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*")) < 9 << 20
+    monkeypatch.setattr(collecting, "MINIMUM_FREE_BYTES", shutil.disk_usage(tmp_path).free)
+    with pytest.raises(OperationError, match="MiB free; make room"):
+        collecting.unpack(packed((member("results/a"), b"x")), tmp_path, "worker1", into_run=False)
+    outcome("each is refused in one sentence; what was kept stays below its bound")
+
+
+WHOLE = packed(
+    (member("results/requests/" + "n" * 120, b"y" * 3000), b"y" * 3000),
+    (member("logs/a.log"), b"x"),
+).getvalue()
+INSIDE = gzip.decompress(WHOLE)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A tar with some bytes changed, before or after it was packed, and cut somewhere."""
+    before = draw(st.booleans())
+    content = bytearray(INSIDE if before else WHOLE)
+    for _ in range(draw(st.integers(1, 8))):
+        content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+    content = content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content
+    return gzip.compress(bytes(content), 1) if before else bytes(content)
+
+
+@given(damaged() | st.binary(max_size=600))
+def test_a_damaged_archive_is_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    directory = tmp_path_factory.mktemp("collected")
+    with contextlib.suppress(OperationError):
+        collecting.unpack(io.BytesIO(content), directory, "worker1", into_run=False)
+    assert all(one.startswith("hosts/worker1/") for one in files(directory))
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="links are planted as another user, so root is needed"
+)
+@pytest.mark.fault(PART, "the runs' user plants links where root's agent reads and writes")
+def test_planted_links_lead_root_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(agent_files, "USER", "nobody")
+    for parent in (tmp_path, *tmp_path.parents[:-2]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    secret = roots / "secret"
+    secret.write_text("root's own")
+    secret.chmod(0o600)
+    state = tmp_path / "state"
+    state.mkdir()
+    shutil.chown(state, "nobody")
+    with agent_files.as_owner():
+        (state / "runs").symlink_to(roots)
+        (state / "run").mkdir()
+        for name in (agent_files.SPECIFICATION_FILE, "metrics.prom", "requests"):
+            (state / "run" / name).symlink_to(secret)
+
+    with pytest.raises(PermissionError):
+        agent_files.make_results(state / "runs" / "new", "{}", None)
+    with pytest.raises(PermissionError):
+        agent_files.make_results(state / "run", "{}", None)
+    with pytest.raises(PermissionError):
+        agent_files.read_kept(state / "run" / agent_files.SPECIFICATION_FILE)
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        agent_files.add_results(archive, state / "run")
+
+    assert b"root's own" not in sent.getvalue()
+    assert secret.read_text() == "root's own"
+    assert roots.stat().st_uid == 0
+    assert os.geteuid() == 0
+    assert set(files(roots)) == {"secret"}
+    outcome("nothing of root's is read, written or given away")
