@@ -1,11 +1,17 @@
-"""The live view of a fleet, from the controller."""
+"""Watching a fleet: the live view on the controller, and Prometheus on the monitoring host."""
 
+import json
 import re
+import shlex
+import time
 
-from tests.lab.fleet import INVENTORY, Loadgen, read_until, start_make
+from tests.lab.fleet import Loadgen, on_host, read_until, start_make
+
+COUNTED = "sum(locust_requests_total)"
 
 
-def test_a_fleets_run_shows_in_this_terminal(loadgen: Loadgen) -> None:
+def test_a_fleets_run_shows_in_this_terminal_and_in_prometheus(loadgen: Loadgen) -> None:
+    before = sum(ask(COUNTED))
     run = loadgen.start("run", "--users", "20", "--run-time", "20s")
     watching = start_make("watch", "WATCH_OPTIONS=--terminal")
     try:
@@ -15,4 +21,26 @@ def test_a_fleets_run_shows_in_this_terminal(loadgen: Loadgen) -> None:
         watching.terminate()
         watching.communicate(timeout=30)
     output, _ = run.communicate(timeout=120)
-    assert run.returncode == 0, f"{INVENTORY}: {output}"
+    assert run.returncode == 0, output
+    counted = before + loadgen.summary["requests"]
+    assert comes_to(COUNTED, counted), f"{ask(COUNTED)} instead of {counted}"
+    run_id = loadgen.summary["run_id"]
+    assert ask(f'count(last_over_time(locust_run_info{{run_id="{run_id}"}}[5m]))') == [1]
+
+
+def comes_to(query: str, value: float) -> bool:
+    """Wait until Prometheus on the monitoring host has this value; False after half a minute."""
+    deadline = time.monotonic() + 30
+    while ask(query) != [value]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
+def ask(query: str) -> list[float]:
+    """Return the values of a query on the monitoring host; none for no data."""
+    address = "http://127.0.0.1:9090/api/v1/query"
+    given = shlex.quote(f"query={query}")
+    answer = on_host("monitor1", f"curl -sSG {address} --data-urlencode {given}")
+    return [float(one["value"][1]) for one in json.loads(answer)["data"]["result"]]
