@@ -119,15 +119,17 @@ def await_idle(loadgen: Loadgen) -> None:
         assert time.monotonic() < deadline, f"the fleet is not idle:\n{output}"
 
 
-def read_until(process: subprocess.Popen[str], pattern: str) -> str:
-    """Read a process's output up to a line that matches."""
+def read_until(process: subprocess.Popen[str], *patterns: str) -> str:
+    """Read a process's output up to lines that match, one for each pattern in turn."""
     assert process.stdout
-    seen = []
+    seen, awaited = [], list(patterns)
     for line in process.stdout:
         seen.append(line)
-        if re.search(pattern, line):
+        if re.search(awaited[0], line):
+            awaited.pop(0)
+        if not awaited:
             return "".join(seen)
-    raise AssertionError(f"ended without {pattern!r}:\n{''.join(seen)}")
+    raise AssertionError(f"ended without {awaited[0]!r}:\n{''.join(seen)}")
 
 
 def requests_at_target() -> int:

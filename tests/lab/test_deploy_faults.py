@@ -1,5 +1,6 @@
 """What goes wrong around a deploy is named with its host and what to do; a rerun mends it."""
 
+import itertools
 import os
 import re
 import signal
@@ -24,6 +25,8 @@ from tests.lab.fleet import (
 )
 
 STATE = Path(os.environ.get("LOADGEN_LAB_STATE", "/var/lib/loadgen-lab"))
+STEP = int(os.environ.get("LOADGEN_INTERRUPT_STEP", "8"))
+"""Ctrl-C comes at every so many tasks; 1 is every task in turn, and takes an hour."""
 OWN_CONNECTIONS = "-o ControlMaster=no -o ControlPath=none"
 
 pytestmark = pytest.mark.usefixtures("deployed")
@@ -116,6 +119,28 @@ def test_a_deploy_that_is_interrupted_again_and_again_is_completed_by_the_next()
     interrupt_at("node : Ensure that the units run what is configured")
     make("deploy")
     assert set(changed(make("deploy")).values()) == {0}
+
+
+def interrupt_after(tasks: int, verb: str) -> bool:
+    """Press Ctrl-C as that many tasks have begun; False if the verb had ended well before."""
+    running = start_make(verb)
+    try:
+        read_until(running, *["TASK "] * tasks)
+    except AssertionError:
+        assert running.wait(timeout=10) == 0
+        return False
+    os.killpg(running.pid, signal.SIGINT)
+    running.communicate(timeout=60)
+    return True
+
+
+@pytest.mark.parametrize("verb", ["teardown", "deploy"])
+def test_a_verb_that_is_interrupted_at_any_task_is_completed_by_the_next(verb: str) -> None:
+    interrupted = itertools.takewhile(
+        lambda tasks: interrupt_after(tasks, verb), itertools.count(STEP, STEP)
+    )
+    assert len(list(interrupted)) > 3
+    assert set(changed(make(verb)).values()) == {0}
 
 
 def test_a_host_that_goes_away_during_a_deploy_is_completed_by_the_next() -> None:
