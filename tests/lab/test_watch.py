@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import time
+from urllib.parse import urlencode
 
 from tests.lab.fleet import Loadgen, on_host, read_until, start_make
 
@@ -40,7 +41,7 @@ def comes_to(query: str, value: float) -> bool:
 
 def ask(query: str) -> list[float]:
     """Return the values of a query on the monitoring host; none for no data."""
-    address = "http://127.0.0.1:9090/api/v1/query"
-    given = shlex.quote(f"query={query}")
-    answer = on_host("monitor1", f"curl -sSG {address} --data-urlencode {given}")
+    url = f"http://127.0.0.1:9090/api/v1/query?{urlencode({'query': query})}"
+    read = f"import urllib.request; print(urllib.request.urlopen({url!r}).read().decode())"
+    answer = on_host("monitor1", f"python3 -c {shlex.quote(read)}")
     return [float(one["value"][1]) for one in json.loads(answer)["data"]["result"]]
