@@ -6,6 +6,11 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# What is typed after make is text: make would run the $(shell ...) in it before any recipe does.
+TYPED_HOST := $(filter command%,$(origin HOST))
+typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(typed),$(eval override $(name) := $$(value $(name))))
+
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,33 +45,40 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
 RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES \
   STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS INVENTORY \
   EXPERIMENT WARM_UP ARRIVAL_RATE
+# A value is text, and the shell gets it in quotes; what is called *_OPTIONS, DO or BENCH is words of
+# a command line, given to the shell as they stand.
+define newline
+
+
+endef
+quoted = '$(subst $(newline),'$$'\n'',$(subst ','\'',$(value $(1))))'
 # Some shells export HOST as this machine's name, so that one counts only when it is typed.
-given = $(if $(filter HOST,$(1)),$(filter command%,$(origin HOST)),$($(1)))
-option = $(if $(call given,$(1)),--$(subst _,-,$(shell echo $(1) | tr A-Z a-z)) '$(subst ','\'',$($(1)))')
+given = $(if $(filter HOST,$(1)),$(TYPED_HOST),$(value $(1)))
+option = $(if $(call given,$(1)),--$(subst _,-,$(shell echo $(1) | tr A-Z a-z)) $(call quoted,$(1)))
 
 comma := ,
 # A scenario that names its simulator brings its own target when no HOST is given.
-own_target = $(if $(call given,HOST)$(INVENTORY),,$(if $(LOCUSTFILE),$(shell grep -ls '^SIMULATOR = ' $(subst $(comma), ,$(LOCUSTFILE)))))
+own_target = $(if $(call given,HOST)$(value INVENTORY),,$(if $(value LOCUSTFILE),$(shell tr ',\n' '\0\0' <<<$(call quoted,LOCUSTFILE) | xargs -0 grep -ls '^SIMULATOR = ' --)))
 
 .PHONY: run-distributed simulator
-run-distributed: $(VENV)/.node $(if $(INVENTORY),$(VENV)/.controller) $(if $(EXPERIMENT)$(own_target),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
+run-distributed: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) $(if $(value EXPERIMENT)$(own_target),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
 	@exec $(BIN)/loadgen run $(foreach name,$(RUN_OPTIONS),$(call option,$(name))) $(LOCUST_OPTIONS)
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
-	@exec $(BIN)/python -m simulators $(or $(NAME),hello) --listen $(or $(LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
+	@exec $(BIN)/python -m simulators $(if $(value NAME),$(call quoted,NAME),hello) --listen $(if $(value LISTEN),$(call quoted,LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
 # --- making scenarios -------------------------------------------------------------------------
 .PHONY: probe record test-browser
 probe: $(VENV)/.node $(if $(own_target),$(VENV)/.target) ## Walk one iteration of a scenario step by step: LOCUSTFILE HOST
-	@test -n "$(LOCUSTFILE)" || { echo "LOCUSTFILE is not set: name a scenario, as LOCUSTFILE=locustfiles/dspace.py" >&2; exit 2; }
+	@test -n $(call quoted,LOCUSTFILE) || { echo "LOCUSTFILE is not set: name a scenario, as LOCUSTFILE=locustfiles/dspace.py" >&2; exit 2; }
 	@exec $(BIN)/loadgen probe $(call option,HOST) $(call option,LOCUSTFILE)
 
 test-browser: $(VENV)/.dev ## Record sessions in a real browser and replay them (Debian's Chromium; a minute)
 	$(BIN)/pytest tests/browser
 
 record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR=session.har [OUTPUT HOST]
-	@test -n "$(HAR)" || { echo "HAR is not set: save a session from the browser's developer tools (Network, Save all as HAR) and give HAR=session.har" >&2; exit 2; }
-	@exec $(BIN)/loadgen record $(foreach name,OUTPUT HOST,$(call option,$(name))) -- '$(subst ','\'',$(HAR))'
+	@test -n $(call quoted,HAR) || { echo "HAR is not set: save a session from the browser's developer tools (Network, Save all as HAR) and give HAR=session.har" >&2; exit 2; }
+	@exec $(BIN)/loadgen record $(foreach name,OUTPUT HOST,$(call option,$(name))) -- $(call quoted,HAR)
 
 # --- experiments -----------------------------------------------------------------------------
 .PHONY: test-studies
@@ -78,7 +90,7 @@ docs/experiment.schema.json: operations/experiment.py operations/specification.p
 
 # --- monitoring ------------------------------------------------------------------------------
 .PHONY: watch monitoring dashboards pictures test-monitoring
-watch: $(VENV)/.node $(if $(INVENTORY),$(VENV)/.controller) ## Watch the running test: Grafana's address, or live in this terminal [INVENTORY]
+watch: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) ## Watch the running test: Grafana's address, or live in this terminal [INVENTORY]
 	@exec $(BIN)/python -m operations.watch $(call option,INVENTORY) $(WATCH_OPTIONS)
 
 monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
@@ -96,20 +108,23 @@ test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a r
 # --- the alarm study ---------------------------------------------------------------------------
 .PHONY: alarm-study
 alarm-study: $(VENV)/.target ## Run the alarm study's hour under fault again: SPEED=60 SEED=42
-	@exec $(BIN)/python -m operations.alarm_study --speed $(or $(SPEED),1) --seed $(or $(SEED),42)
+	@exec $(BIN)/python -m operations.alarm_study --speed $(if $(value SPEED),$(call quoted,SPEED),1) --seed $(if $(value SEED),$(call quoted,SEED),42)
 
 # --- the fleet's desired state: every verb needs INVENTORY=directory ----------------------------
 INVENTORIES = $(patsubst %/,%,$(filter-out inventory/sample/,$(wildcard inventory/*/)))
-PLAYBOOK = $(BIN)/ansible-playbook --inventory $(INVENTORY) $(PLAYBOOK_OPTIONS)
-CHANGE = exec $(BIN)/python -m operations.exclusive $(INVENTORY) $(PLAYBOOK)
+PLAYBOOK = $(BIN)/ansible-playbook --inventory $(call quoted,INVENTORY) $(PLAYBOOK_OPTIONS)
+CHANGE = exec $(BIN)/python -m operations.exclusive $(call quoted,INVENTORY) $(PLAYBOOK)
+# Ansible would look for templates in it: a path is none.
+UNTEMPLATED = $(BIN)/python -c 'import json, os, sys; \
+  print(json.dumps({"release_locustfile": {"__ansible_unsafe": os.path.abspath(sys.argv[1])}}))'
 PLAYBOOK_OPTIONS ?=
 .PHONY: inventory-given deploy verify rotate teardown-workers teardown
 inventory-given:
-	@test -n "$(INVENTORY)" || { echo "INVENTORY is not set, and this verb needs a fleet: nothing was touched. Give INVENTORY=DIRECTORY; there are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
-	@test -e "$(INVENTORY)" || { echo "INVENTORY=$(INVENTORY) does not exist: nothing was touched. There are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
+	@test -n $(call quoted,INVENTORY) || { echo "INVENTORY is not set, and this verb needs a fleet: nothing was touched. Give INVENTORY=DIRECTORY; there are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
+	@test -e $(call quoted,INVENTORY) || { echo INVENTORY=$(call quoted,INVENTORY)" does not exist: nothing was touched. There are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
 
 deploy: inventory-given $(VENV)/.controller ## Turn the hosts of INVENTORY into a fleet, ready and idle
-	@$(CHANGE) $(if $(LOCUSTFILE),--extra-vars 'release_locustfile=$(abspath $(LOCUSTFILE))') playbooks/deploy.yml
+	@$(CHANGE) $(if $(value LOCUSTFILE),--extra-vars "$$($(UNTEMPLATED) $(call quoted,LOCUSTFILE))") playbooks/deploy.yml
 
 verify: inventory-given $(VENV)/.controller ## Look whether the fleet answers; changes nothing
 	@$(PLAYBOOK) playbooks/verify.yml
@@ -159,7 +174,7 @@ LAB_WORKERS ?= 3
 LAB_PLAY = ANSIBLE_INVENTORY_ENABLED=host_list $(BIN)/ansible-playbook -i localhost, -e ansible_python_interpreter=$(CURDIR)/$(BIN)/python
 .PHONY: lab lab-host test-lab lab-down
 lab: $(VENV)/.controller ## Start real hosts for tests on this machine (root on Debian; LAB_WORKERS=3)
-	@$(LAB_PLAY) -e lab_hosts_worker_count=$(LAB_WORKERS) playbooks/lab.yml
+	@$(LAB_PLAY) -e lab_hosts_worker_count=$(call quoted,LAB_WORKERS) playbooks/lab.yml
 
 lab-host: ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prints them all)
 	@playbooks/roles/lab_hosts/files/lab-host $(DO)
@@ -168,7 +183,7 @@ test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts; brings the lab up i
 	$(BIN)/pytest --timeout 1800 tests/lab
 
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
-	@$(LAB_PLAY) -e lab_purge=$(if $(PURGE),true,false) playbooks/lab-down.yml
+	@$(LAB_PLAY) -e lab_purge=$(if $(value PURGE),true,false) playbooks/lab-down.yml
 
 # --- faults ----------------------------------------------------------------------------------
 FAULT_PATHS = $(wildcard tests/local tests/monitoring tests/attackers tests/faults)
