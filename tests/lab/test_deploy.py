@@ -1,4 +1,4 @@
-"""Deploy, deploy again, tear down during a run; rotate: on real hosts of the lab.
+"""Deploy, deploy again, tear down during a run: on real hosts of the lab.
 
 The listing is of everything that a deploy could leave: files outside the package manager's, users,
 units, listening ports, firewall rules and kernel settings.
@@ -79,16 +79,6 @@ def test_a_fleet_is_deployed_kept_and_given_back_during_a_run(tmp_path: Path) ->
 
     assert listings() == before
     assert set(changed(make("teardown")).values()) == {0}
-
-
-@pytest.mark.usefixtures("deployed")
-def test_rotation_gives_every_node_new_keys_and_loses_none() -> None:
-    keys = INVENTORY / ".secrets" / "channel"
-    before = {path.name: path.read_text() for path in keys.glob("*.key")}
-    make("rotate")  # which verifies
-    after = {path.name: path.read_text() for path in keys.glob("*.key")}
-    assert set(after) == set(before)
-    assert all(after[name] != before[name] for name in before)
 
 
 def test_a_test_from_the_web_ui_is_not_disturbed_by_deploy_and_collected_by_stop(

@@ -127,7 +127,8 @@ def interrupt_after(tasks: int, verb: str) -> bool:
     try:
         read_until(running, *["TASK "] * tasks)
     except AssertionError:
-        assert running.wait(timeout=10) == 0
+        running.communicate(timeout=10)
+        assert running.returncode == 0
         return False
     os.killpg(running.pid, signal.SIGINT)
     running.communicate(timeout=60)

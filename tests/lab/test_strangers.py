@@ -1,8 +1,5 @@
 """A stranger on the fleet's network gets nothing: no port, no run, no locustfile, no web UI."""
 
-import json
-import subprocess
-import sys
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -11,15 +8,13 @@ import pytest
 
 from tests.lab.fleet import (
     ADDRESSES,
-    INVENTORY,
-    MASTER,
-    PROJECT,
     Loadgen,
     lab,
     on_host,
     read_until,
 )
 from tests.lab.web import Browser
+from tests.lab.worker_port import answers, key_pair, run_in
 
 STRANGER, ITS_ADDRESS = "stranger", "10.77.0.99/24"
 PROBE = """
@@ -34,36 +29,7 @@ for port in sys.argv[2:]:
 KIT_PORTS = {"5557", "8089", "9646", "9100", "8000"}
 # What listens, loopback's own left out: nothing else can be open.
 LISTENING = r"ss -tlnH | awk '{print $4}' | grep -vE '^(127\.|\[::1\])' | sed 's/.*://' | sort -u"
-SPEAK = """
-import json, sys
-from importlib.metadata import version
-import msgpack, zmq
-address, server_key = sys.argv[1], sys.argv[2]
-version = version("locust")
-with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-    socket.setsockopt(zmq.IDENTITY, b"stranger")
-    socket.linger = 0
-    if server_key:
-        socket.curve_serverkey = server_key.encode()
-        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
-    socket.connect(f"tcp://{address}:5557")
-    asked = {"client_ready": version, "locustfile": {"version": version}, "quit": None}
-    for kind, data in asked.items():
-        socket.send(msgpack.packb((kind, data, "stranger")))
-    answers = 0
-    while socket.poll(2000):
-        answers += bool(socket.recv())
-    print(json.dumps(answers))
-"""
 WEB_PATHS = ("/", "/stats/requests", "/stats/report", "/tasks", "/logs", "/stop", "/stats/reset")
-
-
-def run_in(namespace: str, script: str, *words: str) -> str:
-    """Run Python in a network namespace; return its output."""
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", script, *words]
-    return subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=200, cwd=PROJECT
-    ).stdout
 
 
 @pytest.fixture
@@ -84,13 +50,12 @@ def test_a_stranger_finds_no_port_open_but_ssh(stranger: str, host: str) -> None
 def test_one_whom_the_firewall_lets_through_neither_joins_nor_reads_nor_stops(
     loadgen: Loadgen,
 ) -> None:
-    kept = (INVENTORY / ".secrets/channel/master1.key").read_text()
-    public = kept.split('public-key = "')[1].split('"')[0]
+    public, _ = key_pair("master1")
     running = loadgen.start("run", "--users", "6", "--run-time", "15s")
     read_until(running, "Loading http")
     # A worker host's address, but not its key: in the clear, then under a key of its own.
-    assert json.loads(run_in("worker1", SPEAK, MASTER, "")) == 0
-    assert json.loads(run_in("worker1", SPEAK, MASTER, public)) == 0
+    assert answers("worker1") == 0
+    assert answers("worker1", public) == 0
     rest, _ = running.communicate(timeout=100)
     assert running.returncode == 0, rest
     assert loadgen.summary["workers"] == {"expected": 6, "seen": 6, "lost": 0}
