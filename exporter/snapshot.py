@@ -161,5 +161,5 @@ def unpack(message: bytes) -> Snapshot:
         for name, kind in _KINDS.items():
             values[name] = [kind(*row) for row in values[name]]
         return Snapshot(**values)
-    except (TypeError, KeyError, ValueError, msgpack.UnpackException) as error:
+    except (TypeError, LookupError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a snapshot of this release: {error}") from error

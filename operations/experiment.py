@@ -6,6 +6,7 @@ often and with what variation it runs. The command line's options win over the f
 """
 
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,12 +66,13 @@ class Experiment(RunSpecification):
 
     def cells(self) -> list[Cell]:
         """Return the runs of a sweep or of repetitions. UsageError for more than 1,000."""
-        cells = plan_cells(self.sweep, self.repetitions)
-        if len(cells) > RUNS_MAX:
+        # Counted before they are made: twenty fields of ten values would never end.
+        count = math.prod(map(len, self.sweep.values())) * self.repetitions
+        if count > RUNS_MAX:
             raise UsageError(
-                f"the sweep has {len(cells):,} runs, {RUNS_MAX:,} are the most: list fewer values"
+                f"the sweep has {count:,} runs, {RUNS_MAX:,} are the most: list fewer values"
             )
-        return cells
+        return plan_cells(self.sweep, self.repetitions)
 
     def specification(self, fields: Mapping[str, JsonValue]) -> RunSpecification:
         """Return one run of it, with some fields set. ValidationError when one can't be used.

@@ -42,6 +42,7 @@ from operations import (
     origin,
     resolution,
 )
+from operations.errors import LoadgenError
 from operations.settings import (
     NodeSettings,
     Role,
@@ -175,6 +176,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     options = parser.parse_args(arguments)
+    try:
+        _carry_out(options)
+    except LoadgenError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _carry_out(options: argparse.Namespace) -> None:
     node = load_node_settings(options.settings)
     if options.command in ("master", "worker"):
         launch(options.command, node, options.lifeline)

@@ -12,6 +12,7 @@ directory; after collection `merge_log` makes one `requests.parquet` of them, or
     worker       String
 """
 
+import logging
 import random
 import time
 from array import array
@@ -25,6 +26,7 @@ from operations.errors import UsageError
 if TYPE_CHECKING:
     from locust.env import Environment
 
+logger = logging.getLogger(__name__)
 CHUNK_ROWS = 10_000
 DIRECTORY = "requests"
 MERGED_FILE = "requests.parquet"
@@ -138,7 +140,8 @@ def merge_log(run_directory: Path) -> int:
 
     Chunks lie in `requests/` of the run or of any `hosts/<host>/`; they are removed afterwards.
     """
-    chunks = sorted(run_directory.rglob(f"{DIRECTORY}/*.parquet"))
+    found = sorted(run_directory.rglob(f"{DIRECTORY}/*.parquet"))
+    chunks = [chunk for chunk in found if _is_ours(chunk)]
     if not chunks:
         return 0
     merged, fresh = run_directory / MERGED_FILE, run_directory / f".{MERGED_FILE}.new"
@@ -153,6 +156,16 @@ def merge_log(run_directory: Path) -> int:
     return int(pl.scan_parquet(merged).select(pl.len()).collect().item())
 
 
+def _is_ours(chunk: Path) -> bool:
+    """Tell whether a chunk can be read; one from a host that sends anything else is left aside."""
+    try:
+        rows = pl.scan_parquet(chunk).select(pl.len()).collect().item()
+        return bool(rows <= CHUNK_ROWS and pl.read_parquet(chunk).schema == SCHEMA)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+        logger.warning("%s is no request log of this release and is left aside", chunk)
+        return False
+
+
 def read_log(run_directory: Path) -> pl.DataFrame:
     """Read a run's log, ordered by start. UsageError when the run kept none."""
     path = run_directory / MERGED_FILE
@@ -161,4 +174,10 @@ def read_log(run_directory: Path) -> pl.DataFrame:
             f"{run_directory} holds no {MERGED_FILE}: give the run a request_log in its "
             "specification, or --request-log"
         )
-    return pl.read_parquet(path)
+    try:
+        return pl.read_parquet(path, columns=list(SCHEMA))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise UsageError(
+            f"{path} can't be read as a request log: {str(error).splitlines()[0]}; it is written "
+            "by loadgen only"
+        ) from error

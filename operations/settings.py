@@ -7,10 +7,11 @@ Without one the node stands idle with the default locustfile.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from operations.errors import UsageError
 from operations.slo import Slo
 
 Role = Literal["master", "worker"]
@@ -22,6 +23,9 @@ DEFAULT_LOCUSTFILE = "locustfiles/hello.py"
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Settings = TypeVar("Settings", bound=_Settings)
 
 
 class WebSettings(_Settings):
@@ -88,8 +92,8 @@ class RunSettings(_Settings):
 
 
 def load_node_settings(path: Path) -> NodeSettings:
-    """Read a node settings file; pydantic's ValidationError names a wrong field."""
-    return NodeSettings.model_validate_json(path.read_text())
+    """Read a node settings file. UsageError names the file, the field and the rule."""
+    return _load(NodeSettings, path)
 
 
 def load_run_settings(node: NodeSettings) -> RunSettings | None:
@@ -97,4 +101,20 @@ def load_run_settings(node: NodeSettings) -> RunSettings | None:
     path = node.state_directory / RUN_FILE
     if not path.exists():
         return None
-    return RunSettings.model_validate_json(path.read_text())
+    return _load(RunSettings, path)
+
+
+def _load(kind: type[Settings], path: Path) -> Settings:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be read ({error.strerror}): make deploy writes it"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(
+            f"{path} is not of this release, {place or 'the whole'}: {first['msg']}; it is written "
+            "by loadgen and make deploy only"
+        ) from error

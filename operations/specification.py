@@ -4,6 +4,7 @@ Fields carry Locust's names. The command line and experiment files both become a
 `RunSpecification`, so that a fault reads the same from either.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,7 @@ MAXIMUM_USERS = 1_000_000
 MAXIMUM_USERS_PER_WORKER = 20_000
 MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
 _RECORDED = re.compile(r"RECORDED_\w+$|THINK_TIME_RATIO$")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CREDENTIALS = re.compile(r"//[^/]*@")
 _DURATION = re.compile(
     r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*s?)?\s*$"
@@ -41,12 +43,15 @@ def parse_duration(value: object) -> float:
     Raises ValueError on anything else, with the rule.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < 1e15 else math.inf
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None or not any(match.groups()):
         raise ValueError("give a duration such as 30s, 5m or 1h30m")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return float(hours * 3600 + minutes * 60 + seconds)
+    try:
+        hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return float(hours * 3600 + minutes * 60 + seconds)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("give a duration of fewer digits, such as 30s, 5m or 1h30m") from error
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
@@ -110,6 +115,21 @@ class RunSpecification(BaseModel):
                 "locustfile read it from the environment"
             )
         return host.rstrip("/")
+
+    @field_validator("tags", "exclude_tags", "user_classes")
+    @classmethod
+    def _words_are_no_options(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if any(word.startswith("-") for word in words):
+            raise ValueError("Locust would take a word that begins with - for an option")
+        return words
+
+    @field_validator("environment")
+    @classmethod
+    def _variables_can_be_set(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name, value in environment.items():
+            if not _VARIABLE.match(name) or "\0" in value:
+                raise ValueError(f"{name!r} can't be set: a variable's name is letters and digits")
+        return environment
 
     @field_validator("locustfile")
     @classmethod

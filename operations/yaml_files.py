@@ -14,6 +14,9 @@ from operations.errors import UsageError
 
 BYTES_MAX = 256 * 1024
 DEPTH_MAX = 20
+UNREADABLE = (
+    *(yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, RecursionError),
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -31,12 +34,19 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:  # noqa: ANN401
+        if "\0" in str(node.value):
+            raise _fault("a NUL character, which no path or argument can hold", node)
+        return super().construct_scalar(node)
+
     def _fault(self, what: str) -> yaml.MarkedYAMLError:
         return _fault(what, self.peek_event())  # type: ignore[no-untyped-call]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _fault("a list or a mapping as a field's name", key)
             if key.value in seen:
                 raise _fault(f"the field {key.value} twice", key)
             seen.add(str(key.value))
@@ -57,7 +67,7 @@ def load_mapping(path: Path) -> dict[str, Any]:
         mark = error.problem_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise UsageError(f"{path}{line} can't be read as YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path} can't be read as YAML: {error}") from error
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise UsageError(

@@ -117,9 +117,9 @@ def _weekday_share(day: int) -> float:
 def _read_rows(path: Path, columns: str) -> list[tuple[float, float]]:
     try:
         text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(_parse_rows(path, csv.reader(text.splitlines()), columns))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} can't be read ({error}); give a CSV file of {columns}") from error
-    rows = list(_parse_rows(path, csv.reader(text.splitlines()), columns))
     if not rows:
         raise ValueError(f"{path} has no rows; give a CSV file of {columns}")
     return rows

@@ -3,13 +3,21 @@
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any
 from urllib.parse import urlsplit
 
 from operations.errors import UsageError
+from operations.plain import plain
+from operations.recordings import source
 from operations.recordings.har import Entry, read
 from operations.recordings.session import Session, origin
 
 TEMPLATE = Path(__file__).with_name("locustfile.jinja2")
+# What a file that only looks like a HAR leads to: a list for a map, a number for a text.
+UNREADABLE = (
+    *(LookupError, TypeError, AttributeError, ValueError, RecursionError, CalledProcessError),
+)
 REPLACED_PLUGINS = ["rest.py", "default_headers.py", "ruff.py"]
 RESOURCE_TYPES = "xhr,document,other,fetch,eventsource"
 
@@ -30,6 +38,23 @@ def record(options: Namespace) -> int:
     if output.exists() and not options.output:
         raise UsageError(f"{output} exists already: give --output (with make: OUTPUT=FILE)")
     har = read(options.har)
+    try:
+        text, session, entries, kept = _made(har, options)
+    except UNREADABLE as fault:
+        raise UsageError(
+            f"recording {options.har} is no HAR file that can be read: {type(fault).__name__} in"
+            " its requests; save the session again, as HAR"
+        ) from fault
+    try:
+        output.write_text(text)
+    except OSError as fault:
+        raise UsageError(f"{output} can't be written: {fault.strerror}; give --output") from fault
+    print(plain(_report(output, session, entries, kept)))
+    return 0
+
+
+def _made(har: dict[str, Any], options: Namespace) -> tuple[str, Session, list[Entry], list[Entry]]:
+    """Return the source, the session, and the entries: all of them, and those of the site."""
     entries: list[Entry] = har["log"]["entries"]
     site = options.host.rstrip("/") if options.host else _site(options.har, entries)
     kept = [entry for entry in entries if _is_entry(entry) and origin(entry) == site]
@@ -40,12 +65,7 @@ def record(options: Namespace) -> int:
         )
     har["log"]["entries"] = list(kept)
     text, session = convert(har, options.har)
-    try:
-        output.write_text(text)
-    except OSError as fault:
-        raise UsageError(f"{output} can't be written: {fault.strerror}; give --output") from fault
-    print(_report(output, session, entries, kept))
-    return 0
+    return text, session, entries, kept
 
 
 def convert(har: dict[str, object], path: Path) -> tuple[str, Session]:
@@ -66,7 +86,11 @@ def convert(har: dict[str, object], path: Path) -> tuple[str, Session]:
         raise UsageError(
             f"recording {path} has only static files: record the pages of the site themselves"
         )
-    values |= {"recording": path.name, "class_name": _class_name(path.stem)}
+    values |= {
+        "recording": source.comment(path.name),
+        "site": source.comment(session.host),
+        "class_name": _class_name(path.stem),
+    }
     text: str = render(str(TEMPLATE), values)
     leaked = session.secrets.leaked_into(text)
     if leaked:

@@ -62,13 +62,15 @@ class Exchange:
 def read(path: Path) -> dict[str, Any]:
     """Return a HAR file's content. Raises UsageError, one sentence, when it is none."""
     try:
-        size = path.stat().st_size
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        size = max(len(content), path.stat().st_size)
         if size > LARGEST_BYTES:
             raise UsageError(
                 f"recording {path} has {size / 1e6:.0f} MB; at most {LARGEST_BYTES / 1e6:.0f} MB"
                 " are read: record a shorter session, or save it without response bodies of files"
             )
-        har = json.loads(path.read_text(encoding="utf-8-sig"))
+        har = json.loads(content.decode("utf-8-sig"))
         entries = list(har["log"]["entries"])
     except OSError as fault:
         raise UsageError(f"recording {path} can't be read: {fault.strerror}") from fault
@@ -76,6 +78,10 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"recording {path} is not UTF-8 text, so it is no HAR file") from fault
     except json.JSONDecodeError as fault:
         raise UsageError(_broken(path, size, fault)) from fault
+    except RecursionError as fault:
+        raise UsageError(f"recording {path} is no HAR file: it nests too deeply") from fault
+    except ValueError as fault:
+        raise UsageError(f"recording {path} is no HAR file: {fault}") from fault
     except (KeyError, TypeError) as fault:
         raise UsageError(
             f"recording {path} is JSON but no HAR file: it has no list log.entries"

@@ -1,6 +1,7 @@
 """From a recording's entries to what the template needs: pages of requests, as Python source."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -97,8 +98,9 @@ class Writer:
         for number, one in enumerate(self.exchanges):
             redirected = number > 0 and self.exchanges[number - 1].status in REDIRECTS
             if not pages or (one.document and not redirected):
-                words = re.sub(r"\W+", "_", group_path(one.url.path)).strip("_").lower() or "start"
-                title = f"{one.method} {group_path(one.url.path)}"
+                path = group_path(one.url.path)
+                words = re.sub(r"\W+", "_", path, flags=re.ASCII).strip("_").lower() or "start"
+                title = source.comment(f"{one.method} {path}")
                 pages.append(Page(f"page_{len(pages) + 1:02}_{words}", title))
             pause = one.started - free_at
             pages[-1].requests.append(
@@ -151,9 +153,7 @@ class Writer:
         return source.text(parts)
 
     def _with_secrets(self, path: str) -> str:
-        for value, expression in self.secrets.values.items():
-            path = path.replace(value, "{" + expression + "}")
-        return "f" + repr(path) if "'" not in path else f'f"{path}"'
+        return source.around(path, self.secrets.values)
 
     def _headers(self, number: int) -> dict[str, str]:
         one = self.exchanges[number]
@@ -235,6 +235,8 @@ class Writer:
             found = self.correlation.variable(str(node), number, name)
             if found:
                 return f"int({source.variable(found.name)})"
+        if isinstance(node, float) and not math.isfinite(node):
+            return f"float({str(node)!r})"
         return repr(node)
 
     def _value(self, number: int, name: str, value: str) -> str:

@@ -1,6 +1,7 @@
 """Writes recorded values as Python expressions; `self.v` is the session's own values."""
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 
 from operations.recordings.correlation import Part, Variable
@@ -24,6 +25,28 @@ def text(parts: Sequence[Part]) -> str:
         for part in parts
     ]
     return ast.unparse(ast.JoinedStr(values))
+
+
+def around(text: str, expressions: Mapping[str, str]) -> str:
+    """Return an expression for text in which each key of `expressions` stands for its value.
+
+    The text came from a site: whatever braces and quotes it has stay text.
+    """
+    keys = sorted(filter(None, expressions), key=len, reverse=True)
+    pieces = re.split("(" + "|".join(map(re.escape, keys)) + ")", text) if keys else [text]
+    values: list[ast.expr] = [
+        ast.FormattedValue(ast.parse(expressions[piece], mode="eval").body, -1)
+        if piece in expressions
+        else ast.Constant(piece)
+        for piece in pieces
+        if piece
+    ]
+    return ast.unparse(ast.JoinedStr(values))
+
+
+def comment(text: str) -> str:
+    """Return text as it may stand in a docstring, on one line: nothing in it ends the docstring."""
+    return "".join("_" if one in '"\\' or not one.isprintable() else one for one in text)
 
 
 def mapping(entries: Mapping[str, str]) -> str:
