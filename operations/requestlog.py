@@ -12,7 +12,9 @@ directory; after collection `merge_log` makes one `requests.parquet` of them, or
     worker       String
 """
 
+import contextlib
 import logging
+import math
 import random
 import time
 from array import array
@@ -42,6 +44,8 @@ SCHEMA = pl.Schema(
     }
 )
 _NOTHING = -1
+CHANCE_DEVIATIONS = 6
+"""A sample smaller than this many standard deviations below its mean isn't chance."""
 
 
 class RequestLog:
@@ -57,7 +61,6 @@ class RequestLog:
         self._chunk = 0
         self._texts: dict[str, int] = {}
         self._clear()
-        directory.mkdir(parents=True, exist_ok=True)
 
     def _clear(self) -> None:
         self._starts, self._durations, self._statuses = array("q"), array("q"), array("i")
@@ -91,7 +94,11 @@ class RequestLog:
         return self._texts.setdefault(text, len(self._texts))
 
     def write(self) -> None:
-        """Write what is in memory as one chunk, whole or not at all."""
+        """Write what is in memory as one chunk, whole or not at all.
+
+        What can't be written is gone: kept, it would take the worker's memory. The run's summary
+        counts the rows and says how many are missing.
+        """
         if not self._starts:
             return
         frame = self._frame()
@@ -99,8 +106,14 @@ class RequestLog:
         path = self._directory / f"{self._worker}-{self._chunk:05}.parquet"
         self._chunk += 1
         fresh = path.with_suffix(".new")
-        frame.write_parquet(fresh, compression="zstd", compression_level=1)
-        fresh.replace(path)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            frame.write_parquet(fresh, compression="zstd", compression_level=1)
+            fresh.replace(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            logger.warning("%d rows of the request log could not be written: %s", len(frame), error)
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
 
     def _frame(self) -> pl.DataFrame:
         texts = pl.Series(list(self._texts), dtype=pl.String)
@@ -133,6 +146,17 @@ def install(environment: "Environment", directory: Path, worker: str, ratio: flo
     environment.events.test_stop.add_listener(lambda **_: log.write())
     environment.events.quitting.add_listener(lambda **_: log.write())
     return log
+
+
+def shortage(rows: int, requests: int, sampling_ratio: float) -> str:
+    """Say that a log holds fewer rows than its run made requests, as after a full disk."""
+    due = requests * sampling_ratio
+    if rows >= due - CHANCE_DEVIATIONS * math.sqrt(due * (1 - sampling_ratio)):
+        return ""
+    return (
+        f"{MERGED_FILE} holds {rows:,} rows, and {due:,.0f} requests were to be logged: a worker "
+        "could not write its part; see the logs under hosts/, and whether a disk is full"
+    )
 
 
 def merge_log(run_directory: Path) -> int:

@@ -80,6 +80,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         errors=most_frequent(last.errors if last else []),
         requests_logged=_merge_request_log(plan),
     )
+    summary = _with_log_shortage(summary, plan)
     data = ReportData(summary, outcome.points, entries, last.errors if last else [])
     directory = plan.directory
     record = Record(list(entries), list(outcome.points))
@@ -118,6 +119,10 @@ def _incomplete(summary: Summary, directory: Path, unwritten: Mapping[str, str])
         f"{', '.join(unwritten)} could not be written to {directory}: "
         f"{', '.join(sorted(set(unwritten.values())))}; the rest is kept"
     )
+    return _with_fault(summary, sentence)
+
+
+def _with_fault(summary: Summary, sentence: str) -> Summary:
     return summary.model_copy(
         update={
             "verdict": "interrupted" if summary.verdict == "interrupted" else "error",
@@ -136,6 +141,16 @@ def _merge_request_log(plan: Plan) -> int | None:
     with contextlib.suppress(OSError):
         return merge_log(plan.directory)
     return None
+
+
+def _with_log_shortage(summary: Summary, plan: Plan) -> Summary:
+    log = plan.specification.request_log
+    if log is None:
+        return summary
+    from operations.requestlog import shortage  # noqa: PLC0415
+
+    sentence = shortage(summary.requests_logged or 0, summary.requests, log.sampling_ratio)
+    return _with_fault(summary, sentence) if sentence else summary
 
 
 def most_frequent(errors: Sequence[ErrorCount]) -> tuple[ErrorResult, ...]:

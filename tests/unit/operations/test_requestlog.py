@@ -8,7 +8,7 @@ import pytest
 
 from operations import requestlog
 from operations.errors import UsageError
-from operations.requestlog import RequestLog, merge_log, read_log
+from operations.requestlog import RequestLog, merge_log, read_log, shortage
 from operations.resolution import bucket
 from operations.statistics import percentile
 
@@ -102,3 +102,35 @@ def test_a_run_without_a_log_says_how_to_get_one(tmp_path: Path) -> None:
     assert merge_log(tmp_path) == 0
     with pytest.raises(UsageError, match=r"holds no requests\.parquet"):
         read_log(tmp_path)
+
+
+def test_rows_that_can_not_be_written_are_named_and_keep_no_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "requests").write_text("a file where the directory should be")
+    log = RequestLog(tmp_path / "requests", "w")
+    log.add("GET", "/", 1.0, start_time=1.0)
+    log.write()
+    log.write()
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "1 rows of the request log could not be written"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "requests", "ratio", "short"),
+    [
+        (100, 100, 1.0, False),
+        (120, 100, 1.0, False),  # a warm-up's requests are in the log only
+        (99, 100, 1.0, True),
+        (0, 0, 1.0, False),
+        (950, 10_000, 0.1, False),
+        (700, 10_000, 0.1, True),
+    ],
+)
+def test_a_log_with_too_few_rows_is_named(
+    rows: int, requests: int, ratio: float, short: bool
+) -> None:
+    said = shortage(rows, requests, ratio)
+    assert bool(said) == short
+    assert f"holds {rows:,} rows" in said or not short
