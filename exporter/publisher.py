@@ -83,6 +83,7 @@ class Publisher:
         self._stopped_at: float | None = None
         self._final = False
         self._load_stopped_at: float | None = None
+        self._patience_ends = 0.0
         self._workers_at_start = 0
         self._faulty = False
         self._has_quit = False
@@ -155,6 +156,9 @@ class Publisher:
     def _end_test(self) -> None:
         self._observe()
         self._stopped_at = time.time()
+        patience = (self._environment.stop_timeout or 0.0) + FINAL_REPORT_SECONDS
+        # A clock that is set meanwhile must not cut the wait short, nor draw it out.
+        self._patience_ends = time.monotonic() + patience
         self._finish_if_closed()
         self.publish()
 
@@ -173,8 +177,7 @@ class Publisher:
     def _finish_if_closed(self) -> None:
         if self._stopped_at is None or self._final:
             return
-        patience = (self._environment.stop_timeout or 0.0) + FINAL_REPORT_SECONDS
-        self._final = self._ledger.closed() or time.time() - self._stopped_at > patience
+        self._final = self._ledger.closed() or time.monotonic() > self._patience_ends
 
     def _worker_states(self) -> dict[str, str]:
         return {client.id: client.state for client in self._runner.clients.all}
