@@ -7,7 +7,8 @@
     prepare     stop the processes and write run.json
     start       start the processes of the run
     finish      take run.json away, let a master write its reports, start idle processes
-    abort       the same at once, without reports
+    settle      end the worker processes of a run that is over, start idle ones
+    abort       finish at once, without reports
     collect     write journals and results to standard output, one tar
     status      tell what runs here
     stop        ask the master to stop the load gracefully
@@ -39,11 +40,17 @@ from operations.errors import BusyError, LoadgenError, OperationError
 from operations.release import verify
 from operations.settings import RUN_FILE, NodeSettings, RunSettings, load_node_settings
 from operations.target import require_answer
+from operations.units import (
+    EXPORTER_UNIT,
+    MASTER_UNIT,
+    main_process,
+    still_there,
+    systemctl,
+    units,
+    worker_units,
+)
 
 SETTINGS = Path("/etc/loadgen/node.json")
-MASTER_UNIT = "loadgen-master.service"
-EXPORTER_UNIT = "loadgen-exporter.service"
-WORKER_UNITS = "loadgen-worker@*.service"
 QUIT_SECONDS = 20.0
 
 
@@ -53,6 +60,7 @@ class Request(BaseModel):
     `workers` None means every worker process of the node. `specification` is kept beside a run's
     results so that another process can end and judge it, and `collected_into`, a directory of the
     controller, so that it knows whether the run's own process still does. `since` is Unix seconds.
+    `processes` are ids by unit.
     """
 
     run: RunSettings | None = None
@@ -65,10 +73,14 @@ class Request(BaseModel):
     lines: int | None = None
     host: str | None = None
     verify_target: bool = True
+    processes: dict[str, int] = {}
 
 
 class NodeReport(BaseModel):
-    """What a node is. `units` maps its systemd units to their state; `faults` are sentences."""
+    """What a node is. `units` maps its systemd units to their state; `faults` are sentences.
+
+    `processes` are the ids of those that took part in a run, by unit, after `finish` alone.
+    """
 
     name: str
     is_master: bool
@@ -83,44 +95,12 @@ class NodeReport(BaseModel):
     certificate: str | None = None
     web_port: int = 8089
     faults: list[str] = []
+    processes: dict[str, int] = {}
 
     @property
     def workers(self) -> int:
         """How many worker processes this node has, running or not."""
         return sum(name.startswith("loadgen-worker@") for name in self.units)
-
-
-def systemctl(*words: str, check: bool = True) -> str:
-    """Run systemctl. OperationError: what it said."""
-    finished = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
-    if check and finished.returncode != 0:
-        raise OperationError(
-            f"systemctl {' '.join(words)}: {finished.stderr.strip()}; see journalctl -u {words[-1]}"
-        )
-    return finished.stdout
-
-
-def units() -> dict[str, str]:
-    """Return the kit's enabled units on this node and their active state, sorted by number."""
-    listed = systemctl("list-unit-files", "--plain", "--no-legend", "--full", "loadgen-*.service")
-    files = {line.split()[0] for line in listed.splitlines() if line.strip()}
-    wants = Path("/etc/systemd/system/multi-user.target.wants")
-    instances = {path.name for path in wants.glob("loadgen-worker@*.service")}
-    names = (files & {MASTER_UNIT, EXPORTER_UNIT}) | instances
-    return {
-        name: systemctl("is-active", name, check=False).strip()
-        for name in sorted(names, key=_number)
-    }
-
-
-def _number(unit: str) -> tuple[str, int]:
-    kind, _, number = unit.removesuffix(".service").partition("@")
-    return kind, int(number) if number.isdecimal() else 0
-
-
-def worker_units() -> list[str]:
-    """Return the names of this node's worker units, enabled ones only."""
-    return [name for name in units() if name.startswith("loadgen-worker@")]
 
 
 def report(node: NodeSettings) -> NodeReport:
@@ -245,7 +225,7 @@ def start(node: NodeSettings, request: Request) -> NodeReport:
 
 
 def finish(node: NodeSettings, request: Request) -> NodeReport:
-    """End a run here. A worker only forgets it: the master asks its process to quit."""
+    """End a run here. A worker host only forgets it: `settle` ends its processes."""
     (node.state_directory / RUN_FILE).unlink(missing_ok=True)
     faults = [
         f"{name} ended by itself {times} times and was started again"
@@ -253,6 +233,7 @@ def finish(node: NodeSettings, request: Request) -> NodeReport:
         if (times := int(systemctl("show", "--property=NRestarts", "--value", name) or 0))
     ]
     found = report(node)
+    found.processes = {unit: process for unit in worker_units() if (process := main_process(unit))}
     if found.is_master and found.units[MASTER_UNIT] == "active":
         faults += _quit_master(node)
     found.faults = faults
@@ -260,9 +241,29 @@ def finish(node: NodeSettings, request: Request) -> NodeReport:
     return found
 
 
+def settle(node: NodeSettings, request: Request) -> NodeReport:
+    """End the worker processes of a run that is over, and start idle ones.
+
+    The master tells only those that it knows: not one that has just stopped, and when the master
+    has died, nobody, so that they would load the target for another minute.
+    """
+    left = still_there(request.processes, 0.0)
+    if left:
+        systemctl("kill", "--signal=TERM", *left, check=False)
+    stuck = still_there(left, QUIT_SECONDS)
+    if stuck:
+        systemctl("kill", "--signal=KILL", *stuck, check=False)
+        still_there(stuck, QUIT_SECONDS)
+    if request.processes:
+        systemctl("start", *request.processes)
+    found = report(node)
+    found.faults += [f"{name} did not end when asked and was killed" for name in stuck]
+    return found
+
+
 def _quit_master(node: NodeSettings) -> list[str]:
     """Let the master write its reports and end; systemd starts an idle one."""
-    process = systemctl("show", "--property=MainPID", "--value", MASTER_UNIT).strip()
+    process = main_process(MASTER_UNIT)
     deadline = time.monotonic() + QUIT_SECONDS
     try:
         control.request(node.control_endpoint, "quit")
@@ -363,6 +364,7 @@ VERBS: dict[str, Callable[[NodeSettings, Request], NodeReport | None]] = {
     "prepare": prepare,
     "start": start,
     "finish": finish,
+    "settle": settle,
     "abort": abort,
     "collect": collect,
     "forget": forget,

@@ -9,7 +9,7 @@ import contextlib
 import os
 import queue
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -155,16 +155,21 @@ class FleetCluster:
     def finish(self) -> Mapping[str, str]:
         """Let every node end its part and stand idle, workers first; then collect from all."""
         plan, self._held = self._held, None
-        faults: dict[str, str] = {}
-        rounds = (self._worker_remotes(), {self.inventory.master.name: self._master})
-        for remotes in rounds:
-            ended = on_all(remotes, lambda remote: ask(remote, "finish", Request()))
-            faults.update(ended.faults)
-            for name, report in ended.answers.items():
-                if report.faults:
-                    faults[name] = "; also, ".join(report.faults)
+        workers = self._worker_remotes()
+        forgot = on_all(workers, lambda remote: ask(remote, "finish", Request()))
+        master = {self._master.node.name: self._master}
+        ended = on_all(master, lambda remote: ask(remote, "finish", Request()))
+
+        def settle(remote: Remote) -> NodeReport:
+            processes = forgot.answers[remote.node.name].processes
+            return ask(remote, "settle", Request(processes=processes))
+
+        settled = on_all({name: workers[name] for name in forgot.answers}, settle)
+        rounds = (forgot, ended, settled)
+        faults = said_of(rounds)
         if plan:
-            faults.update(self._collect(plan, set(self._remotes) - set(faults)))
+            silent = {name for one in rounds for name in one.faults}
+            faults.update(self._collect(plan, set(self._remotes) - silent))
         self.kill()
         return faults
 
@@ -309,6 +314,18 @@ class FleetCluster:
         master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
         faults = collected.faults | on_all(kept, lambda node: ask(node, "forget", done)).faults
         return faults | on_all(master, lambda node: ask(node, "forget", done)).faults
+
+
+def said_of(rounds: Iterable[Outcomes[NodeReport]]) -> dict[str, str]:
+    """Gather what went wrong on each node, in the order of the rounds."""
+    found: dict[str, list[str]] = {}
+    for outcomes in rounds:
+        for name, fault in outcomes.faults.items():
+            found.setdefault(name, []).append(fault)
+        for name, report in outcomes.answers.items():
+            if report.faults:
+                found.setdefault(name, []).extend(report.faults)
+    return {name: "; also, ".join(faults) for name, faults in found.items()}
 
 
 def probe(remote: Remote) -> Probe:
