@@ -67,14 +67,17 @@ def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:
 
 @contextmanager
 def simulator(
-    name: str, tls: tuple[Path, Path] | None = None, options: Sequence[str] = ()
+    name: str,
+    tls: tuple[Path, Path] | None = None,
+    options: Sequence[str] = (),
+    address: str = "127.0.0.1",
 ) -> Iterator[str]:
     """Run `python -m simulators NAME` on a free port; yields its base URL, without a slash.
 
     `tls` is a certificate and its key, as PEM files: the simulator then serves HTTPS.
     """
     port = _free_port()
-    command = [sys.executable, "-m", "simulators", name, "--listen", f"127.0.0.1:{port}", *options]
+    command = [sys.executable, "-m", "simulators", name, "--listen", f"{address}:{port}", *options]
     if tls:
         command += ["--tls-certificate", str(tls[0]), "--tls-key", str(tls[1])]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -82,8 +85,8 @@ def simulator(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
-        _await_port(process, port)
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        _await_port(process, address, port)
+        yield f"{'https' if tls else 'http'}://{address}:{port}"
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -100,14 +103,14 @@ def _free_port() -> int:
     return port
 
 
-def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
+def _await_port(process: subprocess.Popen[bytes], address: str, port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             output = process.communicate()[0].decode()
             raise AssertionError(f"the simulator ended with {process.returncode}:\n{output}")
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((address, port), timeout=1).close()
         except OSError:
             time.sleep(0.05)
         else:

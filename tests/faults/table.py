@@ -1,7 +1,7 @@
 """Writes docs/faults.md from the rows that the last run of the fault suite left.
 
-A declared case without a row, a failed one, and a loss that no summary spoke of are faults of the
-table: they are printed, and the exit code is 1.
+A declared case without a row, a failed one, a run that hung, processes left, and a loss that no
+summary spoke of are faults of the table: they are printed, and the exit code is 1.
 """
 
 import contextlib
@@ -25,22 +25,22 @@ What was broken on purpose, and what came of it. `make test-faults` breaks every
 again and then writes it anew; the numbers are of {day}.
 
 *Noticed* is the time from the fault until a user could read of it; *over* the time until work went
-on, or until the run had ended and its results lay there. *Lost* are requests that were made and
-that the results don't hold; *said* is whether the run's summary speaks of it. A dash stands where
-the question makes no sense.
+on, or until the run had ended and its results lay there. *Lost* is the target's own count of
+requests less the summary's; where some are lost, *said* asks whether a reason in the summary speaks
+of missing requests, else whether it gives any reason. A dash stands where the question makes no
+sense. The recorder derives both, and finds the processes that a case left on this machine and on
+the fleet's hosts; a case that leaves one, hangs or loses in silence fails.
+
+{tally}
 """
 NOT_DONE = """
 ## Not done
-- Reordered packets, and delay between master and workers: they need netem, which the test machine's
-  kernel doesn't have.
-- A worker ended by the kernel for want of memory: for the master that is a SIGKILL, which is done;
-  the units' `MemoryMax` sets the limit.
-- The clock of a lab host set under load: hosts share this machine's clock, so processes see a
-  shifted one instead.
-- A soak of an hour: it is scaled to minutes, with the slope of memory measured.
-- The disk of a worker host full.
-- Deploy and teardown interrupted at every task: `tests/lab/test_deploy_faults.py` interrupts a
-  deploy at four points.
+- A worker ended by the limit of its unit (`MemoryMax`): lab hosts share this machine's memory
+  controller, so a worker on one machine meets the kernel's limit instead.
+- The clock of a lab host set for its whole kernel: hosts share this machine's, so libfaketime moves
+  what the kit's processes of that host see.
+- Deploy and teardown interrupted at every task in turn: `tests/lab/test_deploy_faults.py` does so
+  at every eighth (`LOADGEN_INTERRUPT_STEP=1` for all, an hour) and has no rows here.
 """
 COLUMNS = (
     "| Done | Seen | Noticed | Over | Lost | Said | Processes left |\n|---|---|---|---|---|---|---|"
@@ -76,16 +76,33 @@ def kept(row: Row) -> Row | None:
     return Row(**json.loads(path.read_text())) if path.exists() else None
 
 
+def silent(row: Row) -> bool:
+    """Tell whether samples were lost and the summary doesn't say so."""
+    return (row.samples_lost or 0) > 0 and not row.said
+
+
+def tally(rows: list[Row]) -> str:
+    """Sum up what must be zero."""
+    return (
+        f"**{len(rows)} cases: {sum(not row.passed for row in rows)} open, "
+        f"{sum(row.hung for row in rows)} hung runs, "
+        f"{sum(row.processes_left for row in rows)} processes left, "
+        f"{sum(map(silent, rows))} silent losses.**"
+    )
+
+
 def faults(cases: Iterable[Row]) -> Iterable[str]:
     """Say what keeps the table from being whole."""
     for declared_row in cases:
         row = kept(declared_row)
         if row is None:
             yield f"{declared_row.test}: declared, but it has no outcome; run make test-faults"
+        elif silent(row):
+            yield f"{row.test}: lost {row.samples_lost} samples, and the summary is silent"
+        elif row.hung:
+            yield f"{row.test}: hung"
         elif not row.passed:
             yield f"{row.test}: failed, {row.processes_left} processes left"
-        elif row.samples_lost and not row.said:
-            yield f"{row.test}: lost {row.samples_lost} samples, and the summary is silent"
 
 
 def seconds(value: float | None) -> str:
@@ -106,7 +123,7 @@ def line(row: Row) -> str:
 def page(rows: list[Row]) -> str:
     """Return the whole page; rows come sorted by part."""
     day = time.strftime("%Y-%m-%d", time.gmtime(max(row.at for row in rows)))
-    text = HEAD.format(day=day)
+    text = HEAD.format(day=day, tally=tally(rows))
     for part, members in groupby(rows, lambda row: row.part):
         text += f"\n## {part}\n{COLUMNS}\n" + "\n".join(map(line, members)) + "\n"
     return text + NOT_DONE

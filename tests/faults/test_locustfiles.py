@@ -62,8 +62,8 @@ def test_out_of_memory(loadgen: Runner, target: Target, outcome: Outcome) -> Non
     assert run.summary["verdict"] != "passed", run.output
     outcome(
         f"verdict {run.summary['verdict']}: {brief(run)}",
-        samples_lost=lost(run, target),
-        said=bool(reasons(run)),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -84,7 +84,8 @@ def test_leak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     assert lost(run, target) == 0
     outcome(
         "the run passes; the metrics show the worker grow",
-        samples_lost=lost(run, target),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -106,8 +107,8 @@ def test_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None
     assert "stood still" in reasons(run), run.output + run.logs()
     outcome(
         f"verdict {run.summary['verdict']}: {brief(run)}",
-        samples_lost=lost(run, target),
-        said="stood still" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -127,8 +128,8 @@ def test_long_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) ->
     assert run.summary["verdict"] in ("invalid", "error"), run.output + run.logs()
     outcome(
         f"verdict {run.summary['verdict']}: {brief(run)}",
-        samples_lost=lost(run, target),
-        said=bool(reasons(run)),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -141,7 +142,7 @@ def test_on_start_raises(loadgen: Runner, target: Target, outcome: Outcome) -> N
     """
     run = finish(loadgen, target, raises)
     assert run.summary["verdict"] != "passed", run.output
-    outcome(f"verdict {run.summary['verdict']}: {brief(run)}", said=bool(reasons(run)))
+    outcome(f"verdict {run.summary['verdict']}: {brief(run)}", summary=run.summary)
 
 
 @pytest.mark.fault(PART, "every other user raises in on_start")
@@ -158,8 +159,8 @@ def test_some_on_start_raise(loadgen: Runner, target: Target, outcome: Outcome) 
     assert run.summary["verdict"] == "invalid", run.output
     outcome(
         f"run invalid: {brief(run)}",
-        samples_lost=lost(run, target),
-        said="user" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -177,8 +178,8 @@ def test_exit(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     assert run.summary["verdict"] in ("invalid", "error"), run.output
     outcome(
         f"verdict {run.summary['verdict']}: {brief(run)}",
-        samples_lost=lost(run, target),
-        said=bool(reasons(run)),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -195,8 +196,8 @@ def test_task_raises(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     assert "exceptions left the locustfile's tasks, most often 'a bug'" in reasons(run)
     outcome(
         f"run {run.summary['verdict']}: {brief(run)}",
-        samples_lost=lost(run, target),
-        said=bool(reasons(run)),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -214,8 +215,8 @@ def test_blocked_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     assert run.summary["verdict"] in ("invalid", "error"), run.output
     outcome(
         f"verdict {run.summary['verdict']}: {brief(run)}",
-        samples_lost=lost(run, target),
-        said="last statistics" in reasons(run) or "lost" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -234,6 +235,6 @@ def test_frozen_target(loadgen: Runner, target: Target, outcome: Outcome) -> Non
     outcome(
         f"verdict {run.summary['verdict']}: {brief(run)}",
         recover_seconds=time.monotonic() - since,
-        samples_lost=lost(run, target),
-        said=bool(reasons(run)),
+        summary=run.summary,
+        received=target.received,
     )

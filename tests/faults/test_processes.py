@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.faults.driving import Target, exporters, locustfile, reasons, seconds_until, send, start
+from tests.faults.driving import Target, exporters, locustfile, seconds_until, send, start
 from tests.faults.record import Outcome
 from tests.local.conftest import Runner
 
@@ -21,15 +21,14 @@ def test_killed_workers(loadgen: Runner, target: Target, outcome: Outcome) -> No
 
     code = run.wait()
     over = time.monotonic() - since
-    lost = target.received - run.summary["requests"]
     assert code == 3, run.output + run.logs()
     assert run.summary["workers"]["lost"] == 2
     outcome(
         f"run invalid; {run.summary['requests']:,} requests kept",
         notice_seconds=noticed,
         recover_seconds=over,
-        samples_lost=lost,
-        said="are gone" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -44,8 +43,8 @@ def test_frozen_worker(loadgen: Runner, target: Target, outcome: Outcome) -> Non
         "verdict error: lost, did not end when asked and was killed",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
-        samples_lost=target.received - run.summary["requests"],
-        said="are gone" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -56,14 +55,13 @@ def test_worker_frozen_at_the_end(loadgen: Runner, target: Target, outcome: Outc
     run.interrupt()
 
     code = run.wait()
-    lost = target.received - run.summary["requests"]
     assert code == 130, run.output + run.logs()
     assert run.summary["reasons"], run.output
     outcome(
         "interrupted; the worker's last statistics are missing and named",
         recover_seconds=time.monotonic() - since,
-        samples_lost=lost,
-        said="gone" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -79,8 +77,8 @@ def test_frozen_workers(loadgen: Runner, target: Target, outcome: Outcome) -> No
         f"verdict {run.summary['verdict']}; both workers were lost",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
-        samples_lost=target.received - run.summary["requests"],
-        said="are gone" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -95,8 +93,8 @@ def test_frozen_master(loadgen: Runner, target: Target, outcome: Outcome) -> Non
         "verdict error, with what was measured until then",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
-        samples_lost=target.received - run.summary["requests"],
-        said="said nothing" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -113,8 +111,8 @@ def test_master_that_pauses(loadgen: Runner, target: Target, outcome: Outcome) -
     outcome(
         f"verdict {run.summary['verdict']}",
         recover_seconds=time.monotonic() - since,
-        samples_lost=lost,
-        said=bool(run.summary["reasons"]) if lost else None,
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -129,8 +127,8 @@ def test_killed_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> N
         "run invalid: the metrics end early; its own counts are whole",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
-        samples_lost=target.received - run.summary["requests"],
-        said="exporter" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )
 
 
@@ -144,6 +142,6 @@ def test_frozen_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> N
     outcome(
         f"verdict {run.summary['verdict']}: the exporter had to be killed",
         recover_seconds=time.monotonic() - since,
-        samples_lost=target.received - run.summary["requests"],
-        said="exporter" in reasons(run),
+        summary=run.summary,
+        received=target.received,
     )

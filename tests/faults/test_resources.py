@@ -1,4 +1,4 @@
-"""Disks that fill up on the machine that runs the test."""
+"""Disks and memory that run out on the machine that runs the test, and a clock that is set."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.driving import Target, locustfile, reasons, seconds_until
+from tests.faults.driving import Target, await_, locustfile, reasons, seconds_until, start
+from tests.faults.memory import group_root, kills, memory_limit
 from tests.faults.record import Outcome
 from tests.local.conftest import Runner
 
@@ -81,5 +82,30 @@ def test_clock_jump(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     seconds_until(run, "clock had jumped by", time.monotonic())
     assert run.wait() == 3, run.output
     assert "jumped by +60." in reasons(run) or "jumped by +59." in reasons(run), run.output
-    lost = target.received - run.summary["requests"]
-    outcome("run invalid: clock_jump, said at once", samples_lost=lost, said=True)
+    outcome("run invalid: clock_jump, said at once", summary=run.summary, received=target.received)
+
+
+@pytest.mark.skipif(group_root() is None, reason="the kernel's memory controller is not to be had")
+@pytest.mark.fault(PART, "a worker leaks until the kernel ends it (out of memory)")
+def test_kernel_out_of_memory(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    leak = """
+        held = []
+        def leak(self):
+            self.client.get("/leak")
+            held.append(bytes([1]) * (1 << 20))
+        HelloUser.tasks = [leak]
+    """
+    run = start(loadgen, *OPTIONS[:-1], "12s", *locustfile(loadgen, leak), target=target)
+    with memory_limit(run.pids("worker")[0], 100 << 20) as group:
+        await_(lambda: kills(group) == 1, "worker ended by the kernel", 30)
+        since = time.monotonic()
+        noticed = seconds_until(run, "was ended by SIGKILL", since)
+        code = run.wait()
+    assert code == 3, run.output
+    outcome(
+        f"verdict {run.summary['verdict']}: worker-N was ended by SIGKILL",
+        notice_seconds=noticed,
+        recover_seconds=time.monotonic() - since,
+        summary=run.summary,
+        received=target.received,
+    )

@@ -33,7 +33,9 @@ def test_killed_worker_makes_the_run_invalid(loadgen: Runner, outcome: Outcome) 
     assert run.wait() == 3, run.output
     assert run.summary["verdict"] == "invalid"
     assert run.summary["requests"] > 0
-    outcome("run invalid: worker-N was ended by SIGKILL", notice_seconds=noticed, said=True)
+    outcome(
+        "run invalid: worker-N was ended by SIGKILL", notice_seconds=noticed, summary=run.summary
+    )
 
 
 @pytest.mark.fault(PART, "SIGKILL of the master")
@@ -50,7 +52,11 @@ def test_killed_master_is_an_error_and_keeps_what_was_measured(
     assert run.summary["requests"] > 0
     assert (run.directory / "report.html").exists()
     assert (run.directory / "metrics.prom").exists()
-    outcome("verdict error, with what was measured until then", recover_seconds=over, said=True)
+    outcome(
+        "verdict error, with what was measured until then",
+        recover_seconds=over,
+        summary=run.summary,
+    )
 
 
 def test_ctrl_c_stops_gracefully_and_keeps_results(loadgen: Runner) -> None:

@@ -108,7 +108,7 @@ def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     assert "of its core for" in sentence
     assert "add workers or lower the load" in sentence
     assert "Invalid." in (run.directory / "report.html").read_text()
-    outcome("run invalid: generator_cpu, with where and for how long", said=True)
+    outcome("run invalid: generator_cpu, with where and for how long", summary=run.summary)
 
 
 @pytest.mark.fault(
@@ -125,7 +125,10 @@ def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(
     assert "s ahead of the master's, more than the 0.5 s allowed" in sentences(run, "clock_offset")
     assert "ran Locust 2.0.0, but every node has to run" in sentences(run, "mismatch")
     assert set(run.summary["reason_kinds"]) == {"lost_samples", "clock_offset", "mismatch"}
-    outcome("run invalid: lost_samples, clock_offset, mismatch, each with its numbers", said=True)
+    outcome(
+        "run invalid: lost_samples, clock_offset, mismatch, each with its numbers",
+        summary=run.summary,
+    )
 
 
 @pytest.mark.fault(
@@ -150,7 +153,10 @@ def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
     sentence = sentences(without, "exhausted")
     assert "a generator ran out of file descriptors" in sentence
     assert "(GET /hello) failed before they reached the target" in sentence
-    outcome("run invalid: exhausted, arrival_rate; each failed request is counted", said=True)
+    outcome(
+        "run invalid: exhausted, arrival_rate; each failed request is counted",
+        summary=without.summary,
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace of its own needs root")
@@ -168,4 +174,4 @@ def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path, outcome: Outcome) -
     )
     require_invalid(run)
     assert "a generator ran out of local ports" in sentences(run, "exhausted")
-    outcome("run invalid: exhausted; each failed request is counted", said=True)
+    outcome("run invalid: exhausted; each failed request is counted", summary=run.summary)

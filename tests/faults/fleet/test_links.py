@@ -1,0 +1,85 @@
+"""The network of a fleet breaks or gets bad under load."""
+
+import time
+
+import pytest
+
+from tests.faults.fleet.broken import Broken, rule
+from tests.faults.fleet.link import bad_line
+from tests.faults.record import Outcome
+from tests.lab.fleet import Loadgen, lab
+
+PART = "Fleet"
+
+
+@pytest.mark.fault(PART, "a worker host is cut off for 12 s")
+def test_worker_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet, seconds=22)
+    lab("cut", "worker1")
+    try:
+        time.sleep(12)  # the fault's own length
+    finally:
+        lab("join", "worker1")
+    assert run.wait("lost") in (3, 4), run.output
+    run.tell(outcome)
+
+
+@pytest.mark.fault(PART, "the master is cut off from workers and controller until the run is over")
+def test_master_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet)
+    lab("cut", "master1")
+    try:
+        code = run.wait("master")
+    finally:
+        lab("join", "master1")
+    assert code == 4, run.output
+    run.tell(outcome, "what was measured until then is kept")
+
+
+@pytest.mark.fault(PART, "the controller is cut off from the master (SSH) for 12 s")
+def test_controller_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet)
+    with rule("master1", "tcp dport 22 drop;"):
+        time.sleep(12)  # the fault's own length
+    run.wait()
+    run.tell(outcome)
+
+
+@pytest.mark.fault(PART, "a worker host's link narrows to 1 Mbit/s")
+def test_narrow_link(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet)
+    lab("slow", "worker1", "1mbit")
+    try:
+        run.wait()
+    finally:
+        lab("join", "worker1")
+    run.tell(outcome)
+
+
+@pytest.mark.fault(PART, "5 % of the packets to a worker host are lost")
+def test_lossy_link(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet)
+    with rule("worker1", "numgen random mod 100 < 5 drop;"):
+        run.wait()
+    run.tell(outcome)
+
+
+@pytest.mark.fault(PART, "200 ms of delay each way between a worker host and all others")
+def test_far_host(fleet: Loadgen, outcome: Outcome) -> None:
+    with bad_line("worker1", delay_seconds=0.2):
+        run = Broken(fleet)
+        code = run.wait()
+    assert code == 0, run.output
+    assert run.lost == 0, run.output
+    run.tell(outcome)
+
+
+@pytest.mark.fault(PART, "every fifth packet from and to a worker host is overtaken by later ones")
+def test_reordered_packets(fleet: Loadgen, outcome: Outcome) -> None:
+    with bad_line("worker1", ratio=0.2) as line:
+        run = Broken(fleet)
+        code = run.wait()
+    assert code == 0, run.output
+    assert run.lost == 0, run.output
+    assert line.overtaken > 20
+    run.tell(outcome, f"nothing amiss, with {line.overtaken:,} packets overtaken")

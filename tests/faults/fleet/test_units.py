@@ -1,0 +1,118 @@
+"""Units of a fleet, and the process that drives them, end under load.
+
+What the target received is held against what the run kept, so that no loss is silent.
+"""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.fleet.broken import Broken, kill, rule
+from tests.faults.record import Outcome
+from tests.lab.fleet import Loadgen, on_host
+
+PART = "Fleet"
+
+
+@pytest.mark.parametrize(
+    ("act", "codes"),
+    [
+        pytest.param(
+            kill("worker1", "loadgen-worker@*"),
+            (3, 4),
+            marks=pytest.mark.fault(PART, "SIGKILL of every worker of a host"),
+            id="workers",
+        ),
+        pytest.param(
+            kill("master1", "loadgen-master"),
+            (4,),
+            marks=pytest.mark.fault(PART, "SIGKILL of the master's unit"),
+            id="master",
+        ),
+        pytest.param(
+            kill("master1", "loadgen-exporter"),
+            (0, 3),
+            marks=pytest.mark.fault(PART, "SIGKILL of the exporter's unit"),
+            id="exporter",
+        ),
+    ],
+)
+def test_killed_units(
+    fleet: Loadgen, outcome: Outcome, act: Callable[[], str], codes: tuple[int, ...]
+) -> None:
+    run = Broken(fleet)
+    act()
+    assert run.wait("lost|master") in codes, run.output
+    run.tell(outcome)
+
+
+@pytest.mark.fault(
+    PART, "a worker's end vanishes and its goodbye is lost (half-open at the master)"
+)
+def test_half_open_at_the_master(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet)
+    with rule("worker1", "tcp dport 5557 drop;", "output"):
+        kill("worker1", "loadgen-worker@*")()
+        code = run.wait("lost")
+    assert code in (3, 4), run.output
+    run.tell(outcome)
+
+
+@pytest.mark.fault(PART, "the master's end vanishes and its goodbye is lost (half-open at workers)")
+def test_half_open_at_the_workers(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet)
+    with rule("master1", "tcp sport 5557 drop;", "output"):
+        kill("master1", "loadgen-master")()
+        code = run.wait("master")
+    assert code == 4, run.output
+    run.tell(outcome)
+
+
+@pytest.mark.fault(PART, "SIGKILL of the operations process; make status and make stop follow")
+def test_killed_operations(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet, seconds=60)
+    run.process.kill()
+    run.process.communicate(timeout=30)
+    _, said = fleet("status")
+    assert "is under way" in said, said
+    run.noticed = time.monotonic() - run.since
+    code, output = fleet("stop")
+    assert code == 0, output
+    assert run.lost == 0, output
+    run.tell(outcome, "status names the run, stop collects it")
+
+
+@pytest.mark.fault(
+    PART, "SIGKILL of the operations process; the run ends alone, make stop collects"
+)
+def test_run_that_ends_alone(fleet: Loadgen, outcome: Outcome) -> None:
+    run = Broken(fleet, seconds=6)
+    run.process.kill()
+    run.process.communicate(timeout=30)
+    deadline = time.monotonic() + 60
+    while not re.search(r"is under way \((stopped|ready)\)", fleet("status")[1]):
+        assert time.monotonic() < deadline, fleet("status")
+    run.since = time.monotonic()
+    code, output = fleet("stop")
+    assert code == 0, output
+    assert run.lost == 0, output
+    run.tell(outcome, "its results waited on the master")
+
+
+@pytest.mark.fault("Sandbox", "`systemd-analyze security` of the units, as deployed")
+def test_units_are_sandboxed(deployed: None, outcome: Outcome) -> None:
+    del deployed
+    levels = {}
+    for host, unit in (
+        ("master1", "loadgen-master"),
+        ("master1", "loadgen-exporter"),
+        ("worker1", "loadgen-worker@1"),
+    ):
+        text = on_host(host, f"systemd-analyze security --no-pager {unit}")
+        found = re.search(r"exposure level for .*: ([\d.]+)", text)
+        assert found, text
+        levels[unit] = float(found[1])
+    assert max(levels.values()) < 2.5, levels
+    outcome("exposure, 10 the worst: " + ", ".join(f"{u} {x}" for u, x in levels.items()))
