@@ -81,7 +81,7 @@ def wrong_messages() -> list[bytes]:
     ]
 
 
-def ended(run: Run) -> str:
+def ended(run: Run, *allowed: str) -> str:
     """Return how the run ended, after looking that its measurement is whole."""
     code = run.wait()
     # The bad worker was seen and lost, or came and went between two looks: either is the truth.
@@ -90,7 +90,7 @@ def ended(run: Run) -> str:
     assert run.summary["failures"] == 0
     assert run.summary["response_time_seconds"]["p95"] is not None
     lost = [kind for kind in run.summary["reason_kinds"] if kind != "lost_worker"]
-    assert not set(lost) - LIES, run.summary["reasons"]
+    assert not set(lost) - LIES - {*allowed}, run.summary["reasons"]
     return f"run {run.summary['verdict']}"
 
 
@@ -157,7 +157,7 @@ def test_a_flood_of_messages_keeps_the_master_from_nothing(
             count += 1
         with Worker(run, keys(loadgen), "friend") as friend:
             assert friend.is_answered(), run.logs()
-    verdict = ended(run)
+    verdict = ended(run, "generator_cpu")  # the flood can take all of the master's core
     assert lines_of(run, "in the name of another")
     assert len(run.logs()) < MEGABYTE, "the flood reached the disk"
     outcome(f"{verdict}; {count:,} messages, {len(run.logs()) // 1024} KiB of log")

@@ -134,7 +134,7 @@ def test_replayed_bytes_do_nothing(loadgen: Runner, outcome: Outcome) -> None:
 
 @pytest.mark.fault(PART, f"{HALF_OPEN:,} connections that say nothing, or half a greeting")
 def test_half_open_connections_hold_up_nobody(loadgen: Runner, outcome: Outcome) -> None:
-    run = start(loadgen, 10)
+    run = start(loadgen, 25)
     with (
         connections(run.worker_port, HALF_OPEN // 2),
         connections(run.worker_port, HALF_OPEN // 2, GREETING[:12]),

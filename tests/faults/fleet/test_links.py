@@ -33,7 +33,10 @@ def test_master_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     finally:
         lab("join", "master1")
     assert code == 4, run.output
-    run.tell(outcome, "what was measured until then is kept")
+    run.tell(outcome, "what was measured until then is kept; make stop collects the rest")
+    # Nobody could tell the master that the run is over.
+    code, said = fleet("stop")
+    assert "was stopped and collected" in said, said
 
 
 @pytest.mark.fault(PART, "the controller is cut off from the master (SSH) for 12 s")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.fleet.broken import Broken, kill, rule
-from tests.faults.record import Outcome
-from tests.lab.fleet import Loadgen, on_host
+from tests.faults.record import MARKER, Outcome
+from tests.lab.fleet import Loadgen, deploy, make, on_host
 
 PART = "Fleet"
 
@@ -116,3 +116,16 @@ def test_units_are_sandboxed(deployed: None, outcome: Outcome) -> None:
         levels[unit] = float(found[1])
     assert max(levels.values()) < 2.5, levels
     outcome("exposure, 10 the worst: " + ", ".join(f"{u} {x}" for u, x in levels.items()))
+
+
+@pytest.mark.fault(PART, "make teardown-workers under a run")
+def test_teardown_under_a_run(
+    fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Broken(fleet, seconds=300)
+    monkeypatch.delenv(MARKER)  # SSH keeps connections open for a while
+    make("teardown-workers")
+    assert run.wait() == 0, run.output
+    run.tell(outcome, "stopped, collected, then taken down")
+    assert "loadgen:" not in on_host("worker1", "getent passwd")
+    deploy()
