@@ -1,15 +1,18 @@
 """Serves the metrics over HTTP: `GET /metrics`, text or OpenMetrics as the scraper asks.
 
 Each connection has a thread of its own, where its TLS handshake happens too, so a client that
-connects and says nothing holds up nobody else.
+connects and says nothing holds up nobody else. Connections are bounded in number and time: one too
+many costs the oldest its place, which a scraper, who is done in a moment, doesn't notice.
 """
 
+import contextlib
 import ssl
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from socket import SO_REUSEADDR, SOL_SOCKET, socket
+from socket import SHUT_RDWR, SO_REUSEADDR, SOL_SOCKET, socket
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -17,6 +20,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from exporter.exposition import Exposition
 
 CLIENT_TIMEOUT_SECONDS = 10
+CONNECTION_SECONDS = 20
+CONNECTIONS_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,15 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
     """A bound, listening server; `start` serves it from a thread until `stop`."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(
         self, host: str, port: int, exposition: Exposition, context: ssl.SSLContext | None
     ) -> None:
         self._context = context
+        # By the accepted socket's id, oldest first: since when, and what it has become under TLS.
+        self._open: dict[int, tuple[float, socket]] = {}
+        self._changing = threading.Lock()
         super().__init__((host, port), _Handler)
         self.set_app(_application(exposition))
         self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
@@ -74,8 +83,45 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
             super().finish_request(request, client_address)
             return
         request.settimeout(CLIENT_TIMEOUT_SECONDS)
-        with self._context.wrap_socket(request, server_side=True) as secured:
+        context = self._context
+        with context.wrap_socket(
+            request, server_side=True, do_handshake_on_connect=False
+        ) as secured:
+            with self._changing:
+                since, _ = self._open.get(id(request), (time.monotonic(), request))
+                self._open[id(request)] = since, secured
+            secured.do_handshake()
             super().finish_request(secured, client_address)
+
+    def process_request(
+        self, request: socket | tuple[bytes, socket], client_address: object
+    ) -> None:
+        """Take a connection in; one too many costs the oldest its place."""
+        if isinstance(request, socket):
+            with self._changing:
+                self._open[id(request)] = time.monotonic(), request
+                if len(self._open) > CONNECTIONS_MAX:
+                    self._cut(next(iter(self._open)))
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket | tuple[bytes, socket]) -> None:
+        """Let a connection go."""
+        with self._changing:
+            self._open.pop(id(request), None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut connections that take too long, whatever they do; called twice a second."""
+        overdue = time.monotonic() - CONNECTION_SECONDS
+        with self._changing:
+            for number in [one for one, (since, _) in self._open.items() if since < overdue]:
+                self._cut(number)
+
+    def _cut(self, number: int) -> None:
+        """Wake the connection's thread, which then ends."""
+        _, connection = self._open.pop(number)
+        with contextlib.suppress(OSError):
+            socket.shutdown(connection, SHUT_RDWR)
 
     def handle_error(self, *_: object) -> None:
         """Ignore a client that went away or was refused; it has been told."""
