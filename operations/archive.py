@@ -1,7 +1,9 @@
 """The archive of runs: one directory a run under `results/`, `latest` pointing to the newest."""
 
 import contextlib
+import csv
 import fcntl
+import io
 import os
 import re
 import secrets
@@ -20,6 +22,7 @@ LOCUST_REPORTS = {
     "locust_failures.csv": "failures.csv",
     "locust_exceptions.csv": "exceptions.csv",
 }
+SPREADSHEETS = ("stats.csv", "failures.csv", "exceptions.csv")
 
 
 def make_run_id(locustfile: str, now: datetime | None = None) -> str:
@@ -85,14 +88,42 @@ def point_latest(results: Path, run_id: str) -> None:
 
 
 def rename_locust_reports(directory: Path) -> None:
-    """Give Locust's CSV files the archive's names."""
+    """Give Locust's CSV files the archive's names, and take the formulas out of them."""
     for theirs, ours in LOCUST_REPORTS.items():
         with contextlib.suppress(FileNotFoundError):
             (directory / theirs).replace(directory / ours)
+    for name in SPREADSHEETS:
+        with contextlib.suppress(OSError, ValueError, csv.Error):
+            defuse(directory / name)
+
+
+def defuse(path: Path) -> None:
+    """Put an apostrophe before each cell of a CSV file that a spreadsheet would calculate.
+
+    Names and errors come from targets too. Numbers stay numbers; `statistics.json` has each name
+    as it was.
+    """
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    safe = [[f"'{cell}" if _is_formula(cell) else cell for cell in row] for row in rows]
+    if safe != rows:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(safe)
+        write_text(path, text.getvalue())
+
+
+def _is_formula(cell: str) -> bool:
+    if not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text)
+    fresh.write_text(text, newline="", errors="backslashreplace")
     fresh.replace(path)

@@ -16,6 +16,7 @@ from operations.errors import LoadgenError, OperationError
 from operations.experiment import Experiment, load_experiment
 from operations.hooks import run_hooks
 from operations.interruption import Interruption
+from operations.plain import plain, plain_line
 from operations.progress import Progress
 from operations.report import format_seconds
 from operations.run import execute
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = options.verb(options)
     except LoadgenError as error:
-        print(f"loadgen: {error}", file=sys.stderr)
+        print(f"loadgen: {plain(str(error))}", file=sys.stderr)
         code = error.exit_code
     sys.exit(code)
 
@@ -147,7 +148,7 @@ def describe_briefly(summary: Summary) -> str:
     return (
         f"  {summary.verdict}, {summary.throughput_per_second:,.1f} requests/s, p95 "
         f"{format_seconds(summary.response_time_seconds.p95)}"
-        + "".join(f"\n  {reason}" for reason in summary.reasons)
+        + "".join(f"\n  {plain(reason)}" for reason in summary.reasons)
     )
 
 
@@ -158,11 +159,11 @@ def describe(summary: Summary, directory: Path) -> str:
     lines = [
         "",
         f"{summary.verdict.upper()}  {summary.run_id}",
-        *(f"  {reason}" for reason in summary.reasons),
-        *(f"  SLO {_held(slo.held)}: {slo.sentence}" for slo in summary.slos),
+        *(f"  {plain(reason)}" for reason in summary.reasons),
+        *(f"  SLO {_held(slo.held)}: {plain_line(slo.sentence)}" for slo in summary.slos),
         f"  {summary.requests:,} requests, {summary.failures:,} failed, "
         f"{summary.throughput_per_second:,.1f} requests/s",
-        *(f"    {error.sentence}" for error in summary.errors[:ERRORS_SHOWN]),
+        *(f"    {plain_line(error.sentence)}" for error in summary.errors[:ERRORS_SHOWN]),
         f"  response time p50 {format_seconds(times.p50)}, p95 {format_seconds(times.p95)}, "
         f"p99 {format_seconds(times.p99)}, max {format_seconds(times.max)}",
         f"  {summary.workers.seen} of {summary.workers.expected} workers",

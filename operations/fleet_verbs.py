@@ -18,6 +18,7 @@ from operations.cluster.remote import Outcomes, Remote, ask, on_all
 from operations.errors import BusyError, NodeError, UsageError
 from operations.interruption import Interruption
 from operations.inventory import Inventory, Node, limit, load_inventory
+from operations.plain import plain, plain_line
 from operations.progress import Progress
 from operations.run import take_over
 from operations.specification import RunSpecification
@@ -32,10 +33,10 @@ def status(options: argparse.Namespace) -> int:
     found = _ask_all(inventory.nodes, "status", Request())
     for node in inventory.nodes:
         fault = found.faults.get(node.name)
-        print(f"{node.name:<12} {fault or describe(found.answers[node.name])}")
+        print(plain(f"{node.name:<12} {fault or describe(found.answers[node.name])}"))
     master = found.answers.get(inventory.master.name)
     if master:
-        print(describe_run(master, inventory))
+        print(plain_line(describe_run(master, inventory)))
     well = all(state == "active" for one in found.answers.values() for state in one.units.values())
     return 0 if well and not found.faults else 4
 
@@ -72,7 +73,7 @@ def logs(options: argparse.Namespace) -> int:
     found = _on_nodes(nodes, lambda remotes: on_all(remotes, collect))
     for path in sorted(directory.glob("hosts/*/*.log")):
         for line in path.read_text(errors="replace").splitlines():
-            print(f"{path.parent.name} {path.stem}: {line}")
+            print(plain_line(f"{path.parent.name} {path.stem}: {line}"))
     print(f"also in {os.path.relpath(directory)}", file=sys.stderr)
     _require("the journals of some nodes could not be had", found.faults)
     return 0
@@ -117,7 +118,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
         progress = Progress(specification.run_time)
         summary = take_over(plan, cluster, interruption, progress, versions)
     print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
-    print("".join(f"  {reason}\n" for reason in summary.reasons), end="")
+    print(plain("".join(f"  {reason}\n" for reason in summary.reasons)), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")
     return 4 if summary.verdict == "error" else 0
 

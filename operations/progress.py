@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from exporter.snapshot import Snapshot
+from operations.plain import plain, plain_line
 from operations.statistics import difference, merge, percentile
 from operations.summary import SloResult
 
@@ -95,7 +96,7 @@ class Progress:
 
     def step(self, sentence: str) -> None:
         """Tell what happens now."""
-        self._console.print(Text(sentence))
+        self._console.print(Text(plain(sentence)))
 
     def show(self, snapshot: Snapshot, slos: Sequence[SloResult] = ()) -> None:
         """Show the run as of this snapshot, and how many SLOs hold so far."""
@@ -159,5 +160,5 @@ def _slo_state(slos: Sequence[SloResult]) -> str:
         return ""
     broken = [slo.slo for slo in judged if not slo.held]
     return f"  {len(judged) - len(broken)}/{len(judged)} SLOs hold" + (
-        f" (not: {broken[0]})" if broken else ""
+        f" (not: {plain_line(broken[0])})" if broken else ""
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from operations import collection, probe_verb, sweep
 from operations.errors import UsageError
+from operations.plain import plain
 from operations.recordings import command as recording
 from operations.series import Series, search_exit_code, sweep_exit_code
 from operations.slo import Slo
@@ -90,7 +91,7 @@ def compare(options: argparse.Namespace) -> int:
     )
     entries = [[collection.record_of(run).entries for run in side] for side in sides]
     differences = comparing.compare(entries[0], entries[1], settings)
-    print(comparing.describe(differences))
+    print(plain(comparing.describe(differences)))
     if options.output:
         found = [difference.model_dump() for difference in differences]
         options.output.write_text(json.dumps(found, indent=2) + "\n")

@@ -25,6 +25,7 @@ from rich.live import Live
 
 from operations.errors import LoadgenError, UsageError
 from operations.interruption import Interruption
+from operations.plain import plain_line
 from operations.scrape import Scrape, read
 from operations.watch_view import History, render
 
@@ -124,7 +125,7 @@ def _print_lines(scrape: Reader, interruption: Interruption, url: str) -> None:
 
 def _line(history: History) -> str:
     scrape = history.last
-    return (
+    return plain_line(
         f"{scrape.run.get('run_id', '')} {scrape.state or 'no master'}"
         f"  {scrape.gauges.get('locust_users', 0):.0f} users"
         f"  {history.rate(None):,.1f} requests/s"

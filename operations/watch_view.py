@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from operations.plain import plain_line
 from operations.report import format_seconds
 from operations.scrape import Name, Scrape, merged, quantile
 
@@ -99,6 +100,11 @@ def render(history: History) -> RenderableType:
     )
 
 
+def _text(text: str) -> Text:
+    """Text from elsewhere: no markup, no escape sequences, one line."""
+    return Text(plain_line(text))
+
+
 def _head(scrape: Scrape) -> Panel:
     if not scrape.up:
         return Panel(Text("The exporter hears no master.", style="red"), title="Run")
@@ -118,8 +124,9 @@ def _head(scrape: Scrape) -> Panel:
         if lost := gauges.get(f"locust_{name}_lost", 0):
             text.append(f"   {lost:.0f} {what}", style="bold red")
     run = scrape.run
-    text.append(f"\n{run.get('locustfile', '')} on {run.get('host', '')}", style="dim")
-    return Panel(text, title=run.get("run_id") or "Run", title_align="left")
+    text.append(f"\n{plain_line(run.get('locustfile', ''))} on ", style="dim")
+    text.append(plain_line(run.get("host", "")), style="dim")
+    return Panel(text, title=_text(run.get("run_id") or "Run"), title_align="left")
 
 
 def _lines(history: History) -> Table:
@@ -154,7 +161,7 @@ def _names(history: History) -> Table:
     for name in slowest[:NAMES]:
         failing = _rate(earlier, last, name, failures=True)
         table.add_row(
-            *map(Text, name),
+            *map(_text, name),
             f"{_rate(earlier, last, name):,.1f}",
             Text(f"{failing:,.1f}", style="red" if failing else ""),
             *(format_seconds(_of_name(history, name, ratio)) for ratio in (0.5, 0.95, 0.99)),
@@ -176,7 +183,7 @@ def _errors(scrape: Scrape) -> RenderableType:
     table.add_column("Error", ratio=1, overflow="ellipsis", no_wrap=True)
     frequent = sorted(scrape.errors.items(), key=lambda item: -item[1])
     for (method, name, error), count in frequent[:ERRORS]:
-        table.add_row(f"{count:,.0f}", Text(f"{method} {name}"), Text(error))
+        table.add_row(f"{count:,.0f}", _text(f"{method} {name}"), _text(error))
     return table
 
 
@@ -188,7 +195,7 @@ def _workers(scrape: Scrape) -> Table:
     busiest = sorted(scrape.workers.items(), key=lambda item: -item[1].cpu)
     for name, worker in busiest[:WORKERS]:
         table.add_row(
-            Text(name),
+            _text(name),
             f"{worker.users:.0f}",
             Text(f"{worker.cpu:.0%}", style="bold red" if worker.cpu > CPU_LIMIT else ""),
             f"{worker.memory_bytes / 2**20:,.0f} MiB",

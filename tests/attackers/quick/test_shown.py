@@ -1,0 +1,125 @@
+"""Names and errors from elsewhere, as terminals, pages and spreadsheets get them."""
+
+import csv
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from exporter.snapshot import ErrorCount
+from operations import archive
+from operations.cli import describe, describe_briefly
+from operations.junit import build_junit
+from operations.plain import plain, plain_line
+from operations.progress import Progress
+from operations.report import ReportData, build_report
+from operations.scrape import read
+from operations.summary import ErrorResult, SloResult
+from operations.watch_view import History, render
+from tests.faults.record import Outcome
+from tests.unit.operations.samples import entry, summary
+
+PART = "Attackers: names and files"
+HOSTILE = (
+    "\x1b]0;owned\x07", "\x1b[2J\x1b[1;1HPASSED", "\x9b31m", "\u202egnp.exe", "a\rPASSED",
+    "\x08" * 9, "\nPASSED  run", "<script>alert(1)</script>", "</title><svg onload=alert(1)>", "[red]x[/red]",
+    "[/]", "'\"><img src=x onerror=alert(1)>", "\ud800", "\0", "]]>", "&lt;", "=cmd|' /C calc'!A0",
+    "+1+1", "-2+3", "@SUM(A1)", "\t=1",
+)  # fmt: skip
+SLO = SloResult(slo="x", held=False, measured=1, limit=1, unit="s", sentence="".join(HOSTILE))
+
+
+def summary_of_hostile_names() -> object:
+    errors = tuple(ErrorResult(method=n, name=n, error=n, occurrences=1) for n in HOSTILE[:5])
+    return summary("failed", tuple(HOSTILE), (SLO,)).model_copy(update={"errors": errors})
+
+
+def is_harmless(shown: str) -> bool:
+    return not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", shown)
+
+
+@given(st.text() | st.sampled_from(HOSTILE))
+def test_no_escape_sequence_is_left(text: str) -> None:
+    assert is_harmless(plain(text))
+    assert is_harmless(plain_line(text))
+    assert "\n" not in plain_line(text)
+
+
+def test_what_people_write_stays_as_it_is() -> None:
+    for text in ("GET /items/{id}", "Größe 5 µs, 10\u202f%", "名前 🚀", "two\n  lines"):
+        assert plain(text) == text
+
+
+@pytest.mark.fault(PART, "escape sequences and forged lines in names, errors, SLOs: in terminals")
+def test_a_terminal_is_shown_text_only(outcome: Outcome) -> None:
+    shown = summary_of_hostile_names()
+    for text in (describe(shown, Path()), describe_briefly(shown)):  # type: ignore[arg-type]
+        assert is_harmless(text)
+    assert len(re.findall("(?m)^PASSED", describe(shown, Path()))) <= len(HOSTILE)  # type: ignore[arg-type]
+    output = io.StringIO()
+    progress = Progress(1, output)
+    for name in HOSTILE:
+        progress.step(name)
+    assert is_harmless(output.getvalue())
+    for name in HOSTILE[:-5]:
+        value = name.replace("\\", "").replace('"', "").replace("\n", "\\n").replace("\ud800", "")
+        labels = f'{{method="GET",name="{value}"}}'
+        error = f'{{method="GET",name="{value}",error="{value}"}}'
+        run = f'{{run_id="{value}",host="{value}",locustfile="{value}"}}'
+        history = History()
+        lines = f"locust_up 1\nlocust_run_info{run} 1\nlocust_requests_total{labels} 1\n"
+        history.add(read(f"{lines}locust_request_failures_total{error} 1\n", 1.0))
+        view = io.StringIO()
+        Console(file=view, width=120, color_system=None).print(render(history))
+        assert is_harmless(view.getvalue()), repr(name)
+    outcome("shown as their codes, on their own line")
+
+
+class Tags(HTMLParser):
+    """Every element and attribute that a page has."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found |= {tag, *(name for name, _ in attrs)}
+
+
+@pytest.mark.fault(PART, "HTML and scripts in names, errors, reasons, SLOs: in the report")
+def test_the_report_holds_no_element_of_a_names(outcome: Outcome) -> None:
+    errors = [ErrorCount(name, name, name, 1) for name in HOSTILE]
+    data = ReportData(
+        summary_of_hostile_names(),  # type: ignore[arg-type]
+        entries=[entry(name, name) for name in HOSTILE],
+        errors=errors,
+    )
+    page = build_report(data)
+    found = Tags(page).found
+    assert not found & {"script", "img", "onload", "onerror", "iframe", "object"}
+    assert "default-src 'none'" in page
+    junit = build_junit(data.summary, data.entries)
+    assert "\x1b" not in junit
+    outcome("text only; its policy allows no script, and it loads nothing")
+
+
+@pytest.mark.fault(PART, "formulas in names and errors: in the CSV files")
+def test_a_spreadsheet_calculates_nothing(tmp_path: Path, outcome: Outcome) -> None:
+    rows = [["Name", "Count"], *([name, "-1.5"] for name in HOSTILE if name != "\ud800")]
+    with (tmp_path / "locust_failures.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    archive.rename_locust_reports(tmp_path)
+    with (tmp_path / "failures.csv").open(newline="") as file:
+        kept = list(csv.reader(file))
+    assert [row[1] for row in kept] == [row[1] for row in rows]
+    assert not [row[0] for row in kept if row[0][:1] in ("=", "+", "-", "@", "\t")]
+    assert [row[0].removeprefix("'") for row in kept[2:]] == [
+        r[0].removeprefix("'") for r in rows[2:]
+    ]
+    outcome("an apostrophe before each; numbers stay numbers")
