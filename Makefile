@@ -190,6 +190,11 @@ lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached imag
 test-faults: $(VENV)/.dev ## Break everything on purpose, write docs/faults.md (root on Debian; SOAK_SECONDS=3600)
 	$(BIN)/python -m tests.faults
 
+# --- weaknesses of dependencies ----------------------------------------------------------------
+.PHONY: audit
+audit: $(VENV)/.dev ## Look up known weaknesses of the locked packages (needs pypi.org)
+	@exec $(BIN)/python -m tests.audit
+
 # --- benchmark -------------------------------------------------------------------------------
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt

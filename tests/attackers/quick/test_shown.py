@@ -27,7 +27,8 @@ from tests.unit.operations.samples import entry, summary
 PART = "Attackers: names and files"
 HOSTILE = (
     "\x1b]0;owned\x07", "\x1b[2J\x1b[1;1HPASSED", "\x9b31m", "\u202egnp.exe", "a\rPASSED",
-    "\x08" * 9, "\nPASSED  run", "<script>alert(1)</script>", "</title><svg onload=alert(1)>", "[red]x[/red]",
+    "\x08" * 9, "\nPASSED  run", "<script>alert(1)</script>", "</title><svg onload=alert(1)>",
+    "[red]x[/red]",
     "[/]", "'\"><img src=x onerror=alert(1)>", "\ud800", "\0", "]]>", "&lt;", "=cmd|' /C calc'!A0",
     "+1+1", "-2+3", "@SUM(A1)", "\t=1",
 )  # fmt: skip
