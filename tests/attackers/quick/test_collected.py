@@ -6,6 +6,8 @@ import io
 import os
 import shutil
 import tarfile
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -159,16 +161,23 @@ def test_a_damaged_archive_is_one_sentence(
     assert all(one.startswith("hosts/worker1/") for one in files(directory))
 
 
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that another user can reach; pytest's own are closed."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="links are planted as another user, so root is needed"
 )
 @pytest.mark.fault(PART, "the runs' user plants links where root's agent reads and writes")
 def test_planted_links_lead_root_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
     monkeypatch.setattr(agent_files, "USER", "nobody")
-    for parent in (tmp_path, *tmp_path.parents[:-2]):
-        parent.chmod(parent.stat().st_mode | 0o011)
+    tmp_path = open_directory
     roots = tmp_path / "roots"
     roots.mkdir()
     secret = roots / "secret"
