@@ -63,6 +63,11 @@ def make(
     return output
 
 
+def flat(output: str) -> str:
+    """Return what Ansible said as one line, with the apostrophes that its YAML doubles."""
+    return " ".join(output.split()).replace("''", "'")
+
+
 def deploy(*variables: str) -> None:
     """Bring the fleet to its state; a deployed one is not changed."""
     make("deploy", *variables)

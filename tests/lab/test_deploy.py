@@ -19,6 +19,7 @@ from tests.lab.fleet import (
     Loadgen,
     await_idle,
     changed,
+    flat,
     make,
     on_host,
     read_until,
@@ -89,7 +90,7 @@ def test_a_test_from_the_web_ui_is_not_disturbed_by_deploy_and_collected_by_stop
     browser = Browser()
     assert browser.log_in() == "/"
     browser.ask("/swarm", user_count=6, spawn_rate=6, host="http://10.77.0.31:8000")
-    output = " ".join(make("deploy", options="-e node_log_level=WARNING").split())
+    output = flat(make("deploy", options="-e node_log_level=WARNING"))
     assert "will take the new configuration after it" in output
     assert on_host("master1", asked) == before
     assert json.loads(browser.ask("/stats/requests")[1])["state"] == "running"

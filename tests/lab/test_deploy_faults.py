@@ -16,6 +16,7 @@ from tests.lab.fleet import (
     Loadgen,
     await_idle,
     changed,
+    flat,
     inventory_with,
     lab,
     make,
@@ -52,7 +53,7 @@ def test_a_wrong_ssh_key_is_named(tmp_path: Path) -> None:
     )
     said = make("deploy", inventory=fleet, code=2)
     assert "Permission denied" in said
-    assert "check ansible_user and ansible_ssh_private_key_file" in " ".join(said.split())
+    assert "check ansible_user and ansible_ssh_private_key_file" in flat(said)
 
 
 def test_an_unknown_host_key_is_named(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_an_unknown_host_key_is_named(tmp_path: Path) -> None:
             "{{ inventory_dir }}/.ssh/known_hosts", str(fewer)
         ),
     )
-    said = " ".join(make("deploy", inventory=fleet, code=2).split())
+    said = flat(make("deploy", inventory=fleet, code=2))
     assert re.search(r"worker2 \(10\.77\.0\.22\) can't be managed: .*Host key verif", said)
     assert "worker1 (10.77.0.21) can't be managed" not in said
 
@@ -75,7 +76,7 @@ def test_a_user_who_may_not_use_sudo_is_named() -> None:
     content = rule.read_text()
     rule.unlink()
     try:
-        said = " ".join(make("deploy", code=2).split())
+        said = flat(make("deploy", code=2))
     finally:
         rule.write_text(content)
         rule.chmod(0o440)
@@ -94,7 +95,7 @@ def small_disk(host: str, megabytes: int) -> Iterator[None]:
 
 def test_a_full_disk_is_named_before_and_while_it_fills_and_the_rest_goes_on() -> None:
     with small_disk("worker3", 40):
-        said = " ".join(make("deploy", code=2).split())
+        said = flat(make("deploy", code=2))
         assert re.search(r"worker3 has [\d.]+ MB free below /opt, and a first deploy needs", said)
         said = make("deploy", options="-e preflight_free_space_bytes=1", code=2)
         assert "No space left on device" in said
@@ -212,12 +213,15 @@ openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -days 2 \
         "node_workers": 1,
         "certificates_source": "site",
         "certificates_site_certificate": f"{site}/cert.pem",
-        "certificates_site_key": f"{site}/privkey.pem",
         "certificates_site_ca": f"{site}/ca.pem",
+        "certificates_site_key": f"{site}/privkey.pem",
     }
+    options = " ".join(f"-e {name}={value}" for name, value in given.items())
     try:
+        said = flat(make("deploy", options=f"{options}-typo", code=2))
+        assert f"master1 has no file {site}/privkey.pem-typo, which certificates_site_key" in said
         # Its last part logs in under the site's CA.
-        make("deploy", options=" ".join(f"-e {name}={value}" for name, value in given.items()))
+        make("deploy", options=options)
         code, said = loadgen("run", "--users", "6", "--run-time", "4s")
         assert code == 0, said
         assert loadgen.summary["workers"] == {"expected": 3, "seen": 3, "lost": 0}
