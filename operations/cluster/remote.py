@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 import fabric
 import paramiko
+from paramiko.ssh_exception import NoValidConnectionsError
 from pydantic import ValidationError
 
 from operations.agent import NodeReport, Request
@@ -193,7 +194,10 @@ def explain(node: Node, error: Exception) -> str:
         return f"the name {node.address} can't be resolved; check ansible_host in the inventory"
     if isinstance(error, TimeoutError):
         return f"{where} did not answer within {CONNECT_SECONDS} s; check that the host is up"
-    cause = str(error).lower() or type(error).__name__
+    if isinstance(error, NoValidConnectionsError):
+        # Its own text has "[Errno None]"; each address that was tried has a cause.
+        error = next(iter(error.errors.values()))
+    cause = (getattr(error, "strerror", None) or str(error)).lower() or type(error).__name__
     return f"no SSH connection to {where}: {cause}; check that the host is up and sshd runs"
 
 

@@ -14,9 +14,8 @@ from exporter.http import CONNECTION_SECONDS, CONNECTIONS_MAX
 from tests.attackers.peers import connections
 from tests.faults.record import Outcome
 from tests.monitoring.certificates import Authority
-from tests.monitoring.cluster import await_
 from tests.monitoring.test_exporter import Exporter
-from tests.monitoring.test_exporter_tls import _answers, scrape
+from tests.monitoring.test_exporter_tls import scrape, serving
 
 PART = "Attackers: exporter"
 MANY = 2000
@@ -30,15 +29,8 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def exporter(outcome: Outcome, tmp_path: Path, authority: Authority) -> Iterator[Exporter]:
     assert outcome
-    certificate, key = authority.issue("exporter")
-    options = ("--tls-certificate", certificate, "--tls-key", key)
-    exporter = Exporter(tmp_path, *map(str, options), "--client-ca", str(authority.certificate))
-    try:
-        await_(lambda: _answers(exporter.port), "the exporter")
+    with serving(tmp_path, authority) as exporter:
         yield exporter
-    finally:
-        exporter.process.kill()
-        exporter.process.communicate()
 
 
 def seconds_to_scrape(exporter: Exporter, authority: Authority) -> float:

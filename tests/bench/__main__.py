@@ -161,6 +161,10 @@ def main() -> None:
     if wanted("known delays"):
         for connections in (5, 50, 400):
             accuracies += measure_accuracy(connections, options.seconds, (cores[0], cores[1]))
+    if not results and not accuracies and costs == Costs():
+        parser.error(
+            f"--only {options.only!r} is in no part's name; one is 'small GET, 1 connection'"
+        )
     if options.only and options.docs is None:
         print(document(results, accuracies, costs))
     else:

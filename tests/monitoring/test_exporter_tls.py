@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,17 +26,24 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path, "ca")
 
 
-@pytest.fixture
-def exporter(tmp_path: Path, authority: Authority) -> Iterator[Exporter]:
+@contextmanager
+def serving(directory: Path, authority: Authority) -> Iterator[Exporter]:
+    """Run an exporter that asks for certificates of this authority."""
     certificate, key = authority.issue("exporter")
     options = ("--tls-certificate", certificate, "--tls-key", key)
-    exporter = Exporter(tmp_path, *map(str, options), "--client-ca", str(authority.certificate))
+    exporter = Exporter(directory, *map(str, options), "--client-ca", str(authority.certificate))
     try:
         await_(lambda: _answers(exporter.port), "the exporter")
         yield exporter
     finally:
         exporter.process.kill()
         exporter.process.communicate()
+
+
+@pytest.fixture
+def exporter(tmp_path: Path, authority: Authority) -> Iterator[Exporter]:
+    with serving(tmp_path, authority) as exporter:
+        yield exporter
 
 
 def _answers(port: int) -> bool:

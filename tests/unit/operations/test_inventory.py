@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from operations import inventory
 from operations.errors import UsageError
@@ -65,6 +66,16 @@ def test_exporter_and_grafana_are_where_the_inventory_puts_them() -> None:
     }
     found = inventory.parse_inventory(Path("hosts.yml"), listed)
     assert found.grafana == "https://[2001:db8::1]:3001"
+
+
+def test_ports_that_an_inventory_leaves_out_are_the_roles_own() -> None:
+    roles = Path(__file__).parents[3] / "playbooks/roles"
+    fleet = yaml.safe_load((roles / "fleet/defaults/main.yml").read_text())
+    grafana = yaml.safe_load((roles / "grafana/defaults/main.yml").read_text())
+    assert fleet["fleet_web_port"] == inventory.WEB_PORT
+    assert fleet["fleet_exporter_port"] == inventory.EXPORTER_PORT
+    assert fleet["fleet_target_port"] == inventory.TARGET_PORT
+    assert grafana["grafana_port"] == inventory.GRAFANA_PORT
 
 
 @pytest.mark.parametrize("group", ["master", "workers"])
