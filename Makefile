@@ -65,7 +65,7 @@ run-distributed: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) $(if
 	@exec $(BIN)/loadgen run $(foreach name,$(RUN_OPTIONS),$(call option,$(name))) $(LOCUST_OPTIONS)
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
-	@exec $(BIN)/python -m simulators $(if $(value NAME),$(call quoted,NAME),hello) --listen $(if $(value LISTEN),$(call quoted,LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
+	@exec $(BIN)/python -m loadgen.simulators $(if $(value NAME),$(call quoted,NAME),hello) --listen $(if $(value LISTEN),$(call quoted,LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
 # --- making scenarios -------------------------------------------------------------------------
 .PHONY: probe record test-browser
@@ -85,16 +85,16 @@ record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR
 test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (some minutes)
 	$(BIN)/pytest -s tests/studies
 
-docs/experiment.schema.json: operations/experiment.py operations/specification.py operations/slo.py operations/search.py
-	$(BIN)/python -c 'from operations.experiment import schema; print(schema(), end="")' > $@
+docs/experiment.schema.json: loadgen/specification/experiment.py loadgen/specification/run.py loadgen/specification/slo.py
+	$(BIN)/python -c 'from loadgen.specification.experiment import schema; print(schema(), end="")' > $@
 
 # --- monitoring ------------------------------------------------------------------------------
 .PHONY: watch monitoring dashboards pictures test-monitoring
 watch: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) ## Watch the running test: Grafana's address, or live in this terminal [INVENTORY]
-	@exec $(BIN)/python -m operations.watch $(call option,INVENTORY) $(WATCH_OPTIONS)
+	@exec $(BIN)/python -m loadgen.watch.watch $(call option,INVENTORY) $(WATCH_OPTIONS)
 
 monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
-	@exec $(BIN)/python -m operations.monitoring $(MONITORING_OPTIONS)
+	@exec $(BIN)/python -m loadgen.watch.monitoring $(MONITORING_OPTIONS)
 
 dashboards: $(VENV)/.dev ## Write Grafana's dashboards from their code
 	$(BIN)/python -m exporter.grafana
@@ -108,12 +108,12 @@ test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a r
 # --- the alarm study ---------------------------------------------------------------------------
 .PHONY: alarm-study
 alarm-study: $(VENV)/.target ## Run the alarm study's hour under fault again: SPEED=60 SEED=42
-	@exec $(BIN)/python -m operations.alarm_study --speed $(if $(value SPEED),$(call quoted,SPEED),1) --seed $(if $(value SEED),$(call quoted,SEED),42)
+	@exec $(BIN)/python -m loadgen.studies.alarm.command --speed $(if $(value SPEED),$(call quoted,SPEED),1) --seed $(if $(value SEED),$(call quoted,SEED),42)
 
 # --- the fleet's desired state: every verb needs INVENTORY=directory ----------------------------
 INVENTORIES = $(patsubst %/,%,$(filter-out inventory/sample/,$(wildcard inventory/*/)))
 PLAYBOOK = $(BIN)/ansible-playbook --inventory $(call quoted,INVENTORY) $(PLAYBOOK_OPTIONS)
-CHANGE = exec $(BIN)/python -m operations.exclusive $(call quoted,INVENTORY) $(PLAYBOOK)
+CHANGE = exec $(BIN)/python -m loadgen.deploy.inventory_lock $(call quoted,INVENTORY) $(PLAYBOOK)
 # Ansible would look for templates in it: a path is none.
 UNTEMPLATED = $(BIN)/python -c 'import json, os, sys; \
   print(json.dumps({"release_locustfile": {"__ansible_unsafe": os.path.abspath(sys.argv[1])}}))'
@@ -155,6 +155,7 @@ check: $(VENV)/.dev ## Lint and type-check; edits nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 	ANSIBLE_INVENTORY=inventory/sample PATH="$(abspath $(BIN)):$$PATH" $(BIN)/ansible-lint --offline -q
 
 fix: $(VENV)/.dev ## Format and fix what can be fixed

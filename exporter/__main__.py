@@ -28,8 +28,8 @@ from exporter.exposition import Exposition
 from exporter.http import MetricsServer, Tls
 from exporter.keeping import KeptFiles
 from exporter.receiver import Receiver
-from operations.errors import BusyError, LoadgenError, UsageError
-from operations.lifeline import hold_lifeline
+from loadgen.shared.errors import BusyError, LoadgenError, UsageError
+from loadgen.shared.lifeline import hold_lifeline
 
 
 @dataclass(frozen=True, slots=True)

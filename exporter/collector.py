@@ -21,8 +21,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from exporter.histogram import EDGE_LABELS
-from exporter.snapshot import Snapshot, WorkerStatus
 from exporter.totals import Fold, Key, Limits, Totals
+from loadgen.shared.snapshot import Snapshot, WorkerStatus
 
 SILENCE_SECONDS = 4.0
 """A master publishes every second; after this long without a snapshot it counts as down."""

@@ -12,8 +12,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from exporter.snapshot import EntryStatistics, Snapshot
 from exporter.totals import Key, Limits
+from loadgen.shared.snapshot import EntryStatistics, Snapshot
 
 WINDOW_SECONDS = 10.0
 _TEXT = "As locust_exporter names it."

@@ -5,9 +5,7 @@ The last scrape is written when a test's final statistics have arrived and again
 on counting where it was, instead of starting from the current test.
 """
 
-import os
 import sys
-import tempfile
 from dataclasses import astuple
 from pathlib import Path
 
@@ -16,8 +14,9 @@ import msgpack
 from exporter.collector import LocustCollector
 from exporter.exposition import Exposition
 from exporter.histogram import EDGE_LABELS
-from exporter.snapshot import Snapshot
 from exporter.totals import Key, Totals
+from loadgen.shared.files import write_atomically
+from loadgen.shared.snapshot import Snapshot
 
 EXIT_NOT_WRITTEN = 4
 
@@ -87,18 +86,3 @@ def _read_base(content: bytes) -> tuple[str, dict[Key, Totals]]:
     if kept["edges"] != list(EDGE_LABELS):
         raise ValueError("its histogram has other edges")
     return kept["epoch"], {(method, name): Totals(*row) for method, name, row in kept["base"]}
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file whole, or leave it as it was. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o640)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

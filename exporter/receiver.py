@@ -7,7 +7,7 @@ import zmq
 from exporter.collector import LocustCollector
 from exporter.compatible import CompatibleNames
 from exporter.keeping import KeptFiles
-from exporter.snapshot import unpack
+from loadgen.shared.snapshot import unpack
 
 POLL_MS = 200
 QUEUED_SNAPSHOTS = 100

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exporter.histogram import BUCKETS, count_into_buckets
-from exporter.snapshot import EntryStatistics, ErrorCount, Snapshot
+from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot
 
 Key = tuple[str, str]
 """(method, name), as labels."""

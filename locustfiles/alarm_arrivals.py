@@ -1,10 +1,10 @@
 """Alarms in an open model: they arrive at a rate, whether the centre keeps up or not.
 
-Options are those of `locustfiles/shapes/arrival.py`: `--arrival-rate 10` and so on. An alarm that
-is not acknowledged has failed; it is not repeated.
+Options are those of `loadgen/scenario/shapes/arrival.py`: `--arrival-rate 10` and so on. An alarm
+that is not acknowledged has failed; it is not repeated.
 """
 
-from locustfiles.shapes.arrival import ArrivalShape, OpenModelUser
+from loadgen.scenario.shapes.arrival import ArrivalShape, OpenModelUser
 
 __all__ = ["AlarmArrivals", "ArrivalShape"]
 SIMULATOR = "alarm_receiver"

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from locust import events, task
 
-from locustfiles.clients.http import FastUser
-from locustfiles.clients.timing import Numbers, interval_text, parse_interval
+from loadgen.scenario.http import FastUser
+from loadgen.scenario.timing import Numbers, interval_text, parse_interval
 
 SIMULATOR = "alarm_receiver"
 KINDS = (

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from locust import between, events, task
 
-from locustfiles.clients.accounts import AccountPool
-from locustfiles.clients.dspace import DSpaceClient, Json
-from locustfiles.clients.http import FastUser
+from loadgen.scenario.accounts import AccountPool
+from loadgen.scenario.dspace import DSpaceClient, Json
+from loadgen.scenario.http import FastUser
 
 SIMULATOR = "dspace"
 WORDS = ("ocean", "climate", "history", "network", "energy", "music", "law", "data")

@@ -13,9 +13,9 @@ from typing import ClassVar
 from locust import SequentialTaskSet, between, events, task
 from locust.exception import InterruptTaskSet
 
-from locustfiles.clients.accounts import AccountPool, Login
-from locustfiles.clients.dspace import DSpaceClient, Json
-from locustfiles.clients.http import FastUser
+from loadgen.scenario.accounts import AccountPool, Login
+from loadgen.scenario.dspace import DSpaceClient, Json
+from loadgen.scenario.http import FastUser
 
 SIMULATOR = "dspace"
 FILE_BYTES = 200_000

@@ -2,7 +2,7 @@
 
 from locust import constant_pacing, task
 
-from locustfiles.clients.http import FastUser
+from loadgen.scenario.http import FastUser
 
 
 class HelloUser(FastUser):

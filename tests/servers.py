@@ -72,12 +72,20 @@ def simulator(
     options: Sequence[str] = (),
     address: str = "127.0.0.1",
 ) -> Iterator[str]:
-    """Run `python -m simulators NAME` on a free port; yields its base URL, without a slash.
+    """Run `python -m loadgen.simulators NAME` on a free port; yields its base URL, without a slash.
 
     `tls` is a certificate and its key, as PEM files: the simulator then serves HTTPS.
     """
     port = _free_port()
-    command = [sys.executable, "-m", "simulators", name, "--listen", f"{address}:{port}", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "loadgen.simulators",
+        name,
+        "--listen",
+        f"{address}:{port}",
+        *options,
+    ]
     if tls:
         command += ["--tls-certificate", str(tls[0]), "--tls-key", str(tls[1])]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}

@@ -23,7 +23,7 @@ from matplotlib.dates import DateFormatter
 from matplotlib.gridspec import GridSpec
 
 from exporter.grafana.__main__ import DIRECTORY, dashboards
-from operations.report import format_seconds
+from loadgen.shared.text import format_seconds
 from tests.monitoring.watched import ROOT, Watched, filled, watching
 
 PICTURES = Path(__file__).parent
@@ -181,7 +181,7 @@ def watch(exporter_port: int) -> None:
     """Keep the terminal's view of the first run, when it is well under way."""
     url = f"http://127.0.0.1:{exporter_port}/metrics"
     options = ["--url", url, "--seconds", str(SECONDS - 25), "--svg", str(PICTURES / "watch.svg")]
-    command = [sys.executable, "-m", "operations.watch", *options]
+    command = [sys.executable, "-m", "loadgen.watch.watch", *options]
     for _ in range(SECONDS):
         if not subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode:
             return

@@ -2,16 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from exporter.grafana.parts import (
-    BAD,
-    GOOD,
-    WARNING,
-    dashboard,
-    lines,
-    number,
-    rows,
-    variable,
-)
+from exporter.grafana.parts import BAD, GOOD, WARNING, dashboard, lines, number, rows, variable
 
 WORKER = 'worker=~"$worker"'
 HOST = 'instance=~"$host"'

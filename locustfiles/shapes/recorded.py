@@ -9,9 +9,9 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from locustfiles.shapes.base import PlannedShape, add_option, data_file
-from locustfiles.shapes.plans import Plan, RateInUsers
-from locustfiles.shapes.rates import RecordedRate, read_points
+from loadgen.scenario.shapes.base import PlannedShape, add_option, data_file
+from loadgen.scenario.shapes.plans import Plan, RateInUsers
+from loadgen.scenario.shapes.rates import RecordedRate, read_points
 
 
 def add_rate_options(parser: ArgumentParser) -> None:

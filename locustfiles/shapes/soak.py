@@ -7,8 +7,14 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from locustfiles.shapes.base import PlannedShape, add_option, run_time_seconds, seconds_of, span
-from locustfiles.shapes.plans import Plan, Soak
+from loadgen.scenario.shapes.base import (
+    PlannedShape,
+    add_option,
+    run_time_seconds,
+    seconds_of,
+    span,
+)
+from loadgen.scenario.shapes.plans import Plan, Soak
 
 
 def _add_options(parser: ArgumentParser) -> None:

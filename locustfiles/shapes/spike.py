@@ -9,14 +9,14 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from locustfiles.shapes.base import (
+from loadgen.scenario.shapes.base import (
     AT_ONCE_USERS_PER_SECOND,
     PlannedShape,
     add_option,
     seconds_of,
     span,
 )
-from locustfiles.shapes.plans import Plan, Spike
+from loadgen.scenario.shapes.plans import Plan, Spike
 
 
 def _add_options(parser: ArgumentParser) -> None:

@@ -11,8 +11,8 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from locustfiles.shapes.base import PlannedShape, add_option, seconds_of, span, spawn_rate
-from locustfiles.shapes.plans import Plan, Steps
+from loadgen.scenario.shapes.base import PlannedShape, add_option, seconds_of, span, spawn_rate
+from loadgen.scenario.shapes.plans import Plan, Steps
 
 
 def _add_options(parser: ArgumentParser) -> None:

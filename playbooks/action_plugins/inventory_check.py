@@ -9,7 +9,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
-from operations.inventory_check import Definition, Inventory, check
+from loadgen.deploy.inventory_rules import Definition, Inventory, check
 
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 

@@ -65,7 +65,7 @@ def web_test_under_way(module, software, state_directory):
     current = os.path.join(software, "current")
     if not all(os.path.exists(path) for path in (control, python, current)):
         return False
-    command = [python, "-B", "-m", "operations.control", "ipc://" + control, "status"]
+    command = [python, "-B", "-m", "loadgen.node.control", "ipc://" + control, "status"]
     _, output, _ = module.run_command(command, cwd=current)
     return output.strip() in ("spawning", "running", "stopping", "cleanup")
 

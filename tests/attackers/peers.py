@@ -12,7 +12,7 @@ import msgpack
 import psutil
 import zmq
 
-from operations import channel
+from loadgen.node import channel
 from tests.local.conftest import Run, Runner
 
 LOCUST_VERSION = version("locust")

@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from operations.channel import MAXIMUM_MESSAGE_BYTES
+from loadgen.node.channel import MAXIMUM_MESSAGE_BYTES
 from tests.attackers.peers import LOCUST_VERSION, Worker, keys, lines_of, memory_bytes, start
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner

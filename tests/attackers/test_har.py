@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operations.errors import UsageError
-from operations.recordings.command import record
+from loadgen.recordings.command import record
+from loadgen.shared.errors import UsageError
 from tests.attackers.test_bad_workers import places, with_wrong
 from tests.faults.record import Outcome
 

@@ -11,11 +11,11 @@ from locust.env import Environment
 from locust.html import get_html_report
 from playwright.sync_api import Dialog, sync_playwright
 
-from exporter.snapshot import ErrorCount
-from operations.report import ReportData, build_report
+from loadgen.results.report import ReportData, build_report
+from loadgen.shared.snapshot import ErrorCount
 from tests.attackers.quick.test_shown import HOSTILE, PART
 from tests.faults.record import Outcome
-from tests.unit.operations.samples import entry, summary
+from tests.unit.samples import entry, summary
 
 INSTALL = Path(__file__).parents[1] / "install-packages"
 NAMES = [name for name in HOSTILE if name != "\ud800"]

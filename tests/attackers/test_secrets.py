@@ -17,7 +17,7 @@ PART = "Attackers: secrets"
 LOCUSTFILE = """
 import os
 from locust import FastHttpUser, constant_pacing, task
-from locustfiles.clients.accounts import AccountPool
+from loadgen.scenario.accounts import AccountPool
 from locust import events
 
 accounts = AccountPool()
@@ -112,7 +112,7 @@ def test_planted_secrets_are_found_nowhere(
     other = seen_by_another_user(directory)
     assert run.wait() in (0, 1), run.output + run.logs()
 
-    assert "operations.node" in other, "the look saw no command line at all"
+    assert "loadgen.node" in other, "the look saw no command line at all"
     assert other.count(".sock: PermissionError") == 2, "another user reached a socket of the run"
     places = {"results": written(run), "metrics": metrics, "page": page, "other users": other}
     for secret in [*planted.values(), *channel_keys]:

@@ -17,8 +17,8 @@ import pytest
 import requests
 from werkzeug.security import generate_password_hash
 
-from operations import channel
-from operations.settings import NodeSettings, WebSettings
+from loadgen.node import channel
+from loadgen.node.settings import NodeSettings, WebSettings
 from tests.attackers.peers import connections
 from tests.faults.record import Outcome
 from tests.local.conftest import free_ports
@@ -56,7 +56,7 @@ class Master:
         )
         (directory / "node.json").write_text(node.model_dump_json())
         self.log = directory / "master.log"
-        command = [sys.executable, "-m", "operations.node", "master", "--settings"]
+        command = [sys.executable, "-m", "loadgen.node", "master", "--settings"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, str(directory / "node.json")],

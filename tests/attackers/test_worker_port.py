@@ -62,7 +62,7 @@ def test_a_former_workers_key_is_worth_nothing(loadgen: Runner, outcome: Outcome
 
 def admit(directory: Path, private: Path, place: Path) -> None:
     """Make another worker's keys, and admit it."""
-    from operations import channel  # noqa: PLC0415
+    from loadgen.node import channel  # noqa: PLC0415
 
     channel.create_key_pair(private, "worker")
     (private / "master.key").write_bytes((directory / "master.key").read_bytes())

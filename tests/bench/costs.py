@@ -20,7 +20,7 @@ from statistics import linear_regression, median
 
 import zmq
 
-from exporter.snapshot import EntryStatistics, Snapshot
+from loadgen.shared.snapshot import EntryStatistics, Snapshot
 from tests.bench.distributed import ROOT, Counted, Distributed, Setup, cpu_ratio, prepared
 from tests.bench.targets import listens, pinned
 from tests.unit.exporter.samples import SNAPSHOT, WORKER

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from operations import channel
-from operations.settings import NodeSettings, RequestLogSettings, RunSettings, WebSettings
+from loadgen.node import channel
+from loadgen.node.settings import NodeSettings, RunSettings, WebSettings
+from loadgen.specification.run import RequestLogSettings
 from tests.bench.targets import await_listener, free_port, pinned
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +119,7 @@ class Distributed:
         return psutil.Process(process.pid)
 
     def _launched(self, role: str) -> list[str]:
-        command = [sys.executable, "-m", "operations.node", role]
+        command = [sys.executable, "-m", "loadgen.node", role]
         return [*command, "--settings", str(self._settings)]
 
     def _plain(self, role: str) -> list[str]:

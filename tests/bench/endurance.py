@@ -11,7 +11,7 @@ import psutil
 from gevent.pool import Group
 from locust.env import Environment
 
-from locustfiles.clients.http import FastUser
+from loadgen.scenario.http import FastUser
 
 USERS, SAMPLES = 50, 30
 

@@ -14,8 +14,8 @@ from locust import FastHttpUser, HttpUser, constant, events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from locustfiles.clients.http import FastUser
-from operations import channel
+from loadgen.node import channel
+from loadgen.scenario.http import FastUser
 
 _USERS: dict[str, type[Any]] = {
     "HttpUser": HttpUser,

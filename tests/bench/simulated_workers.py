@@ -18,7 +18,7 @@ import locust
 import msgpack
 import zmq
 
-from operations import channel
+from loadgen.node import channel
 
 RESPONSE_TIMES = {10.0 + step: 5 for step in range(20)}
 REQUESTS = sum(RESPONSE_TIMES.values())

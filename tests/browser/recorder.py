@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import FilePayload, Page, sync_playwright
 
-from simulators import accounts
+from loadgen.simulators import accounts
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

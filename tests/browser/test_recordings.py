@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from operations.cli import main
+from loadgen.cli.main import main
 from tests.browser.recorder import visit_django_site, visit_dspace
 from tests.local.conftest import PROJECT, Run, Runner, loadgen
 from tests.servers import simulator

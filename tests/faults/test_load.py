@@ -11,7 +11,7 @@ import psutil
 import pytest
 import zmq
 
-from operations import channel
+from loadgen.node import channel
 from tests.faults.driving import Target, await_, exporters, locustfile, start
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner

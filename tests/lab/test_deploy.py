@@ -104,7 +104,12 @@ def test_a_test_from_the_web_ui_is_not_disturbed_by_deploy_and_collected_by_stop
 
 
 def test_a_second_deploy_at_once_names_the_first(deployed: None) -> None:  # noqa: ARG001
-    command = [str(PROJECT / ".venv/bin/python"), "-m", "operations.exclusive", str(INVENTORY)]
+    command = [
+        str(PROJECT / ".venv/bin/python"),
+        "-m",
+        "loadgen.deploy.inventory_lock",
+        str(INVENTORY),
+    ]
     with subprocess.Popen(
         [*command, "cat"], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as first:

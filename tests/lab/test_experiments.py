@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from simulators.capacity import capacity
+from loadgen.simulators.capacity import capacity
 from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, deploy, requests_at_target
 
 HERE = "10.77.0.1:8300"  # this machine, as the lab's hosts see it
@@ -50,7 +50,7 @@ search: {{start: 4, most: 32}}
 @pytest.fixture
 def limited_target() -> Iterator[None]:
     """Serve a target of known capacity on the lab's bridge."""
-    command = [sys.executable, "-m", "simulators", "capacity", "--listen", HERE]
+    command = [sys.executable, "-m", "loadgen.simulators", "capacity", "--listen", HERE]
     command += ["--law", "lock", "--service-seconds", str(SERVICE_SECONDS)]
     process = subprocess.Popen(command, cwd=PROJECT)
     try:

@@ -54,8 +54,8 @@ def test_simulator_is_deployed_and_its_scenario_has_no_failures(
 
 SEALED = """
 from locust import FastHttpUser, constant, events, task
-from locustfiles.clients.accounts import AccountPool
-from locustfiles.clients.recorded import require_secrets
+from loadgen.scenario.accounts import AccountPool
+from loadgen.scenario.recorded import require_secrets
 
 require_secrets({"RECORDED_X_API_KEY": "a header"})
 accounts = AccountPool()

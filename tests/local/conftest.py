@@ -98,7 +98,7 @@ class Run:
                 marked = self.marker.encode() in (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if marked and b"operations.node" in command and role.encode() in command:
+            if marked and b"loadgen.node" in command and role.encode() in command:
                 pids.append(int(entry.name))
         return pids
 

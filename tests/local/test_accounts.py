@@ -22,7 +22,7 @@ USERS = 12
 MEMBERS = """
     import os
     from locust import FastHttpUser, constant, events, task
-    from locustfiles.clients.accounts import AccountPool
+    from loadgen.scenario.accounts import AccountPool
 
     accounts = AccountPool()
     accounts.listen_to(events)

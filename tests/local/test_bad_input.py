@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simulators import hello
+from loadgen.simulators import hello
 from tests.certificates import make_certificate
 from tests.local.conftest import Runner
 from tests.servers import serving

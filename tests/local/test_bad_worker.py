@@ -7,7 +7,7 @@ import msgpack
 import pytest
 import zmq
 
-from operations import channel
+from loadgen.node import channel
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 

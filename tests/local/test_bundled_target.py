@@ -2,9 +2,9 @@
 
 import pytest
 
-from operations.cluster.local import LocalCluster
-from operations.errors import OperationError
-from operations.specification import specify
+from loadgen.cluster.local import LocalCluster
+from loadgen.shared.errors import OperationError
+from loadgen.specification.run import specify
 
 
 def test_bundled_target_that_ends_by_itself_says_why() -> None:

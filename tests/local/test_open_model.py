@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from simulators import alarm_receiver
+from loadgen.simulators import alarm_receiver
 from tests.local.conftest import PROJECT, free_ports
 from tests.servers import serving
 

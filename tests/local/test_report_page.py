@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from exporter.snapshot import ErrorCount
-from operations.report import ReportData, build_report
-from operations.summary import SloResult
-from operations.timeline import Point
-from tests.unit.operations.samples import START, entry, summary
+from loadgen.judging.slo_judge import SloResult
+from loadgen.results.report import ReportData, build_report
+from loadgen.results.timeline import Point
+from loadgen.shared.snapshot import ErrorCount
+from tests.unit.samples import START, entry, summary
 
 INSTALL = Path(__file__).parents[1] / "install-packages"
 LONG = "/server/api/core/collections/search/findSubmitAuthorized/{uuid}/" + "x" * 80

@@ -1,6 +1,6 @@
 """What is special about alarms through `loadgen run`: arrivals at a rate, failover, shapes."""
 
-from simulators import alarm_receiver
+from loadgen.simulators import alarm_receiver
 from tests.local.conftest import Runner
 from tests.local.scenarios import ended, start_scenario, target_counts
 from tests.servers import serving

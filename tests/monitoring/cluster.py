@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import zmq
 
-from exporter.snapshot import Snapshot, unpack
-from operations.settings import NodeSettings, WebSettings
+from loadgen.node.settings import NodeSettings, WebSettings
+from loadgen.shared.snapshot import Snapshot, unpack
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]

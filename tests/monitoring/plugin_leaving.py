@@ -7,10 +7,10 @@ from pathlib import Path
 import gevent
 from locust import User, constant, task
 
-from operations import leaving
+from loadgen.node import locust_fixes
 from tests.monitoring.plugin import install  # noqa: F401 - Locust's `init` event calls it
 
-leaving.install()
+locust_fixes.install()
 
 COUNT = Path(os.environ["TEST_NODE_SETTINGS"]).with_name("received")
 SECONDS = (0.05, 1.5, 0.2)

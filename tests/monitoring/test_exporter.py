@@ -16,7 +16,7 @@ import zmq
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.snapshot import Snapshot
+from loadgen.shared.snapshot import Snapshot
 from tests.monitoring.cluster import ROOT, await_, free_port
 from tests.unit.exporter.samples import SNAPSHOT, entry, snapshot
 

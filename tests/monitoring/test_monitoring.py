@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("prometheus_package")
 
 
 def start(directory: Path, *options: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "operations.monitoring", "--directory", str(directory)]
+    command = [sys.executable, "-m", "loadgen.watch.monitoring", "--directory", str(directory)]
     ports = [
         f"--{name}-port={free_port()}"
         for name in ("prometheus", "grafana", "exporter", "archive", "node")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.snapshot import Snapshot
+from loadgen.shared.snapshot import Snapshot
 from tests.monitoring.cluster import Cluster, Listener, await_, running
 
-FINAL_REPORT_SECONDS = 5.0  # exporter.publisher's; importing it would import Locust into pytest
+FINAL_REPORT_SECONDS = 5.0  # loadgen.node.publisher's; importing it would import Locust into pytest
 
 
 @pytest.fixture

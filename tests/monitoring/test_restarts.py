@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from operations import monitoring
+from loadgen.shared.project import PROJECT
+from loadgen.watch import monitoring
 from tests.faults.record import Outcome
 from tests.monitoring.cluster import Cluster, await_, free_port
 from tests.monitoring.prometheus_api import Prometheus
@@ -65,7 +66,7 @@ def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
     tmp_path: Path, outcome: Outcome
 ) -> None:
     site = Site(tmp_path)
-    config = monitoring.configuration(site.ports, monitoring.ROOT / "exporter", "1s")
+    config = monitoring.configuration(site.ports, PROJECT / "exporter", "1s")
     prometheus = monitoring.prometheus(tmp_path / "tsdb", site.ports.prometheus, config)
     began = time.time()
     try:

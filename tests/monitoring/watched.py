@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from operations import monitoring
+from loadgen.watch import monitoring
 from tests.monitoring.cluster import ROOT, await_, free_port
 from tests.monitoring.prometheus_api import Prometheus
 

@@ -19,7 +19,14 @@ def _study(results: Path, *arguments: str) -> tuple[int, str, str]:
     marker = f"marker-{uuid.uuid4().hex}"
     # At 60 times the speed a millisecond's wait for a busy core is 0.06 s of the study.
     first = ["nice", "-n", "-20"] if os.geteuid() == 0 else []
-    command = [*first, sys.executable, "-m", "operations.alarm_study", "--results", str(results)]
+    command = [
+        *first,
+        sys.executable,
+        "-m",
+        "loadgen.studies.alarm.command",
+        "--results",
+        str(results),
+    ]
     finished = subprocess.run(
         [*command, *arguments],
         capture_output=True,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulators.capacity import capacity
+from loadgen.simulators.capacity import capacity
 
 SERVICE_SECONDS, LIMIT_SECONDS = 0.05, 0.6
 AGAIN_AT_ONCE = """

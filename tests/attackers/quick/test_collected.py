@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations import agent_files
-from operations.cluster import collecting
-from operations.errors import OperationError
+from loadgen.fleet import agent_files, collecting
+from loadgen.shared.errors import OperationError
 from tests.faults.record import Outcome
 
 PART = "Attackers: names and files"

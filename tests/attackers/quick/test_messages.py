@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from locust import events, stats
 from locust.env import Environment
 
-from exporter.ledger import Ledger
-from exporter.publisher import _entries, _errors
-from operations.messages import COUNT_MAX, fault, make_names_text
+from loadgen.node.message_shapes import COUNT_MAX, fault, make_names_text
+from loadgen.node.publisher import _entries, _errors
+from loadgen.node.worker_ledger import Ledger
 from tests.attackers.test_bad_workers import DATA, places, with_wrong
 from tests.faults.record import Outcome
 

@@ -11,16 +11,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.snapshot import unpack
-from locustfiles.clients.account_file import parse_accounts, read_accounts
-from locustfiles.shapes.rates import read_hours, read_points
-from operations import requestlog
-from operations.errors import UsageError
-from operations.experiment import load_experiment
-from operations.journal import JOURNAL_FILE, Journal
-from operations.record import STATISTICS_FILE, load_record
-from operations.settings import RunSettings, load_node_settings
-from operations.specification import RunSpecification, parse_duration, specify
+from loadgen.node import request_log as node_log
+from loadgen.node.settings import RunSettings, load_node_settings
+from loadgen.results import request_log
+from loadgen.results.journal import JOURNAL_FILE, Journal
+from loadgen.results.statistics_file import STATISTICS_FILE, load_record
+from loadgen.scenario.account_file import parse_accounts, read_accounts
+from loadgen.scenario.shapes.rates import read_hours, read_points
+from loadgen.shared.errors import UsageError
+from loadgen.shared.snapshot import unpack
+from loadgen.specification.experiment import load_experiment
+from loadgen.specification.run import RunSpecification, parse_duration, specify
 from tests.faults.record import Outcome
 
 PART = "Attackers: parsers"
@@ -174,11 +175,11 @@ def check_settings(directory: Path) -> None:
 def check_archives(directory: Path) -> None:
     @given(TEXTS | JSON.map(json.dumps))
     def check(content: str | bytes) -> None:
-        for name in (STATISTICS_FILE, JOURNAL_FILE, requestlog.MERGED_FILE):
+        for name in (STATISTICS_FILE, JOURNAL_FILE, request_log.MERGED_FILE):
             write(directory / name, content)
         refused(lambda: load_record(directory), UsageError)
         refused(lambda: Journal(directory / JOURNAL_FILE, lambda _: None), UsageError)
-        refused(lambda: requestlog.read_log(directory), UsageError)
+        refused(lambda: request_log.read_log(directory), UsageError)
 
     check()
 
@@ -224,7 +225,7 @@ def test_noise_ends_in_a_sentence(
 def test_a_hosts_request_log_that_is_none_is_left_aside(tmp_path: Path, outcome: Outcome) -> None:
     import polars as pl  # noqa: PLC0415  it takes a moment to import
 
-    good = requestlog.RequestLog(tmp_path / "requests", "good")
+    good = node_log.RequestLog(tmp_path / "requests", "good")
     good.add("GET", "/", 1.0)
     good.write()
     bad = tmp_path / "hosts" / "bad" / "requests"
@@ -239,6 +240,6 @@ def test_a_hosts_request_log_that_is_none_is_left_aside(tmp_path: Path, outcome:
     million = pl.DataFrame({"start_us": [1]}, schema={"start_us": pl.Int64()})
     pl.concat([million] * 100_000).write_parquet(bad / "many.parquet")
 
-    assert requestlog.merge_log(tmp_path) >= 1
-    assert "good" in requestlog.read_log(tmp_path)["worker"]
+    assert request_log.merge_log(tmp_path) >= 1
+    assert "good" in request_log.read_log(tmp_path)["worker"]
     outcome("left aside with a line each; the others' logs are merged")

@@ -11,18 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from exporter.snapshot import ErrorCount
-from operations import archive
-from operations.cli import describe, describe_briefly
-from operations.junit import build_junit
-from operations.plain import plain, plain_line
-from operations.progress import Progress
-from operations.report import ReportData, build_report
-from operations.scrape import read
-from operations.summary import ErrorResult, SloResult
-from operations.watch_view import History, render
+from loadgen.judging.slo_judge import SloResult
+from loadgen.results import archive
+from loadgen.results.describe import describe, describe_briefly
+from loadgen.results.junit import build_junit
+from loadgen.results.report import ReportData, build_report
+from loadgen.results.summary import ErrorResult
+from loadgen.runs.progress import Progress
+from loadgen.shared.snapshot import ErrorCount
+from loadgen.shared.text import plain, plain_line
+from loadgen.watch.scrape import read
+from loadgen.watch.view import History, render
 from tests.faults.record import Outcome
-from tests.unit.operations.samples import entry, summary
+from tests.unit.samples import entry, summary
 
 PART = "Attackers: names and files"
 HOSTILE = (

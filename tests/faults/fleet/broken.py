@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 10.0
 STRAYS = r"""
 for process in /proc/[0-9]*; do
   line=$(tr '\0' ' ' 2>/dev/null <$process/cmdline) || continue
-  case $line in *'-m operations.'*|*'-m exporter'*|*ansible*) ;; *) continue ;; esac
+  case $line in *'-m loadgen.'*|*'-m exporter'*|*ansible*) ;; *) continue ;; esac
   grep -q loadgen.slice $process/cgroup || echo "${process#/proc/} $line"
 done
 """

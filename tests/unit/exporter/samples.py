@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from exporter.snapshot import EntryStatistics, ErrorCount, Snapshot, WorkerStatus
+from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot, WorkerStatus
 
 ENTRY = EntryStatistics(
     method="GET",

@@ -5,7 +5,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from exporter.collector import LocustCollector, worker_label
-from exporter.snapshot import SloStatus
+from loadgen.shared.snapshot import SloStatus
 from tests.unit.exporter.samples import SNAPSHOT, WORKER, entry
 
 GOLDEN = Path(__file__).with_name("exposition.prom")

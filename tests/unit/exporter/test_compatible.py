@@ -3,7 +3,7 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry, generate_latest
 
 from exporter.compatible import CompatibleNames
-from exporter.snapshot import ErrorCount, Snapshot
+from loadgen.shared.snapshot import ErrorCount, Snapshot
 from tests.unit.exporter.samples import SNAPSHOT, entry
 
 NAMES = {

@@ -3,7 +3,7 @@ import sys
 
 MEASURE = """
 import os, time, psutil
-from exporter.reporter import CoreDemand
+from loadgen.node.reporter import CoreDemand
 
 def burn(seconds):
     end = time.monotonic() + seconds

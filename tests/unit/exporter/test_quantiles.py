@@ -16,9 +16,9 @@ import pytest
 from locust.stats import calculate_response_time_percentile
 
 from exporter.histogram import BUCKETS, EDGES_MS, count_into_buckets
-from operations.resolution import bucket
-from operations.scrape import quantile
-from operations.statistics import percentile
+from loadgen.node.time_rounding import bucket
+from loadgen.shared.histograms import percentile
+from loadgen.watch.scrape import quantile
 
 Kind = Callable[[random.Random], float]
 

@@ -1,5 +1,5 @@
-from exporter.snapshot import ErrorCount
 from exporter.totals import OTHER_ERRORS, Fold, Limits, Totals
+from loadgen.shared.snapshot import ErrorCount
 from tests.unit.exporter.samples import entry, snapshot
 
 HOME = ("GET", "/")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from operations.errors import UsageError
-from simulators.alarm_receiver import build
+from loadgen.shared.errors import UsageError
+from loadgen.simulators.alarm_receiver import build
 from tests.servers import serving
 
 ALARM = {"id": "070010", "body": "alarm"}

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from operations.errors import UsageError
-from simulators.capacity import LawName, build, capacity
+from loadgen.shared.errors import UsageError
+from loadgen.simulators.capacity import LawName, build, capacity
 from tests.servers import serving
 
 ROUNDS = 8

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from simulators.clock import ModelClock
+from loadgen.simulators.clock import ModelClock
 
 
 def test_sleepers_wake_in_order_and_never_early() -> None:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from simulators.faults import FaultSchedule, FaultSettings
+from loadgen.simulators.faults import FaultSchedule, FaultSettings
 
 
 def test_faults_come_three_in_a_row_and_again_five_minutes_later() -> None:

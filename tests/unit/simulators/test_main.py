@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulators.__main__ import NAMES, main, parse
+from loadgen.simulators.__main__ import NAMES, main, parse
 
 
 @pytest.mark.parametrize("name", NAMES)

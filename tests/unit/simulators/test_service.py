@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from simulators.service import (
+from loadgen.simulators.service import (
     ALARM_COEFFICIENTS,
     TEASTORE_COEFFICIENTS,
     LockLaw,

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from simulators.state import Counted, TargetState
+from loadgen.simulators.state import Counted, TargetState
 from tests.servers import serving
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from simulators.teastore import KINDS, build
-from simulators.teastore_pages import PASSWORD, PREFIX
+from loadgen.simulators.teastore import KINDS, build
+from loadgen.simulators.teastore_pages import PASSWORD, PREFIX
 from tests.servers import serving
 
 

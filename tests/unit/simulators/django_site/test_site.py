@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from simulators import accounts
+from loadgen.simulators import accounts
 from tests.servers import simulator
 
 USER = "user0001@example.org"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulators.dspace import build
+from loadgen.simulators.dspace import build
 from tests.servers import serving
 from tests.unit.simulators.dspace.visitor import Clock, Visitor
 

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from simulators.dspace import build
+from loadgen.simulators.dspace import build
 from tests.servers import serving
 from tests.unit.simulators.dspace.visitor import Visitor
 

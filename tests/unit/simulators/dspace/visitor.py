@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from simulators import accounts
+from loadgen.simulators import accounts
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The `loadgen` command: one module a group of verbs."""

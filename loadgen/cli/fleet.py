@@ -1,0 +1,166 @@
+"""Verbs on a fleet beside running: what it does now, its journals, ending a run, letting one go."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from loadgen.fleet.agent import NodeReport, Request
+from loadgen.fleet.cluster import TEST_STATES, FleetCluster
+from loadgen.fleet.collecting import collect_node
+from loadgen.fleet.inventory import Inventory, Node, limit, load_inventory
+from loadgen.fleet.ssh import Outcomes, Remote, ask, on_all
+from loadgen.runs.progress import Progress
+from loadgen.runs.run import take_over
+from loadgen.shared.errors import BusyError, NodeError, UsageError
+from loadgen.shared.files import hold
+from loadgen.shared.interruption import Interruption
+from loadgen.shared.text import plain, plain_line
+from loadgen.specification.plan import Plan
+from loadgen.specification.run import RunSpecification
+
+LOG_LINES = 200
+Found = TypeVar("Found")
+
+
+def status(options: argparse.Namespace) -> int:
+    """Carry out `loadgen status`: a line a node; exit 4 when one can't be asked or is not well."""
+    inventory = load_inventory(options.inventory)
+    found = _ask_all(inventory.nodes, "status", Request())
+    for node in inventory.nodes:
+        fault = found.faults.get(node.name)
+        print(plain(f"{node.name:<12} {fault or describe(found.answers[node.name])}"))
+    master = found.answers.get(inventory.master.name)
+    if master:
+        print(plain_line(describe_run(master, inventory)))
+    well = all(state == "active" for one in found.answers.values() for state in one.units.values())
+    return 0 if well and not found.faults else 4
+
+
+def describe(report: NodeReport) -> str:
+    """One line for one node that answers."""
+    active = sum(state == "active" for state in report.units.values())
+    kind = "master" if report.is_master else "worker"
+    wrong = [f"{name} is {state}" for name, state in report.units.items() if state != "active"]
+    words = f"{kind}, {active} of {len(report.units)} units active, release {report.release[:12]}"
+    return ", ".join([words, *wrong])
+
+
+def describe_run(master: NodeReport, inventory: Inventory) -> str:
+    """One line for what the fleet does."""
+    web = f"web UI https://{inventory.master.fleet_address}:{master.web_port}"
+    if master.run_id:
+        return f"run {master.run_id} is under way ({master.state}); {web}"
+    if master.state in TEST_STATES:
+        return f"a test started from the web UI is under way ({master.state}); {web}"
+    return f"no run is under way; {web}"
+
+
+def logs(options: argparse.Namespace) -> int:
+    """Carry out `loadgen logs`: the newest journal lines of every node's units."""
+    inventory = load_inventory(options.inventory)
+    nodes = limit(inventory.nodes, options.host_limit) if options.host_limit else inventory.nodes
+    directory = options.results / time.strftime("logs-%Y%m%dT%H%M%SZ", time.gmtime())
+    request = Request(lines=options.lines)
+
+    def collect(remote: Remote) -> None:
+        collect_node(remote, directory, request)
+
+    found = _on_nodes(nodes, lambda remotes: on_all(remotes, collect))
+    for path in sorted(directory.glob("hosts/*/*.log")):
+        for line in path.read_text(errors="replace").splitlines():
+            print(plain_line(f"{path.parent.name} {path.stem}: {line}"))
+    print(f"also in {os.path.relpath(directory)}", file=sys.stderr)
+    _require("the journals of some nodes could not be had", found.faults)
+    return 0
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Carry out `loadgen stop`: end the run under way; collect it unless its own process does."""
+    inventory = load_inventory(options.inventory)
+    master = _ask_all([inventory.master], "status", Request())
+    _require("the master can't be asked", master.faults)
+    report = master.answers[inventory.master.name]
+    if not report.run_id and report.state not in TEST_STATES:
+        print("no run is under way")
+        return 0
+    results = options.results.absolute()
+    # The run's own process holds the archive that it collects into, if it still lives.
+    own = report.collected_into
+    try:
+        with hold(own if own and own.is_dir() else results):
+            return _end_and_collect(inventory, report, results)
+    except BusyError:
+        _require(
+            "the master can't be asked", _ask_all([inventory.master], "stop", Request()).faults
+        )
+        print(f"run {report.run_id} was asked to stop; the process that started it collects it")
+        return 0
+
+
+def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) -> int:
+    specification = RunSpecification()
+    if report.specification:
+        specification = RunSpecification.model_validate_json(report.specification)
+    cluster = FleetCluster(specification, inventory)
+    last = cluster.adopt(report)
+    directory = results / last.run_id
+    directory.mkdir(exist_ok=True)
+    plan = Plan(last.run_id, specification, last.host, False, directory)
+    cluster.hold(plan)
+    versions = {"locust": version("locust"), "release": report.release}
+    interruption = Interruption()
+    with interruption.listen():
+        progress = Progress(specification.run_time)
+        summary = take_over(plan, cluster, interruption, progress, versions)
+    print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
+    print(plain("".join(f"  {reason}\n" for reason in summary.reasons)), end="")
+    print(f"  report: {os.path.relpath(directory)}/report.html")
+    return 4 if summary.verdict == "error" else 0
+
+
+def drain(options: argparse.Namespace) -> int:
+    """Carry out `loadgen drain`: let workers go; their last statistics reach the master first."""
+    inventory = load_inventory(options.inventory)
+    nodes = limit(inventory.workers, options.host_limit or "")
+    rest = [node.name for node in inventory.workers if node not in nodes]
+    if not rest:
+        raise UsageError(
+            f"HOST_LIMIT={options.host_limit} names every worker host, and a run needs one; to end "
+            f"it, make stop INVENTORY={options.inventory}"
+        )
+    found = _ask_all(nodes, "drain", Request())
+    for name, report in found.answers.items():
+        print(f"{name}: {report.workers} worker processes ended")
+    _require("some worker hosts could not be drained", found.faults)
+    print(
+        f"{', '.join(rest)} carry on; the next run takes every host of the inventory again, so "
+        f"take {', '.join(found.answers)} out of it, or run make teardown-workers"
+    )
+    return 0
+
+
+def _ask_all(nodes: Iterable[Node], verb: str, request: Request) -> Outcomes[NodeReport]:
+    return _on_nodes(
+        nodes, lambda remotes: on_all(remotes, lambda remote: ask(remote, verb, request))
+    )
+
+
+def _on_nodes(
+    nodes: Iterable[Node], action: Callable[[Mapping[str, Remote]], Outcomes[Found]]
+) -> Outcomes[Found]:
+    remotes = {node.name: Remote(node) for node in nodes}
+    try:
+        return action(remotes)
+    finally:
+        for remote in remotes.values():
+            remote.close()
+
+
+def _require(summary: str, faults: Mapping[str, str]) -> None:
+    if faults:
+        raise NodeError(summary, faults)

@@ -1,0 +1,167 @@
+"""Verbs on what runs left behind: list, compare, evaluate, name a baseline, prune."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from loadgen.cli import probe
+from loadgen.judging.verdict import EXIT_CODES
+from loadgen.recordings import command as recording
+from loadgen.results import catalogue
+from loadgen.shared.errors import UsageError
+from loadgen.shared.text import plain
+from loadgen.specification.run import parse_duration
+
+
+def results(options: argparse.Namespace) -> int:
+    """Carry out `loadgen results`: list runs, newest last; or name the baseline."""
+    if options.baseline:
+        run = catalogue.find_run(options.results, options.baseline)
+        catalogue.name_baseline(options.results, run)
+        print(f"baseline: {run.name}")
+        return 0
+    print(catalogue.describe(catalogue.list_runs(options.results), options.results))
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Carry out `loadgen compare`: exit 1 on a regression, 3 when a run can't be trusted."""
+    from loadgen.results import compare as comparing  # noqa: PLC0415  numpy takes a moment to import
+
+    sides = [catalogue.find_runs(options.results, text) for text in (options.a, options.b)]
+    untrusted = [
+        f"{run.name} is {summary.verdict}"
+        for side in sides
+        for run in side
+        if (summary := catalogue.summary_of(run)).verdict not in ("passed", "failed")
+    ]
+    if untrusted and not options.allow_invalid:
+        print(
+            f"loadgen: {', '.join(untrusted)}: a comparison with it says nothing; repeat the run, "
+            "or give --allow-invalid",
+            file=sys.stderr,
+        )
+        return EXIT_CODES["invalid"]
+    settings = comparing.CompareSettings(
+        confidence=options.confidence, tolerance_ratio=options.tolerance
+    )
+    entries = [[catalogue.record_of(run).entries for run in side] for side in sides]
+    differences = comparing.compare(entries[0], entries[1], settings)
+    print(plain(comparing.describe(differences)))
+    if options.output:
+        found = [difference.model_dump() for difference in differences]
+        options.output.write_text(json.dumps(found, indent=2) + "\n")
+    return EXIT_CODES["failed"] if comparing.regressions(differences) else 0
+
+
+def prune(options: argparse.Namespace) -> int:
+    """Carry out `loadgen prune`: remove old runs after asking."""
+    older = None if options.older_than is None else _seconds(options.older_than)
+    runs = catalogue.prunable(options.results, options.keep, older)
+    if not runs:
+        print("nothing to remove")
+        return 0
+    print("\n".join(run.name for run in runs))
+    if not options.yes and not _confirmed(f"Remove these {len(runs)} from {options.results}?"):
+        print("nothing was removed")
+        return 0
+    for run in runs:
+        catalogue.remove(run)
+    print(f"removed {len(runs)}")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to answer: give --yes")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _seconds(text: str) -> float:
+    days = text.removesuffix("d")
+    if text.endswith("d") and days.isdigit():
+        return 86400.0 * int(days)
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--older-than {text!r} can't be used: {error}, or 30d") from error
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Carry out `loadgen evaluate`: pictures and tables from a run's request log."""
+    # Drawing takes a moment to import.
+    from loadgen.results.evaluation import evaluation  # noqa: PLC0415
+    from loadgen.studies.alarm.figures import evaluate_log  # noqa: PLC0415
+
+    run = catalogue.find_run(options.results, options.run)
+    settings = evaluation.EvaluationSettings(
+        limits=options.limits or _limits_of(run),
+        fault_times=options.fault_times,
+        interval_seconds=options.interval,
+        speed=options.speed,
+        formats=options.formats,
+    )
+    print(evaluation.evaluate(run, settings, [evaluate_log]))
+    return 0
+
+
+def _limits_of(run: Path) -> tuple[float, ...]:
+    return tuple(s.limit for s in catalogue.summary_of(run).slos if s.unit == "s")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(",") if part)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    formats = tuple(part.strip() for part in text.split(","))
+    if not set(formats) <= {"svg", "png", "pdf"}:
+        raise ValueError(text)
+    return formats
+
+
+def _ratio(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError(text)
+    return value
+
+
+def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verbs of this module to the command's parser."""
+
+    def add(
+        name: str, words: str, function: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=words, description=f"{words.capitalize()}.")
+        verb.add_argument("--results", type=Path, default=Path("results"), help="(results)")
+        verb.set_defaults(verb=function)
+        return verb
+
+    verb = verbs.add_parser("record", help="make a locustfile that runs from a browser's HAR file")
+    recording.add_options(verb)
+    verb = verbs.add_parser("probe", help="walk one iteration of a scenario, step by step")
+    probe.add_options(verb)
+    verb = add("results", "list runs, or name the baseline", results)
+    verb.add_argument("--baseline", metavar="RUN", help="let `baseline` mean this run")
+    verb = add("compare", "compare two runs by name; exit 1 on a regression", compare)
+    for side in ("a", "b"):
+        words = "run, or runs with commas, or a series: an id, a path, latest or baseline"
+        verb.add_argument(side, metavar=side.upper(), help=words)
+    verb.add_argument("--tolerance", type=_ratio, default=0.05, help="change that counts (0.05)")
+    verb.add_argument("--confidence", type=_ratio, default=0.99, help="of each interval (0.99)")
+    verb.add_argument("--allow-invalid", action="store_true", help="compare runs that are invalid")
+    verb.add_argument("--output", type=Path, help="write the differences as JSON")
+    verb = add("prune", "remove old runs, after asking", prune)
+    verb.add_argument("--keep", type=int, default=10, help="how many of the newest to keep (10)")
+    verb.add_argument("--older-than", help="only runs older than this: 30d, 12h")
+    verb.add_argument("--yes", action="store_true", help="don't ask")
+    verb = add("evaluate", "draw pictures and tables from a run's request log", evaluate)
+    verb.add_argument("run", nargs="?", default="latest", help="id, path, latest or baseline")
+    verb.add_argument("--limits", type=_numbers, default=(), help="lines at these seconds: 10,30")
+    verb.add_argument("--fault-times", type=_numbers, default=(), help="known faults: 300,360 (s)")
+    verb.add_argument("--interval", type=float, help="seconds between one user's requests")
+    verb.add_argument("--speed", type=float, default=1.0, help="of a time-scaled alarm study (1)")
+    verb.add_argument("--formats", type=_formats, default=("svg", "png", "pdf"), help="svg,png,pdf")

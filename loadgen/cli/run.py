@@ -1,0 +1,210 @@
+"""`loadgen run` and `loadgen resume`: one run, or a series of runs."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loadgen.cluster.base import Cluster
+from loadgen.cluster.local import LocalCluster
+from loadgen.deploy.versions import versions
+from loadgen.results import archive
+from loadgen.results.describe import describe, describe_briefly
+from loadgen.results.summary import Summary
+from loadgen.runs import grafana_annotation, sweep
+from loadgen.runs.hooks import run_hooks
+from loadgen.runs.progress import Progress
+from loadgen.runs.run import execute
+from loadgen.runs.series import (
+    Interrupted,
+    Series,
+    create_series,
+    load_series,
+    search_exit_code,
+    sweep_exit_code,
+)
+from loadgen.shared.errors import OperationError
+from loadgen.shared.interruption import Interruption
+from loadgen.specification.experiment import Experiment, load_experiment
+from loadgen.specification.run import RunSpecification, specify
+from loadgen.specification.slo import Slo
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from loadgen.results.evaluation.pictures import Format
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out `loadgen run`."""
+    fields = _fields(options)
+    if options.experiment is None:
+        given = specify(fields).model_dump(exclude_unset=True)
+        experiment = Experiment.model_validate(given)
+    else:
+        experiment = load_experiment(options.experiment, fields)
+    if experiment.is_series:
+        name = (options.experiment or Path("series")).stem
+        return _run_series(experiment, create_series(experiment, options.results, name), options)
+    interruption = Interruption()
+    with interruption.listen():
+        run_id = archive.make_run_id(experiment.locustfiles[0])
+        specification = experiment.specification({})
+        summary = _run_once(experiment, specification, options, interruption, run_id)
+    print(describe(summary, options.results.absolute() / run_id))
+    return summary.exit_code
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Carry out `loadgen resume`: go on with a series where it ended."""
+    directory = options.directory.resolve()
+    options.results = directory.parent
+    return _run_series(load_series(directory), directory, options)
+
+
+def _run_series(experiment: Experiment, directory: Path, options: argparse.Namespace) -> int:
+    interruption = Interruption()
+
+    def make_run(specification: RunSpecification, run_id: str) -> Summary:
+        summary = _run_once(experiment, specification, options, interruption, run_id)
+        print(describe_briefly(summary), flush=True)
+        return summary
+
+    series = Series(experiment, directory, make_run, interruption.sleep, print)
+    again = f"go on with: loadgen resume {os.path.relpath(directory)}"
+    with interruption.listen():
+        try:
+            return finish_series(series)
+        except Interrupted:
+            print(f"Ended by the user; {again}")
+            return 130
+        except OperationError as error:
+            raise OperationError(f"{error}\n{again}") from error
+
+
+def _run_once(
+    experiment: Experiment,
+    specification: RunSpecification,
+    options: argparse.Namespace,
+    interruption: Interruption,
+    run_id: str,
+) -> Summary:
+    names = {"LOADGEN_RUN_ID": run_id, "LOADGEN_HOST": specification.host or ""}
+    environment = {**os.environ, **names}
+    grafana_annotation.check(environment)
+    run_hooks("before", experiment.before, environment)
+    summary, _ = execute(
+        specification,
+        _cluster(specification, options.inventory),
+        options.results.absolute(),
+        interruption,
+        Progress(
+            specification.warm_up + specification.run_time,
+            io.StringIO() if options.quiet else None,
+        ),
+        versions(specification),
+        run_id,
+    )
+    if fault := grafana_annotation.post(summary, environment):
+        print(f"loadgen: {fault}", file=sys.stderr)
+    run_hooks("after", experiment.after, environment)
+    return summary
+
+
+def _cluster(specification: RunSpecification, inventory: Path | None) -> Cluster:
+    if inventory is None:
+        return LocalCluster(specification)
+    # As in _on_fleet.
+    from loadgen.fleet.cluster import FleetCluster  # noqa: PLC0415
+    from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
+
+    return FleetCluster(specification, load_inventory(inventory))
+
+
+def _fields(options: argparse.Namespace) -> dict[str, Any]:
+    """Keep what the user gave; an empty string, as make hands it over, counts as not given."""
+    names = RunSpecification.model_fields
+    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    return {name: value for name, value in given.items() if value not in (None, "", [], (), False)}
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def add_run_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `loadgen run`."""
+    # Values stay text here: the specification checks them, and says the same for experiment files.
+    add = verb.add_argument
+    add("--experiment", type=Path, help="experiment file; the options below win over its fields")
+    add("--quiet", "-q", action="store_true", help="print the verdict only")
+    add("--inventory", type=Path, help="run on this fleet instead of this machine")
+    add("--warm-up", help="load that comes before the run time and isn't measured (0s)")
+    add("--arrival-rate", help="arrivals a second of an open-model locustfile")
+    add(
+        "--request-log",
+        type=lambda text: {"sampling_ratio": text},
+        nargs="?",
+        const={},
+        help="log every request, or this share of them (1)",
+    )
+    add("--locustfile", "-f", help="scenario; several with commas (locustfiles/hello.py)")
+    add("--host", "-H", help="base URL of the target; the bundled one when not given")
+    add("--users", "-u", help="concurrent users (10)")
+    add("--spawn-rate", "-r", help="users started a second (10)")
+    add("--run-time", "-t", help="how long to load: 30s, 5m, 1h30m (30s)")
+    add("--workers", "-w", help="worker processes (one a core)")
+    add("--tags", "-T", type=_words, help="only tasks with these tags")
+    add("--exclude-tags", "-E", type=_words, help="no tasks with these tags")
+    add("--user-classes", type=_words, help="only these User classes")
+    add("--stop-timeout", help="how long requests may finish at the end (10s)")
+    add("--web-port", help="port of Locust's web UI (8089)")
+    add("--tls-cert", help="certificate of the web UI, PEM")
+    add("--tls-key", help="its key, PEM")
+    add("--master-bind-port", help="port that workers connect to (5557)")
+    add("--exporter-port", help="port of the metrics (9646)")
+    add("--skip-target-check", action="store_true", help="load even if the target doesn't answer")
+    add(
+        "--insecure-target",
+        action="store_true",
+        help="don't verify the target's certificate, before the run and in it",
+    )
+    add("--results", type=Path, default=Path("results"), help="where results go (results)")
+    add("locust_arguments", nargs="*", metavar="-- LOCUST OPTIONS", help="passed to Locust as is")
+
+
+def finish_series(series: Series) -> int:
+    """Carry out a series, draw its picture, print what it came to; return the exit code."""
+    # Drawing takes a moment to import, and most runs are no series.
+    from loadgen.runs import series_pictures  # noqa: PLC0415
+
+    settings = series.experiment.search
+    if settings is not None:
+        found = series.search(settings)
+        limits = _limits(series.experiment.slos)
+        _save(series_pictures.draw_search(found, limits), series.directory / "capacity")
+        print(f"\nCapacity: {found.sentence}")
+        if found.published:
+            ended, trials = found.published.first_broke, len(found.published.trials)
+            print(f"The published rule, on the same target: ended at {ended} ({trials} trials)")
+        print(f"  {os.path.relpath(series.directory)}/capacity.json")
+        return search_exit_code(found)
+    rows = series.sweep()
+    for field in series.experiment.sweep:
+        picture = series_pictures.draw_sweep(rows, field)
+        _save(picture, series.directory / f"sweep-{field}")
+    print(f"\n{sweep.describe(rows)}\n  {os.path.relpath(series.directory)}/table.csv")
+    return sweep_exit_code(rows)
+
+
+def _limits(slos: Sequence[Slo]) -> list[float]:
+    return [slo.limit for slo in slos if slo.unit == "s"]
+
+
+def _save(figure: "Figure", stem: Path, formats: "Sequence[Format] | None" = None) -> None:
+    from loadgen.results.evaluation import pictures  # noqa: PLC0415  as above
+
+    pictures.save_picture(figure, stem, formats or pictures.FORMATS)

@@ -1,0 +1,74 @@
+"""What the run life cycle needs from a place that can run a master and workers."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from loadgen.node.locustfile_check import Inspection
+from loadgen.shared.snapshot import Snapshot
+from loadgen.specification.plan import Plan
+from loadgen.specification.run import RunSpecification
+
+
+class Cluster(Protocol):
+    """A master and workers, from nothing to nothing.
+
+    Every method is bounded in time. Faults of single nodes come as data (`faults`), so that one
+    dead node never hides the rest; UsageError, NodeError and OperationError end a run.
+    """
+
+    workers_expected: int
+    silence_seconds: float
+    """How long the master may say nothing until it is given up."""
+    web_url: str
+    release: str
+    """The release that every node reports: its directory's name, the SHA-256 on a fleet."""
+
+    def inspect(self, specification: RunSpecification) -> Inspection:
+        """Import the locustfiles in a process of their own and tell what they hold."""
+        ...
+
+    def preflight(self, specification: RunSpecification) -> None:
+        """Check all that can be checked before anything starts; raise the faults found."""
+        ...
+
+    def default_host(self, simulator: str | None) -> str | None:
+        """Return the base URL of the bundled target, starting it where that is this cluster's work.
+
+        None when the cluster has no target of its own.
+        """
+        ...
+
+    def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
+        """Ask the target from where the load will come; TargetError when it doesn't answer."""
+        ...
+
+    def start(self, plan: Plan) -> None:
+        """Start fresh processes for the run; return without waiting for them."""
+        ...
+
+    def next_snapshot(self, timeout_seconds: float) -> Snapshot | None:
+        """Wait for the master's next snapshot; None when the time is over."""
+        ...
+
+    def faults(self) -> Mapping[str, str]:
+        """Return what ended without being asked, name to sentence; empty while all is well."""
+        ...
+
+    def stop_load(self) -> None:
+        """Ask the master to stop the load gracefully; the final snapshot tells when it is done."""
+        ...
+
+    def reset_statistics(self) -> None:
+        """Ask the master to forget the statistics so far: the warm-up is over."""
+        ...
+
+    def finish(self) -> Mapping[str, str]:
+        """End the processes gracefully, keep the last scrape, collect.
+
+        Returns what failed while doing so, by node; what `faults` told before is not repeated.
+        """
+        ...
+
+    def kill(self) -> None:
+        """End whatever still runs, at once. Safe to call at any time, and twice."""
+        ...

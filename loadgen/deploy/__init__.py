@@ -1,0 +1,1 @@
+"""What a deploy needs on the controller: the release, the inventory's rules and lock."""

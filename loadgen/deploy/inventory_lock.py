@@ -1,0 +1,66 @@
+"""Runs a command as the only one that changes a fleet.
+
+    python -m loadgen.deploy.inventory_lock INVENTORY COMMAND…
+
+The inventory is locked itself, so no file is left behind, and the lock goes with the
+command's process, however that ends. Two at once would each remove the release that the other one
+brings.
+"""
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from loadgen.shared.errors import BusyError, LoadgenError, UsageError
+
+LOCKS = Path("/proc/locks")
+
+
+def hold(path: Path) -> None:
+    """Lock `path` until this process ends. BusyError names who holds it, and since when."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise UsageError(f"{path} can't be read ({error.strerror}); give an inventory") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BusyError(
+            f"{path} is being changed by {holder(os.fstat(descriptor))}, and two at once would "
+            "undo each other's work: nothing was touched; wait for it, then run this again"
+        ) from error
+    os.set_inheritable(descriptor, True)
+
+
+def holder(locked: os.stat_result) -> str:
+    """Name the process that holds a file's lock, as the kernel knows it."""
+    for line in LOCKS.read_text().splitlines():
+        words = line.split()
+        if words[1] != "FLOCK" or int(words[5].split(":")[2]) != locked.st_ino:
+            continue
+        try:
+            began = psutil.Process(int(words[4])).create_time()
+        except (psutil.Error, ValueError):
+            return f"process {words[4]}"
+        return f"process {words[4]} since {time.strftime('%H:%M:%S', time.localtime(began))}"
+    return "another process"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Lock, then become the command."""
+    path, *command = sys.argv[1:] if arguments is None else arguments
+    try:
+        hold(Path(path))
+    except LoadgenError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return os.execvp(command[0], command)  # noqa: S606 - the command is the caller's own
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,309 @@
+"""What every node runs: one release of the kit's own code, and one wheelhouse of everybody else's.
+
+A *release* is a directory named after its SHA-256: the kit's packages, the experiments, the locked
+requirements, and the user's locustfile with what lies beside it. A *wheelhouse* is the set of
+wheels that `requirements/node.txt` names for the hosts' platform and Python, so that a host
+installs without a way out; on a fleet with simulated targets those of `requirements/target.txt`
+too. Both are made on the controller; the playbooks push them.
+
+    python -m loadgen.deploy.release build DIRECTORY [--locustfile FILE]
+    python -m loadgen.deploy.release verify DIRECTORY
+    python -m loadgen.deploy.release wheelhouse DIRECTORY [--roles node target]
+        [--python-version 3.11] [--platform ...]
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from loadgen.shared.errors import LoadgenError, OperationError, UsageError
+from loadgen.shared.project import PROJECT
+
+PARTS = ("loadgen", "exporter", "locustfiles", "requirements", "experiments")
+SITE = "site"
+CACHES = ("__pycache__", "node_modules", "results")
+LARGEST_RELEASE_BYTES = 1 << 30
+DEFAULT_PLATFORM = "manylinux_2_28_x86_64"
+DEFAULT_PYTHON = "3.11"
+DEFAULT_ROLES = ("node",)
+SCRATCH_PREFIX = "loadgen-run-"
+"""As of a run's private directory: the next run removes what a killed process left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One assembled release: its SHA-256 in hexadecimal, its directory, and the same as one tar."""
+
+    sha256: str
+    directory: Path
+    archive: Path
+
+
+def site_path(locustfile: Path) -> Path:
+    """Where a locustfile stands inside a release, relative to the release's directory.
+
+    One inside the project keeps its place; one outside stands in `site/<its directory>/`.
+    """
+    resolved = locustfile.resolve()
+    for part in PARTS:
+        if resolved.is_relative_to(PROJECT / part):
+            return resolved.relative_to(PROJECT)
+    return Path(SITE) / resolved.parent.name / resolved.name
+
+
+def build(directory: Path, locustfile: Path | None = None) -> Release:
+    """Assemble the release below `directory`; the same contents give the same name.
+
+    Takes the directory of `locustfile` too when that lies outside the project. Hidden files,
+    caches and results are left out. UsageError: the locustfile is missing, its directory is too
+    large or holds a symbolic link to a directory.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".release-") as scratch:
+        tree = Path(scratch) / "release"
+        for source, target in _sources(locustfile):
+            _copy(source, tree / target)
+        sha256 = fingerprint(tree)
+        release = Release(sha256, directory / sha256, directory / f"{sha256}.tar")
+        if not release.directory.exists():
+            tree.rename(release.directory)
+        if not release.archive.exists():
+            packed = Path(scratch) / "release.tar"
+            _pack(release.directory, packed)
+            packed.rename(release.archive)
+    return release
+
+
+def fingerprint(directory: Path) -> str:
+    """SHA-256 over sorted relative paths and contents; times, modes, owners and caches don't count.
+
+    Equal for a release on the controller and its copy on a node that has compiled byte code since.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_files(directory), key=lambda path: path.relative_to(directory).as_posix()):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def current(locustfile: Path | None = None) -> str:
+    """SHA-256 of the release that `build` would make now, without keeping it."""
+    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-release-") as scratch:
+        return build(Path(scratch), locustfile).sha256
+
+
+def verify(directory: Path) -> str:
+    """Return the release's SHA-256. OperationError: a file was changed, added or lost since."""
+    resolved = directory.resolve()
+    sha256 = fingerprint(resolved)
+    if sha256 != resolved.name:
+        raise OperationError(
+            f"{resolved} was changed after it was made: its contents have SHA-256 {sha256}, and "
+            "a release must have the one in its name; run make deploy to push it again"
+        )
+    return sha256
+
+
+def wheelhouse(
+    directory: Path,
+    python_version: str = DEFAULT_PYTHON,
+    platform: str = DEFAULT_PLATFORM,
+    roles: Sequence[str] = DEFAULT_ROLES,
+) -> Path:
+    """Download the wheels for hosts of that Python and platform; return `directory/<key>`.
+
+    The key is the SHA-256 of the roles' locked requirements (`node`: `requirements/node.txt`),
+    platform and Python version; a wheelhouse that exists is complete and is reused. It holds
+    `requirements.txt` too: the locked lines that such a host needs, for `pip install --no-index
+    --find-links . --require-hashes -r`.
+    OperationError: a wheel is missing, can't be had, or has another hash than the locked one.
+    """
+    locked = "".join((PROJECT / "requirements" / f"{role}.txt").read_text() for role in roles)
+    key = hashlib.sha256("\0".join((locked, platform, python_version)).encode()).hexdigest()
+    finished = directory / key
+    if finished.exists():
+        return finished
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".wheelhouse-") as scratch:
+        wheels = Path(scratch) / "wheels"
+        wheels.mkdir(mode=0o755)
+        requirements = wheels / "requirements.txt"
+        requirements.write_text("\n".join(applicable(locked, python_version)) + "\n")
+        _download(requirements, wheels, python_version, platform)
+        wheels.rename(finished)
+    return finished
+
+
+def applicable(locked: str, python_version: str) -> list[str]:
+    """Return the locked requirements that a Linux host with CPython `python_version` needs.
+
+    pip evaluates a marker for the Python that runs it, so they are evaluated here and left out.
+    Each line is `name==version --hash=... --hash=...`, and stands once if several roles have it.
+    """
+    environment = {
+        "implementation_name": "cpython",
+        "os_name": "posix",
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{python_version}.0",
+        "python_version": python_version,
+        "sys_platform": "linux",
+    }
+    lines = []
+    for line in _logical_lines(locked):
+        requirement = Requirement(line.partition(" --hash")[0])
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            hashes = [word for word in line.split() if word.startswith("--hash=")]
+            lines.append(" ".join((f"{requirement.name}{requirement.specifier}", *hashes)))
+    return list(dict.fromkeys(lines))
+
+
+def _logical_lines(text: str) -> Iterator[str]:
+    joined = text.replace("\\\n", " ")
+    for line in joined.splitlines():
+        if line.strip() and not line.lstrip().startswith(("#", "-")):
+            yield line.strip()
+
+
+def platforms(platform: str) -> list[str]:
+    """Return every tag that a host of `platform` accepts: `manylinux_2_28_*` takes all older ones.
+
+    UsageError: not of the form manylinux_MAJOR_MINOR_ARCHITECTURE.
+    """
+    words = platform.split("_", 3)
+    if len(words) != 4 or words[:2] != ["manylinux", "2"] or not words[2].isdecimal():
+        raise UsageError(
+            f"platform {platform!r} is not of the form manylinux_2_<glibc minor>_<architecture>; "
+            f"give for example {DEFAULT_PLATFORM}"
+        )
+    minor, architecture = int(words[2]), words[3]
+    modern = [f"manylinux_2_{older}_{architecture}" for older in range(minor, 4, -1)]
+    names = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+    return modern + [f"{name}_{architecture}" for least, name in names.items() if minor >= least]
+
+
+def _download(requirements: Path, wheels: Path, python_version: str, platform: str) -> None:
+    tags = [word for tag in platforms(platform) for word in ("--platform", tag)]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--only-binary", ":all:", "--implementation", "cp"]
+    command += ["--python-version", python_version, *tags]
+    command += ["--dest", str(wheels), "--requirement", str(requirements)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        reasons = [line for line in finished.stderr.splitlines() if line.startswith("ERROR")]
+        raise OperationError(
+            f"the wheels for {platform}, Python {python_version} could not be downloaded: "
+            f"{' '.join(reasons) or finished.stderr.strip()}; check this machine's way to its "
+            "package index, then run it again"
+        )
+
+
+def _sources(locustfile: Path | None) -> Iterator[tuple[Path, Path]]:
+    for part in PARTS:
+        if (PROJECT / part).is_dir():
+            yield PROJECT / part, Path(part)
+    if locustfile is None:
+        return
+    if not locustfile.is_file():
+        raise UsageError(
+            f"locustfile {locustfile} is not a file; give LOCUSTFILE the path of a Python file"
+        )
+    target = site_path(locustfile)
+    if target.parts[0] == SITE:
+        yield locustfile.resolve().parent, target.parent
+
+
+def _copy(source: Path, target: Path) -> None:
+    size = 0
+    for path in _files(source):
+        size += path.stat().st_size
+        if size > LARGEST_RELEASE_BYTES:
+            raise UsageError(
+                f"{source} holds more than {LARGEST_RELEASE_BYTES >> 20} MiB, the limit of a "
+                "release; put the locustfile into a directory with nothing but its data"
+            )
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        copy.chmod(0o644)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    """Yield every file that belongs to a release; a link to a file counts as that file."""
+    for parent, names, files in os.walk(directory):
+        names[:] = sorted(name for name in names if not _left_out(name))
+        for name in names:
+            if (Path(parent) / name).is_symlink():
+                raise UsageError(
+                    f"{Path(parent) / name} is a symbolic link to a directory, which a release "
+                    "can't carry; put the files themselves there"
+                )
+        yield from (Path(parent) / name for name in files if not _left_out(name))
+
+
+def _left_out(name: str) -> bool:
+    return name.startswith(".") or name in CACHES or name.endswith((".pyc", ".egg-info"))
+
+
+def _pack(directory: Path, archive: Path) -> None:
+    """Write one tar whose bytes depend on paths and contents only."""
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as packed:
+        for path in sorted(directory.rglob("*")):
+            packed.add(path, path.relative_to(directory), recursive=False, filter=_anonymous)
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = "root"
+    member.mode = 0o755 if member.isdir() else 0o644
+    return member
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadgen.deploy.release", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    verbs = parser.add_subparsers(required=True, metavar="build|verify|wheelhouse")
+    verb = verbs.add_parser("build", help="make DIRECTORY/<sha256>/ and .tar, print the SHA-256")
+    verb.add_argument("directory", type=Path)
+    verb.add_argument("--locustfile", type=Path, help="take its directory too, as site/<name>/")
+    verb.set_defaults(run=lambda given: build(given.directory, given.locustfile).sha256)
+    verb = verbs.add_parser("verify", help="print a release's SHA-256, or fail if it was changed")
+    verb.add_argument("directory", type=Path)
+    verb.set_defaults(run=lambda given: verify(given.directory))
+    verb = verbs.add_parser("wheelhouse", help="make DIRECTORY/<key>/ with wheels, print its path")
+    verb.add_argument("directory", type=Path)
+    verb.add_argument("--python-version", default=DEFAULT_PYTHON, help="the hosts' (%(default)s)")
+    verb.add_argument("--platform", default=DEFAULT_PLATFORM, help="the hosts' (%(default)s)")
+    verb.add_argument("--roles", nargs="+", choices=("node", "target"), default=DEFAULT_ROLES)
+    verb.set_defaults(
+        run=lambda given: wheelhouse(
+            given.directory, given.python_version, given.platform, given.roles
+        )
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; a fault is one sentence on standard error and its own exit code."""
+    given = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], object] = given.run
+    try:
+        print(run(given))
+    except LoadgenError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""What can keep one node from taking part in a run, each as one sentence; run on the node itself.
+
+Checks of the channel go as far as the CURVE handshake and send nothing beyond it, so that they are
+safe on a master under load.
+"""
+
+import errno
+import socket
+import subprocess
+from pathlib import Path
+
+import psutil
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from loadgen.node import channel
+from loadgen.node.settings import NodeSettings
+
+HANDSHAKE_SECONDS = 5.0
+SPARE_DESCRIPTORS = 200
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+FILTERED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM)
+
+
+def master_faults(node: NodeSettings, state: str) -> list[str]:
+    """Tell whether the master runs, and whether its ports are its own."""
+    faults = []
+    if state != "active":
+        faults.append(
+            f"loadgen-master is {state}; see journalctl -u loadgen-master there, then make deploy"
+        )
+    for port in (node.master_port, node.web.port):
+        holder = port_holder(port)
+        if holder:
+            faults.append(
+                f"port {port} is held by {holder}; end that, or give the kit another port"
+            )
+    return faults
+
+
+def port_holder(port: int) -> str:
+    """Name the process that listens on a TCP port and is none of the kit's; empty for none."""
+    for connection in psutil.net_connections("tcp"):
+        local = connection.laddr
+        if connection.status != psutil.CONN_LISTEN or not local or local.port != port:
+            continue
+        cgroup = Path(f"/proc/{connection.pid}/cgroup")
+        if connection.pid and "loadgen-" not in cgroup.read_text():
+            return f"{psutil.Process(connection.pid).name()}, process {connection.pid}"
+    return ""
+
+
+def capacity_faults(users: int, workers: int, unit: str) -> list[str]:
+    """Compare this node's share of the users with its descriptors and local ports.
+
+    `users` is the share of the whole node, `workers` its processes. One connection a user is the
+    least that a test needs.
+    """
+    faults = []
+    limit = _open_files(unit)
+    each = -(-users // workers)
+    if each + SPARE_DESCRIPTORS > limit:
+        faults.append(
+            f"a worker would need {each + SPARE_DESCRIPTORS:,} descriptors for {each:,} users and "
+            f"may open {limit:,}; raise node_open_files, or give fewer users or more workers"
+        )
+    low, high = (int(word) for word in PORT_RANGE.read_text().split())
+    if users > high - low + 1:
+        faults.append(
+            f"{users:,} users need as many local ports to one target and there are "
+            f"{high - low + 1:,}; widen net.ipv4.ip_local_port_range, or add worker hosts"
+        )
+    return faults
+
+
+def _open_files(unit: str) -> int:
+    shown = subprocess.run(
+        ["systemctl", "show", "--property=LimitNOFILE", "--value", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return int(shown) if shown.isdecimal() else 1 << 30
+
+
+def channel_faults(node: NodeSettings) -> list[str]:
+    """Try the way to the master: TCP first, then the handshake under this node's real keys."""
+    where = f"{node.master_host}:{node.master_port}"
+    try:
+        socket.create_connection((node.master_host, node.master_port), HANDSHAKE_SECONDS).close()
+    except ConnectionRefusedError:
+        return [
+            f"nothing listens on the master's worker port {where}; see journalctl -u "
+            "loadgen-master on the master"
+        ]
+    except OSError as error:
+        if isinstance(error, TimeoutError) or error.errno in FILTERED:
+            return [
+                f"a firewall is closed on {node.master_port}: packets from here to {where} don't "
+                "get through; open that port on the master for this host's address, which make "
+                "deploy does when firewalls between them allow it"
+            ]
+        return [f"no way to the master at {where}: {error.strerror or error}"]
+    return (
+        []
+        if shakes_hands(node)
+        else [
+            f"the master at {where} refused this worker's key, or isn't the master that this "
+            "worker knows; make deploy brings the keys together"
+        ]
+    )
+
+
+def shakes_hands(node: NodeSettings, timeout_seconds: float = HANDSHAKE_SECONDS) -> bool:
+    """Tell whether a CURVE handshake with the master succeeds; nothing is sent after it."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as client:
+        client.linger = 0
+        channel.secure_client(client, node.keys_directory)
+        events = client.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+        )
+        client.connect(f"tcp://{node.master_host}:{node.master_port}")
+        try:
+            if not events.poll(int(timeout_seconds * 1000)):
+                return False
+            event = recv_monitor_message(events)["event"]
+            return bool(event == zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        finally:
+            client.disable_monitor()

@@ -1,0 +1,427 @@
+"""A cluster on a fleet: the units that `make deploy` left ready, driven over SSH.
+
+What a node does for a run stands in `loadgen.fleet.agent`; here are the order of things and what
+becomes of the nodes' answers. The master's run.json is the fleet's lock. Between runs the fleet
+stands idle, its web UI up.
+"""
+
+import contextlib
+import os
+import queue
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from cryptography import x509
+
+from loadgen.cluster.inspection import find_locustfile
+from loadgen.cluster.local import LocalCluster
+from loadgen.deploy import release
+from loadgen.fleet.agent import NodeReport, Request
+from loadgen.fleet.agent_files import RUNS
+from loadgen.fleet.collecting import collect_node
+from loadgen.fleet.follower import Follower
+from loadgen.fleet.inventory import Inventory
+from loadgen.fleet.ssh import Outcomes, Remote, ask, on_all
+from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
+from loadgen.node.locustfile_check import Inspection
+from loadgen.node.settings import RunSettings
+from loadgen.scenario.account_file import handed_over
+from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
+from loadgen.shared.snapshot import Snapshot
+from loadgen.specification.plan import Plan
+from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
+
+TEST_STATES = ("spawning", "running", "stopping", "cleanup")
+SINCE_SLACK_SECONDS = 2.0
+ADOPTION_SECONDS = 15.0
+# Time to connect again after the network was away.
+SILENCE_SECONDS = 40.0
+PROBE = ["sh", "-c", "readlink /opt/loadgen/current || echo none; date +%s.%N"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a node says before anything of the kit is trusted there.
+
+    `offset_seconds` is its clock minus ours, `error_seconds` how far off that may be.
+    """
+
+    release: str
+    offset_seconds: float
+    error_seconds: float
+
+
+class FleetCluster:
+    """The cluster interface (see `loadgen.cluster.base`) on the hosts of an inventory."""
+
+    def __init__(self, specification: RunSpecification, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self.workers_expected = 0
+        self.silence_seconds = SILENCE_SECONDS
+        self.web_url = f"https://{inventory.master.fleet_address}:{inventory.web_port}"
+        self._specification = specification
+        self._site = site_locustfile(specification)
+        self.release = release.current(self._site)
+        self._here = LocalCluster(specification)
+        self._remotes = {node.name: Remote(node) for node in inventory.nodes}
+        self._master = self._remotes[inventory.master.name]
+        self._shares: dict[str, int] = {}
+        self._offsets: dict[str, float] = {}
+        self._held: Plan | None = None
+        self._since = time.time()
+        self._follower: Follower | None = None
+
+    # --- before a run --------------------------------------------------------------------------
+
+    def inspect(self, specification: RunSpecification) -> Inspection:
+        """Import the locustfiles here: the release is the same as on every node."""
+        return self._here.inspect(specification)
+
+    def preflight(self, specification: RunSpecification) -> None:
+        """Check every node at once. NodeError has a sentence for each that can't take part."""
+        _refuse_local_options(specification)
+        probes = on_all(self._remotes, probe)
+        faults = {**probes.faults, **self._probe_faults(probes.answers)}
+        sound = {name: one for name, one in self._remotes.items() if name not in faults}
+        share = -(-specification.users // len(self.inventory.workers))
+        reports = on_all(sound, lambda remote: ask(remote, "preflight", Request(users=share)))
+        faults.update(reports.faults)
+        for name, report in reports.answers.items():
+            said = [*report.faults, *self._report_faults(name, report)]
+            if said:
+                faults[name] = "; also, ".join(said)
+        if faults:
+            raise NodeError(
+                f"{len(faults)} of {len(self._remotes)} nodes can't take part, nothing was started",
+                faults,
+            )
+        self._require_free(reports.answers[self.inventory.master.name])
+        self._share(specification, reports.answers)
+
+    def default_host(self, simulator: str | None) -> str | None:
+        """Return the base URL of the inventory's first simulated target, which already runs."""
+        del simulator
+        return self.inventory.target
+
+    def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
+        """Ask the target from every worker host: what counts is that they reach it."""
+        del patience_seconds
+        request = Request(host=host, verify_target=verify)
+        asked = on_all(self._worker_remotes(), lambda remote: ask(remote, "target", request))
+        if asked.faults:
+            lines = [f"  {name}: {fault}" for name, fault in asked.faults.items()]
+            raise TargetError(
+                "\n".join([f"the target can't be loaded from {len(lines)} nodes", *lines])
+            )
+
+    # --- a run ---------------------------------------------------------------------------------
+
+    def start(self, plan: Plan) -> None:
+        """Hand the run to every node, then start master and workers at once."""
+        self._since = time.time() - SINCE_SLACK_SECONDS
+        master = {self.inventory.master.name: self._master}
+        self._require(on_all(master, lambda remote: self._prepare(remote, plan)))
+        self._held = plan
+        self._follower = Follower(self._master, plan.run_id)
+        others = {name: one for name, one in self._remotes.items() if name not in master}
+        self._require(on_all(others, lambda remote: self._prepare(remote, plan)))
+        self._require(on_all(self._remotes, self._start_node))
+
+    def next_snapshot(self, timeout_seconds: float) -> Snapshot | None:
+        """Wait for the master's next snapshot of this run."""
+        if self._follower is None:
+            return None
+        with contextlib.suppress(queue.Empty):
+            return self._follower.snapshots.get(timeout=timeout_seconds)
+        return None
+
+    def faults(self) -> Mapping[str, str]:
+        """Tell of a master that was started again; lost workers are in the snapshots."""
+        if self._follower and self._follower.restarted:
+            return {"master": "ended by itself and was started again by systemd: see its log"}
+        return {}
+
+    def stop_load(self) -> None:
+        """Ask the master on its own machine."""
+        ask(self._master, "stop", Request())
+
+    def reset_statistics(self) -> None:
+        """Ask the master on its own machine."""
+        ask(self._master, "reset", Request())
+
+    def finish(self) -> Mapping[str, str]:
+        """Let every node end its part and stand idle, workers first; then collect from all."""
+        plan, self._held = self._held, None
+        workers = self._worker_remotes()
+        forgot = on_all(workers, lambda remote: ask(remote, "finish", Request()))
+        master = {self._master.node.name: self._master}
+        ended = on_all(master, lambda remote: ask(remote, "finish", Request()))
+
+        def settle(remote: Remote) -> NodeReport:
+            processes = forgot.answers[remote.node.name].processes
+            return ask(remote, "settle", Request(processes=processes))
+
+        settled = on_all({name: workers[name] for name in forgot.answers}, settle)
+        rounds = (forgot, ended, settled)
+        faults = said_of(rounds)
+        if plan:
+            silent = {name for one in rounds for name in one.faults}
+            faults.update(self._collect(plan, set(self._remotes) - silent))
+        self.kill()
+        return faults
+
+    def kill(self) -> None:
+        """End what this run started, keep what can be had at once, and disconnect."""
+        plan, self._held = self._held, None
+        if self._follower:
+            self._follower.end()
+        if plan:
+            aborted = on_all(self._remotes, lambda remote: ask(remote, "abort", Request()))
+            self._collect(plan, set(aborted.answers))
+        for remote in self._remotes.values():
+            remote.close()
+        self._here.kill()
+
+    def adopt(self, master: NodeReport) -> Snapshot:
+        """Take over what the master does now, to end and collect it; return its last snapshot.
+
+        OperationError when the master says nothing.
+        """
+        self._since = (master.started_at or time.time()) - SINCE_SLACK_SECONDS
+        self.release = master.release
+        self._follower = Follower(self._master, master.run_id)
+        snapshot = self.next_snapshot(ADOPTION_SECONDS)
+        if snapshot is None:
+            raise OperationError(
+                f"{self.inventory.master.name} said nothing of its run for {ADOPTION_SECONDS:.0f} "
+                "s; see make logs"
+            )
+        self.workers_expected = snapshot.workers_expected
+        return snapshot
+
+    def hold(self, plan: Plan) -> None:
+        """Say where what `adopt` has taken over is to be collected."""
+        self._held = plan
+
+    # --- how -----------------------------------------------------------------------------------
+
+    def _worker_remotes(self) -> dict[str, Remote]:
+        names = {node.name for node in self.inventory.workers}
+        return {name: one for name, one in self._remotes.items() if name in names}
+
+    def _probe_faults(self, probes: Mapping[str, Probe]) -> dict[str, str]:
+        faults = {}
+        reference = probes.get(self.inventory.master.name)
+        for name, one in probes.items():
+            self._offsets[name] = one.offset_seconds
+            fault = release_fault(one.release, self.release, self._deploy)
+            if not fault and reference:
+                fault = clock_fault(one, reference)
+            if fault:
+                faults[name] = fault
+        return faults
+
+    @property
+    def _deploy(self) -> str:
+        """The command that would bring this run's release to the fleet."""
+        command = f"make deploy INVENTORY={self.inventory.path}"
+        return f"{command} LOCUSTFILE={self._site}" if self._site else command
+
+    def _report_faults(self, name: str, report: NodeReport) -> list[str]:
+        faults = []
+        if report.locust_version != version("locust"):
+            faults.append(
+                f"has Locust {report.locust_version}, this machine has {version('locust')}; "
+                f"run {self._deploy}"
+            )
+        if report.certificate:
+            faults += certificate_faults(report.certificate, datetime.now(UTC))
+        if name in self._worker_remotes() and not report.workers:
+            faults.append(f"has no worker process; run {self._deploy}")
+        return faults
+
+    def _require_free(self, master: NodeReport) -> None:
+        end = f"make stop INVENTORY={self.inventory.path} ends and collects it"
+        if master.run_id:
+            raise BusyError(
+                f"run {master.run_id} is under way on this fleet; wait for it, or {end}"
+            )
+        if master.state in TEST_STATES:
+            raise BusyError(
+                f"a test started from {self.web_url} is under way; wait for it, or {end}"
+            )
+
+    def _share(self, specification: RunSpecification, reports: Mapping[str, NodeReport]) -> None:
+        available = {name: reports[name].workers for name in self._worker_remotes()}
+        self._shares = share_workers(specification.workers, available)
+        self.workers_expected = sum(self._shares.values())
+        each = specification.users / self.workers_expected
+        if each > MAXIMUM_USERS_PER_WORKER:
+            raise UsageError(
+                f"--users {specification.users} on {self.workers_expected} workers is {each:,.0f} "
+                f"a worker; a process bears at most {MAXIMUM_USERS_PER_WORKER:,}: give fewer "
+                "users or add worker hosts"
+            )
+
+    def _prepare(self, remote: Remote, plan: Plan) -> NodeReport:
+        is_master = remote is self._master
+        directory = RUNS / plan.run_id
+        environment = plan.specification.node_environment(os.environ)
+        if is_master:
+            simulated = plan.host == self.inventory.target
+            environment = handed_over(os.environ, simulated=simulated) | environment
+        run = RunSettings(
+            run_id=plan.run_id,
+            locustfiles=tuple(
+                str(release.site_path(find_locustfile(path)))
+                for path in plan.specification.locustfiles
+            ),
+            locust_arguments=plan.locust_arguments(),
+            master_arguments=(*plan.master_arguments(self.workers_expected), "--enable-rebalancing")
+            if is_master
+            else (),
+            environment=environment,
+            results_directory=directory if is_master else None,
+            slos=plan.specification.slos,
+            request_tags=plan.specification.request_tags,
+            request_log=plan.specification.request_log,
+            request_log_directory=directory / "requests",
+        )
+        kept = plan.specification.model_dump_json()
+        request = Request(run=run, specification=kept, collected_into=plan.directory.parent)
+        return ask(remote, "prepare", request)
+
+    def _start_node(self, remote: Remote) -> NodeReport:
+        return ask(remote, "start", Request(workers=self._shares.get(remote.node.name, 0)))
+
+    def _require(self, outcomes: Outcomes[NodeReport]) -> None:
+        if outcomes.faults:
+            raise NodeError("the run could not be started on every node", outcomes.faults)
+
+    def _collect(self, plan: Plan, names: set[str]) -> dict[str, str]:
+        def one(remote: Remote) -> None:
+            since = self._since + self._offsets.get(remote.node.name, 0.0)
+            request = Request(run_id=plan.run_id, since=since)
+            collect_node(remote, plan.directory, request, into_run=remote is self._master)
+
+        collected = on_all({name: self._remotes[name] for name in sorted(names)}, one)
+        done = Request(run_id=plan.run_id)
+        kept = {name: self._remotes[name] for name in collected.answers}
+        # The master last: that its copy is gone tells others that all has been collected.
+        master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
+        faults = collected.faults | on_all(kept, lambda node: ask(node, "forget", done)).faults
+        return faults | on_all(master, lambda node: ask(node, "forget", done)).faults
+
+
+def said_of(rounds: Iterable[Outcomes[NodeReport]]) -> dict[str, str]:
+    """Gather what went wrong on each node, in the order of the rounds."""
+    found: dict[str, list[str]] = {}
+    for outcomes in rounds:
+        for name, fault in outcomes.faults.items():
+            found.setdefault(name, []).append(fault)
+        for name, report in outcomes.answers.items():
+            if report.faults:
+                found.setdefault(name, []).extend(report.faults)
+    return {name: "; also, ".join(faults) for name, faults in found.items()}
+
+
+def probe(remote: Remote) -> Probe:
+    """Ask for the release and the clock, with nothing of the kit in between."""
+    remote.open()
+    before = time.time()
+    said = remote.run(PROBE).decode(errors="replace")
+    after = time.time()
+    try:
+        link, clock = said.split()
+        offset = float(clock) - (before + after) / 2
+    except ValueError as error:
+        raise OperationError(
+            f"it answered {said[:80]!r} when asked for its release and clock; a shell's start-up "
+            "file that prints something does that: look there"
+        ) from error
+    return Probe(Path(link).name, offset, error_seconds=(after - before) / 2)
+
+
+def release_fault(found: str, wanted: str, deploy: str) -> str:
+    """Tell a node that has no release, or another one than `deploy`, a command, would bring."""
+    if found == "none":
+        return f"nothing is deployed there; run {deploy}"
+    if found != wanted:
+        return f"has release {found[:12]}, this machine has {wanted[:12]}; run {deploy}"
+    return ""
+
+
+def clock_fault(node: Probe, master: Probe) -> str:
+    """Tell a clock that is further from the master's than a measurement bears."""
+    apart = node.offset_seconds - master.offset_seconds
+    if abs(apart) - node.error_seconds - master.error_seconds <= CLOCK_OFFSET_SECONDS_MAX:
+        return ""
+    way = "ahead of" if apart > 0 else "behind"
+    return (
+        f"its clock is {abs(apart):.1f} s {way} the master's, a run needs them within "
+        f"{CLOCK_OFFSET_SECONDS_MAX:g} s; look there at chronyc tracking"
+    )
+
+
+def certificate_faults(pem: str, now: datetime) -> list[str]:
+    """Tell a web certificate that is not valid now."""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if since <= now <= until:
+        return []
+    return [
+        f"the web UI's certificate is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}, and today "
+        f"is {now:%Y-%m-%d}; renew it with make deploy, or at the site's own CA"
+    ]
+
+
+def share_workers(wanted: int | None, available: Mapping[str, int]) -> dict[str, int]:
+    """Spread `wanted` worker processes evenly over nodes; None means all that there are.
+
+    UsageError: more are wanted than there are.
+    """
+    total = sum(available.values())
+    if wanted is None:
+        return dict(available)
+    if wanted > total:
+        raise UsageError(
+            f"--workers {wanted} is more than the fleet's {total} worker processes; give at most "
+            f"{total}, or add worker hosts"
+        )
+    shares = dict.fromkeys(available, 0)
+    while sum(shares.values()) < wanted:
+        for name in available:
+            if shares[name] < available[name] and sum(shares.values()) < wanted:
+                shares[name] += 1
+    return shares
+
+
+def site_locustfile(specification: RunSpecification) -> Path | None:
+    """Return the locustfile outside the project whose directory the release takes, if any.
+
+    UsageError: there are several such directories.
+    """
+    found = [find_locustfile(path) for path in specification.locustfiles]
+    outside = [path for path in found if release.site_path(path).parts[0] == release.SITE]
+    if len({path.parent for path in outside}) > 1:
+        raise UsageError(
+            f"--locustfile {specification.locustfile} names files of several directories outside "
+            "the project; a fleet takes one such directory: put them together"
+        )
+    return outside[0] if outside else None
+
+
+def _refuse_local_options(specification: RunSpecification) -> None:
+    fields = RunSpecification.model_fields
+    local = ("web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key")
+    given = [name for name in local if getattr(specification, name) != fields[name].default]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise UsageError(
+            f"{option} is for runs on one machine; on a fleet the inventory decides it: see "
+            "inventory/sample/group_vars"
+        )

@@ -1,0 +1,70 @@
+"""Follows a fleet's master: its snapshots come over SSH, one JSON line each."""
+
+import queue
+import threading
+from collections.abc import Iterator
+
+from pydantic import TypeAdapter
+
+from loadgen.fleet.ssh import PYTHON, Remote, in_release
+from loadgen.shared.errors import OperationError
+from loadgen.shared.snapshot import Snapshot
+
+COMMAND = f"{PYTHON} -m loadgen.node follow --settings /etc/loadgen/node.json"
+SILENCE_SECONDS = 5.0
+AGAIN_SECONDS = 0.5
+_SNAPSHOT = TypeAdapter(Snapshot)
+
+
+class Follower:
+    """Puts each snapshot of one run into `snapshots`; connects again when SSH breaks.
+
+    Without a `run_id` it follows the first run that the master speaks of.
+
+    Each snapshot is complete, so what is missed in between costs a moment and nothing else.
+    `restarted` is true once another master process has spoken for the same run.
+    """
+
+    def __init__(self, remote: Remote, run_id: str | None) -> None:
+        self.snapshots: queue.Queue[Snapshot] = queue.Queue()
+        self.restarted = False
+        # A connection of its own: it is cut when it falls silent, and others have calls on theirs.
+        self._remote = Remote(remote.node)
+        self._run_id = run_id
+        self._master = ""
+        self._ended = threading.Event()
+        threading.Thread(target=self._follow, daemon=True, name="follower").start()
+
+    def end(self) -> None:
+        """Stop following; the remote end notices at its next line."""
+        self._ended.set()
+
+    def _follow(self) -> None:
+        while not self._ended.is_set():
+            try:
+                for line in self._lines():
+                    self._take(_SNAPSHOT.validate_json(line))
+            except (OperationError, ValueError):
+                # Silence is judged by who waits for snapshots. After a cut, a new connection
+                # stands long before TCP tries the old one again.
+                self._remote.close()
+                self._ended.wait(AGAIN_SECONDS)
+        self._remote.close()
+
+    def _lines(self) -> Iterator[bytes]:
+        rest = b""
+        for chunk in self._remote.stream(in_release(COMMAND), timeout=SILENCE_SECONDS):
+            if self._ended.is_set():
+                return
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self._run_id = self._run_id or snapshot.run_id
+        if not self._run_id or snapshot.run_id != self._run_id:
+            return
+        master = snapshot.epoch.rpartition("-")[0]
+        self.restarted = self.restarted or self._master not in ("", master)
+        self._master = master
+        if not self.restarted:
+            self.snapshots.put(snapshot)

@@ -1,0 +1,259 @@
+"""Checks of what is missing in a run's statistics: workers, samples, requests, users, time.
+
+Each is one of the checks of `loadgen.judging.validity` and reads snapshots alone.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from loadgen.judging.check import Reason
+from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.text import clock
+
+ARRIVAL_RATIO_MIN = 0.95
+
+
+ARRIVAL_METHOD = "ARRIVAL"
+
+
+NOT_SENT = "not sent"
+
+
+@dataclass
+class ArrivalRate:
+    """An open-model run in which fewer requests were sent than were due.
+
+    Rows of the method ARRIVAL (see `loadgen/scenario/shapes/arrival.py`) count every due arrival,
+    also one that was not sent or not finished; without such rows every request counts as one.
+    """
+
+    rate_per_second: float
+    _first_dropped: float | None = None
+    _load_ended_at: float | None = None
+    _last: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Note when arrivals were first dropped, and when the load ended."""
+        self._last = snapshot
+        if self._first_dropped is None and _dropped(snapshot):
+            self._first_dropped = snapshot.time
+        if snapshot.state not in ("spawning", "running") and self._load_ended_at is None:
+            self._load_ended_at = snapshot.time
+
+    def reasons(self) -> list[Reason]:
+        """Return dropped arrivals, and at the end a rate that was not reached."""
+        last = self._last
+        if last is None or last.test_started_at is None:
+            return []
+        reasons = []
+        if self._first_dropped is not None:
+            sentence = (
+                f"from {clock(self._first_dropped)} {_dropped(last):,} arrivals were not sent, as "
+                "too many were in flight: add workers, or raise --arrival-max-in-flight"
+            )
+            reasons.append(Reason("arrival_rate", self._first_dropped, sentence))
+        seconds = (last.test_stopped_at or self._load_ended_at or last.time) - last.test_started_at
+        sent = _arrivals(last) - _dropped(last)
+        if last.final and sent < self._fewest(seconds):
+            sentence = (
+                f"in the {seconds:.0f} s to {clock(last.test_started_at + seconds)} {sent:,} "
+                f"requests were sent, {sent / seconds:.4g}/s instead of "
+                f"{self.rate_per_second:.4g}/s: add workers or generators"
+            )
+            reasons.append(Reason("arrival_rate", last.time, sentence))
+        return reasons
+
+    def _fewest(self, seconds: float) -> float:
+        """Return how many are enough: 95 %, or what chance leaves of random arrivals."""
+        due = self.rate_per_second * seconds
+        # The first second goes to starting users; four standard deviations are chance.
+        return min(ARRIVAL_RATIO_MIN * due, due - 4 * math.sqrt(due)) - self.rate_per_second
+
+
+def _arrivals(snapshot: Snapshot) -> int:
+    rows = [entry.requests for entry in snapshot.entries if entry.method == ARRIVAL_METHOD]
+    return sum(rows) if rows else sum(entry.requests for entry in snapshot.entries)
+
+
+def _dropped(snapshot: Snapshot) -> int:
+    return sum(
+        error.occurrences
+        for error in snapshot.errors
+        if error.method == ARRIVAL_METHOD and NOT_SENT in error.error
+    )
+
+
+UNSEEN_SECONDS = 2.0
+"""A report comes once a second and is seen in a snapshot up to a second later."""
+LOST_RATIO_MAX = 0.01
+"""As for failed requests without SLOs of one's own."""
+
+
+@dataclass
+class _Pace:
+    """How fast a worker's own count of requests grows, from one snapshot to the next."""
+
+    at: float
+    requests: int = 0
+    peak_per_second: float = 0.0
+
+    def add(self, now: float, requests: int) -> None:
+        if requests > self.requests and now > self.at:
+            self.peak_per_second = max(
+                self.peak_per_second, (requests - self.requests) / (now - self.at)
+            )
+        if requests != self.requests:
+            self.at, self.requests = now, requests
+
+    def unreported_max(self, lost_at: float) -> int:
+        """Return how many requests at most can have gone unreported until `lost_at`."""
+        return math.ceil(self.peak_per_second * (lost_at - self.at + UNSEEN_SECONDS))
+
+
+@dataclass
+class LostWorkers:
+    """Workers that went missing or left without being asked."""
+
+    _seen: dict[str, _Pace] = field(default_factory=dict)
+    _lost: list[tuple[float, int, dict[str, _Pace]]] = field(default_factory=list)
+    _count: int = 0
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Compare the workers with those of the snapshot before."""
+        present = {worker.id for worker in snapshot.workers if worker.state != "missing"}
+        began = snapshot.test_started_at or snapshot.time
+        for worker in snapshot.workers:
+            if worker.id in present or worker.id in self._seen:
+                pace = self._seen.setdefault(worker.id, _Pace(began))
+                pace.add(snapshot.time, worker.requests_sent)
+        if snapshot.workers_lost > self._count:
+            gone = {
+                worker: self._seen.pop(worker) for worker in sorted(self._seen.keys() - present)
+            }
+            self._lost.append((snapshot.time, snapshot.workers_lost - self._count, gone))
+        self._count = snapshot.workers_lost
+
+    def reasons(self) -> list[Reason]:
+        """Return each loss, and how many samples it can have cost."""
+        return [
+            Reason(
+                "lost_worker",
+                at,
+                f"at {clock(at)} {count} of the workers {'was' if count == 1 else 'were'} lost"
+                f" ({', '.join(gone) or 'name unknown'}): its users stopped and samples that it "
+                f"had not reported are gone, {_bound(at, gone)}; see the log of its host",
+            )
+            for at, count, gone in self._lost
+        ]
+
+
+def _bound(at: float, gone: dict[str, _Pace]) -> str:
+    if not gone or not all(pace.peak_per_second for pace in gone.values()):
+        return "how many is not known"
+    most = sum(pace.unreported_max(at) for pace in gone.values())
+    rate = sum(pace.peak_per_second for pace in gone.values())
+    return f"at most {most:,} until then (and {rate:,.0f} a second if it went on unseen)"
+
+
+@dataclass
+class LostSamples:
+    """Requests that a worker counted and the master did not, or the other way round, at the end."""
+
+    _final: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep the final snapshot; before it, reports are on their way."""
+        if snapshot.final:
+            self._final = snapshot
+
+    def reasons(self) -> list[Reason]:
+        """Return each worker whose counts differ, and how many never gave their last ones."""
+        if self._final is None:
+            return []
+        at, sentences = self._final.time, []
+        if self._final.workers_unfinished:
+            sentences.append(
+                f"at {clock(at)} {self._final.workers_unfinished} of the workers had not sent "
+                "their last statistics, so what they counted since their last report is missing; "
+                "see the logs of their hosts"
+            )
+        sentences += [
+            f"at {clock(at)} the master held {worker.requests_received:,} "
+            f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
+            f"{abs(worker.requests_sent - worker.requests_received):,} differ, none may"
+            for worker in self._final.workers
+            if worker.requests_sent != worker.requests_received
+        ]
+        return [Reason("lost_samples", at, sentence) for sentence in sentences]
+
+
+@dataclass
+class CutRequests:
+    """Requests that still waited for their answer when the stop timeout was over.
+
+    They are in no count, so a target that has stopped answering would look like a good one.
+    """
+
+    _at_stop: tuple[float, int] | None = None
+    _final: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep the count at the end of the load, and the final snapshot."""
+        if snapshot.load_stopped_at and self._at_stop is None:
+            self._at_stop = (snapshot.load_stopped_at, _requests(snapshot))
+        if snapshot.final:
+            self._final = snapshot
+
+    def reasons(self) -> list[Reason]:
+        """Return one when many were cut, or when none was answered any more."""
+        final = self._final
+        cut = sum(worker.requests_cut for worker in final.workers) if final else 0
+        if final is None or not cut:
+            return []
+        at, before = self._at_stop or (final.time, 0)
+        silent = _requests(final) <= before
+        if not silent and cut <= LOST_RATIO_MAX * _requests(final):
+            return []
+        sentence = (
+            f"at {clock(at)} the load ended, and {cut:,} requests got no answer within the stop "
+            f"timeout{', nor did any other' if silent else ''}: they are in no count; see "
+            "whether the target still answers, or give a longer --stop-timeout"
+        )
+        return [Reason("cut_requests", at, sentence)]
+
+
+@dataclass
+class Exceptions:
+    """Exceptions that left a task, and users that ended by one: less was done than was asked."""
+
+    _first: float | None = None
+    _last: Snapshot | None = None
+    _fewest: tuple[int, int] | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Note when the first one came, and how many users ran."""
+        self._last = snapshot
+        if snapshot.exceptions and self._first is None:
+            self._first = snapshot.time
+        short = snapshot.state == "running" and snapshot.users < snapshot.users_target
+        if snapshot.exceptions and short:
+            self._fewest = (snapshot.users, snapshot.users_target)
+
+    def reasons(self) -> list[Reason]:
+        """Return one when users are missing, or when it was more than one request in a hundred."""
+        if self._last is None or self._first is None:
+            return []
+        count = sum(one.occurrences for one in self._last.exceptions)
+        if not self._fewest and count <= LOST_RATIO_MAX * _requests(self._last):
+            return []
+        users = "{} of {} users ran on, and ".format(*self._fewest) if self._fewest else ""
+        most = max(self._last.exceptions, key=lambda one: one.occurrences)
+        sentence = (
+            f"from {clock(self._first)} {users}{count:,} exceptions left the locustfile's tasks, "
+            f"most often {most.error}: what was to follow was not done; see exceptions.csv"
+        )
+        return [Reason("exceptions", self._first, sentence)]
+
+
+def _requests(snapshot: Snapshot) -> int:
+    return sum(entry.requests for entry in snapshot.entries)

@@ -1,0 +1,219 @@
+"""Judges SLOs while a run goes on, from the master's snapshots.
+
+Feed every snapshot in order; ask for `results` at any time. Nothing here reads a clock.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict
+
+from loadgen.judging.measure import Totals, measure_between
+from loadgen.shared.snapshot import EntryStatistics, Snapshot
+from loadgen.shared.text import clock
+from loadgen.specification.slo import RequestTags, Slo
+
+
+class SloResult(BaseModel):
+    """One SLO after the run. `held` is None when nothing was measured that it speaks of.
+
+    `slo` is its text ("p95 of GET /item < 2 s"); `measured` and `limit` are in `unit`;
+    `method` and `name` are None for an SLO over all requests.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    slo: str
+    held: bool | None
+    measured: float | None
+    limit: float
+    unit: str
+    sentence: str
+    method: str | None = None
+    name: str | None = None
+
+
+LOADING = ("spawning", "running")
+# Snapshots come a little early or late: a window of 30 s may be one of 29.6 s.
+WINDOW_TOLERANCE = 0.5
+
+
+@dataclass
+class _Tracker:
+    """One SLO over one set of requests."""
+
+    slo: Slo
+    subject: str
+    entry: tuple[str, str] | None = None
+    states: deque[Totals] = field(default_factory=deque)
+    windows: int = 0
+    broken: int = 0
+    worst: float | None = None
+    worst_at: float = 0.0
+    last: float | None = None
+
+    def add(self, totals: Totals) -> None:
+        """Take the next state; judge the window that ends with it."""
+        if self.slo.window_seconds is None:
+            self.states.append(totals)
+            if len(self.states) > 2:
+                del self.states[1]
+            self._judge(self.states[0], totals, replace=True)
+            return
+        while self.states and self._is_old(self.states, totals.time):
+            self.states.popleft()
+        if self.states and self._spans(self.states[0], totals.time):
+            self._judge(self.states[0], totals, replace=False)
+        self.states.append(totals)
+
+    def _is_old(self, states: Sequence[Totals], now: float) -> bool:
+        return len(states) > 1 and self._spans(states[1], now)
+
+    def _spans(self, base: Totals, now: float) -> bool:
+        return now - base.time >= (self.slo.window_seconds or 0) - WINDOW_TOLERANCE
+
+    def _judge(self, earlier: Totals, later: Totals, replace: bool) -> None:
+        value = measure_between(self.slo, earlier, later)
+        self.last = value
+        if value is None:
+            return
+        self.windows += 1
+        self.broken += not self.slo.holds(value)
+        if replace or self.worst is None or self.slo.worse(value, self.worst):
+            self.worst, self.worst_at = value, later.time
+
+    @property
+    def broken_now(self) -> bool:
+        """The latest window broke the limit."""
+        return self.last is not None and not self.slo.holds(self.last)
+
+    def result(self) -> SloResult:
+        """Return the state so far."""
+        held = None if self.worst is None else self.slo.holds(self.worst)
+        return SloResult(
+            slo=self.slo.text(self.subject),
+            held=held,
+            measured=self.worst,
+            limit=self.slo.limit,
+            unit=self.slo.unit,
+            sentence=self._sentence(),
+            method=self.entry[0] if self.entry else self.slo.method,
+            name=self.entry[1] if self.entry else self.slo.name,
+        )
+
+    def _sentence(self) -> str:
+        slo = self.slo
+        if self.worst is None:
+            return f"{slo.label} of {self.subject} could not be measured: no request matched"
+        word = "at least" if slo.at_most is None else "at most"
+        rule = f"{word} {slo.show(slo.limit)} is required"
+        measured = f"{slo.label} of {self.subject} was {slo.show(self.worst)}"
+        if slo.window_seconds is None:
+            return f"{measured} over the whole run; {rule}"
+        return (
+            f"{measured} in the {slo.window_seconds:g} s to {clock(self.worst_at)}, the worst of "
+            f"{self.windows} windows, of which {self.broken} broke the limit; {rule}"
+        )
+
+
+class Judge:
+    """All SLOs of a run. `request_tags` maps a tag to names (with `*` for any text)."""
+
+    def __init__(self, slos: Iterable[Slo], request_tags: RequestTags | None = None) -> None:
+        self._slos = tuple(slos)
+        self._tags = request_tags or {}
+        self._trackers: dict[tuple[int, tuple[str, str] | None], _Tracker] = {}
+        self._epoch = ""
+        self._load_ended_at: float | None = None
+        self._time: float | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take the next snapshot; a new epoch (a warm-up that ended) starts again."""
+        if snapshot.test_started_at is None:
+            return
+        if snapshot.epoch != self._epoch:
+            self._epoch, self._trackers = snapshot.epoch, {}
+            self._load_ended_at = self._time = None
+        loading = snapshot.state in LOADING and not snapshot.final
+        if not loading and self._load_ended_at is None:
+            self._load_ended_at = snapshot.time
+        for index, slo in enumerate(self._slos):
+            # While users finish, throughput falls by intention: no window ends there.
+            if loading or slo.window_seconds is None:
+                self._add(index, slo, snapshot)
+        self._time = snapshot.time
+
+    def _add(self, index: int, slo: Slo, snapshot: Snapshot) -> None:
+        started = snapshot.test_started_at or 0.0
+        chosen = [entry for entry in snapshot.entries if slo.matches(entry, self._tags)]
+        now = self._load_ended_at or snapshot.time
+        for key, entries in _groups(slo, chosen).items():
+            tracker = self._trackers.get((index, key))
+            if tracker is None:
+                subject = " ".join(key) if key else slo.subject
+                tracker = _Tracker(slo, subject, key)
+                self._trackers[index, key] = tracker
+                tracker.states.extend(self._base(slo, started))
+            if now >= started + slo.after_seconds:
+                tracker.add(Totals.of(now, entries))
+
+    def _base(self, slo: Slo, started: float) -> list[Totals]:
+        """Return the state from which a name new to us counts: nothing, if that is known."""
+        seen = started if self._time is None else self._time
+        begin = started + slo.after_seconds
+        if seen < begin:
+            return []
+        return [Totals(begin if slo.window_seconds is None else seen)]
+
+    def results(self) -> tuple[SloResult, ...]:
+        """Return the state of each SLO, in the order given.
+
+        One for each name gives a result for each name that broke it, and one for all that did not.
+        """
+        results: list[SloResult] = []
+        for index, slo in enumerate(self._slos):
+            mine = [tracker for (i, _), tracker in self._trackers.items() if i == index]
+            found = [tracker.result() for tracker in mine or [_Tracker(slo, slo.subject)]]
+            results += _together(slo, found) if slo.each_name else found
+        return tuple(results)
+
+    @property
+    def abort_reason(self) -> str | None:
+        """Return why the run has to end now: the sentence of a broken SLO marked `abort`."""
+        for tracker in self._trackers.values():
+            if tracker.slo.abort and tracker.broken_now:
+                return tracker.result().sentence
+        return None
+
+
+def _together(slo: Slo, results: list[SloResult]) -> list[SloResult]:
+    """Join the results of names that held into one, the nearest to the limit speaking for all."""
+    held = [result for result in results if result.held]
+    if len(held) < 2:
+        return results
+    nearest = held[0]
+    for result in held[1:]:
+        if slo.worse(result.measured or 0.0, nearest.measured or 0.0):
+            nearest = result
+    text = slo.text()
+    sentence = (
+        f"{nearest.sentence}; {len(held) - 1} more names are further from the limit, or equal"
+    )
+    joined = nearest.model_copy(
+        update={"slo": text, "sentence": sentence, "method": slo.method, "name": slo.name}
+    )
+    return [joined, *(result for result in results if not result.held)]
+
+
+def _groups(
+    slo: Slo, entries: list[EntryStatistics]
+) -> dict[tuple[str, str] | None, list[EntryStatistics]]:
+    if slo.each_name:
+        return {(entry.method, entry.name): [entry] for entry in entries}
+    return {None: entries}
+
+
+def all_held(results: Iterable[SloResult]) -> bool:
+    """Tell whether a run may pass: an SLO that found nothing to measure did not hold."""
+    return all(result.held is True for result in results)

@@ -1,0 +1,1 @@
+"""What runs inside Locust's processes: launcher, channel, publisher, reporter."""

@@ -1,0 +1,206 @@
+"""The one launcher: what a master and a worker are, on one machine and on a fleet.
+
+    python -m loadgen.node master --settings /etc/loadgen/node.json
+    python -m loadgen.node worker --settings /etc/loadgen/node.json
+    python -m loadgen.node check  --settings …     look at the locustfile, print JSON, end
+    python -m loadgen.node follow --settings …     print the master's snapshots, a JSON line each
+    python -m loadgen.node control stop --settings …
+
+It sets up the channel's keys, the resolution of response times, the publisher (in a master) or the
+reporter (in a worker), and hands over to Locust, whose command line it builds from the settings.
+"""
+
+# Importing locust patches the standard library, so it comes first.
+import locust.main  # isort: split
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import gevent
+import gevent.os
+import zmq
+from locust import events, runners, stats
+from locust.env import Environment
+
+import loadgen.node.publisher
+import loadgen.node.reporter
+from loadgen.node import (
+    channel,
+    channel_guard,
+    control,
+    control_server,
+    locust_fixes,
+    locustfile_check,
+    time_rounding,
+    web_login,
+    web_origin,
+)
+from loadgen.node.settings import (
+    NodeSettings,
+    Role,
+    RunSettings,
+    load_node_settings,
+    load_run_settings,
+)
+from loadgen.shared.errors import LoadgenError
+from loadgen.shared.snapshot import unpack
+
+STATISTICS_INTERVAL_SECONDS = 1.0
+
+
+def locust_arguments(role: Role, node: NodeSettings, run: RunSettings | None) -> list[str]:
+    """Build Locust's own command line. Pure."""
+    locustfiles = run.locustfiles if run else (node.locustfile,)
+    absolute = [str(node.release_directory / locustfile) for locustfile in locustfiles]
+    arguments = ["-f", ",".join(absolute), "--loglevel", node.log_level]
+    arguments += run.locust_arguments if run else ()
+    if role == "worker":
+        return [
+            *arguments,
+            "--worker",
+            f"--master-host={node.master_host}",
+            f"--master-port={node.master_port}",
+        ]
+    return [*arguments, *_master_arguments(node), *_report_arguments(run)]
+
+
+def _master_arguments(node: NodeSettings) -> list[str]:
+    web = node.web
+    arguments = [
+        "--master",
+        f"--master-bind-host={node.master_host}",
+        f"--master-bind-port={node.master_port}",
+        f"--web-host={web.host}",
+        f"--web-port={web.port}",
+    ]
+    if web.tls_certificate and web.tls_key:
+        arguments += [f"--tls-cert={web.tls_certificate}", f"--tls-key={web.tls_key}"]
+    if web.login_file:
+        arguments.append("--web-login")
+    return arguments
+
+
+def _report_arguments(run: RunSettings | None) -> list[str]:
+    if run is None:
+        return []
+    arguments = ["--autostart", *run.master_arguments]
+    if run.results_directory:
+        prefix = run.results_directory / "locust"
+        arguments += [f"--csv={prefix}", f"--html={prefix}.html"]
+    return arguments
+
+
+def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
+    """Put what the kit adds into this process; the runner is made by Locust afterwards."""
+    channel.install(role, node.keys_directory)
+    locust_fixes.install()
+    if role == "master":
+        channel_guard.install(
+            channel.AdmittedKeys(node.keys_directory / channel.ADMITTED_DIRECTORY)
+        )
+    stats.bucket_response_time = time_rounding.bucket  # type: ignore[assignment]
+    runners.WORKER_REPORT_INTERVAL = STATISTICS_INTERVAL_SECONDS
+    stats.CSV_STATS_FLUSH_INTERVAL_SEC = 1
+
+    def on_init(environment: Environment, **_: object) -> None:
+        if role == "worker":
+            loadgen.node.reporter.install(environment, node, run)
+            _install_request_log(environment, run)
+            return
+        loadgen.node.publisher.install(environment, node, run)
+        control_server.install(environment, node.control_endpoint)
+        if environment.web_ui and environment.web_ui.app:
+            web_origin.install(
+                environment.web_ui.app, loopback=node.web.host in web_origin.LOOPBACK_NAMES
+            )
+        if node.web.login_file:
+            web_login.install(environment, node.web.login_file)
+
+    events.init.add_listener(on_init)
+
+
+def _install_request_log(environment: Environment, run: RunSettings | None) -> None:
+    if run is None or run.request_log is None or run.request_log_directory is None:
+        return
+    # polars takes a moment to import, and most runs keep no log.
+    from loadgen.node import request_log  # noqa: PLC0415
+
+    worker = getattr(environment.runner, "client_id", f"worker-{os.getpid()}")
+    ratio = run.request_log.sampling_ratio
+    request_log.install(environment, run.request_log_directory, worker, ratio)
+
+
+def hold_lifeline(descriptor: int) -> None:
+    """End this process when the other end of a pipe closes: its starter is gone."""
+
+    def wait() -> None:
+        gevent.os.make_nonblocking(descriptor)
+        gevent.os.nb_read(descriptor, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    gevent.spawn(wait)
+
+
+def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:
+    """Become a master or a worker; Locust ends the process."""
+    run = load_run_settings(node)
+    os.environ.update(run.environment if run else {})
+    sys.path.insert(0, str(node.release_directory))
+    install(role, node, run)
+    if lifeline is not None:
+        hold_lifeline(lifeline)
+    sys.argv = ["locust", *locust_arguments(role, node, run)]
+    locust.main.main()
+
+
+def follow(node: NodeSettings) -> None:
+    """Print each snapshot of the master as one JSON line until interrupted."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.subscribe(b"")
+        socket.connect(node.publisher_endpoint)
+        while True:
+            print(json.dumps(asdict(unpack(socket.recv()))), flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the launcher; see the module's docstring for its commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m loadgen.node",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=["master", "worker", "check", "follow", "control"])
+    parser.add_argument("request", nargs="?", choices=control.REQUESTS)
+    parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
+    parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
+    options = parser.parse_args(arguments)
+    try:
+        _carry_out(options)
+    except LoadgenError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _carry_out(options: argparse.Namespace) -> None:
+    node = load_node_settings(options.settings)
+    if options.command in ("master", "worker"):
+        launch(options.command, node, options.lifeline)
+        return
+    if options.command == "control":
+        print(json.dumps(control.request(node.control_endpoint, options.request or "status")))
+        return
+    commands: dict[str, Callable[[NodeSettings], None]] = {
+        "check": locustfile_check.print_inspection,
+        "follow": follow,
+    }
+    commands[options.command](node)
+
+
+if __name__ == "__main__":
+    main()

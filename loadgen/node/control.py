@@ -1,0 +1,35 @@
+"""Control of a master from its own machine: one request, one answer, over a Unix socket.
+
+    stop     stop the load gracefully; answers at once, the final snapshot tells when it is done
+    quit     stop, ask the workers to quit, write the reports, end the process
+    reset    forget the statistics so far: a warm-up is over
+    status   answer with the runner's state
+
+The socket lies in the node's state directory, which only the kit's own user can enter.
+`python -m loadgen.node.control ENDPOINT COMMAND` asks from a shell, at little cost.
+"""
+
+import sys
+from typing import cast
+
+import zmq
+
+REQUESTS = ("stop", "quit", "reset", "status")
+
+
+def request(endpoint: str, command: str, timeout_seconds: float = 5.0) -> dict[str, str]:
+    """Send one request to a master and return its answer. Raises TimeoutError without one."""
+    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+        socket.linger = 0
+        socket.connect(endpoint)
+        socket.send_json({"command": command})
+        if not socket.poll(int(timeout_seconds * 1000)):
+            raise TimeoutError(f"the master did not answer '{command}' within {timeout_seconds} s")
+        return cast(dict[str, str], socket.recv_json())
+
+
+if __name__ == "__main__":
+    try:
+        print(request(sys.argv[1], sys.argv[2]).get("state", "unknown"))
+    except TimeoutError as silence:
+        sys.exit(str(silence))

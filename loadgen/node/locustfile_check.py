@@ -1,0 +1,89 @@
+"""A look at a run's locustfiles before anything is started.
+
+Importing a locustfile runs its code, so this happens in a child process that ends afterwards
+(`python -m loadgen.node check`); the answer crosses over as one line of JSON.
+"""
+
+import json
+import os
+import sys
+
+from pydantic import BaseModel
+
+from loadgen.node.settings import NodeSettings, load_run_settings
+
+
+class Inspection(BaseModel):
+    """What a run's locustfiles hold.
+
+    `user_classes` maps each User class to its own `host`, if it has one. `simulator` is the
+    module constant SIMULATOR: the bundled target that answers this scenario when no HOST is given.
+    `error` is one sentence when a locustfile can't be used.
+    """
+
+    user_classes: dict[str, str | None] = {}
+    shapes: list[str] = []
+    simulator: str | None = None
+    error: str | None = None
+
+
+def inspect_locustfile(path: str) -> Inspection:
+    """Import one locustfile into this process and tell what it holds."""
+    # Importing locust patches the standard library: never in the process that asks.
+    from locust.util.load_locustfile import load_locustfile  # noqa: PLC0415
+
+    users, shapes = load_locustfile(path)
+    modules = [sys.modules[user.__module__] for user in users.values()]
+    simulators = [module.SIMULATOR for module in modules if hasattr(module, "SIMULATOR")]
+    return Inspection(
+        user_classes={name: user.host for name, user in users.items()},
+        shapes=[type(shape).__name__ for shape in shapes],
+        simulator=simulators[0] if simulators else None,
+    )
+
+
+def inspect_run(node: NodeSettings) -> Inspection:
+    """Import every locustfile of the node's run and merge what they hold."""
+    run = load_run_settings(node)
+    os.environ.update(run.environment if run else {})
+    sys.path.insert(0, str(node.release_directory))
+    merged = Inspection()
+    for locustfile in run.locustfiles if run else (node.locustfile,):
+        path = str(node.release_directory / locustfile)
+        try:
+            found = inspect_locustfile(path)
+        except BaseException as error:
+            return Inspection(error=describe_import_error(error))
+        merged.user_classes.update(found.user_classes)
+        merged.shapes += found.shapes
+        merged.simulator = merged.simulator or found.simulator
+    if not merged.user_classes:
+        merged.error = "it holds no User class: define one, for example with HttpUser"
+    return merged
+
+
+def describe_import_error(error: BaseException) -> str:
+    """One sentence: the kind, the message, and the user's own line on which it happened."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if not filename.startswith(("<", sys.prefix, sys.base_prefix)) and filename != __file__:
+            where = f" ({filename}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def print_inspection(node: NodeSettings) -> None:
+    """Print the inspection as the last line of standard output."""
+    print("\n" + inspect_run(node).model_dump_json(), flush=True)
+
+
+def parse_inspection(output: str) -> Inspection:
+    """Read what `print_inspection` wrote. Raises ValueError when the child ended without it."""
+    lines = output.strip().splitlines()
+    if not lines:
+        raise ValueError("the locustfile ended the process that looked at it")
+    return Inspection.model_validate(json.loads(lines[-1]))

@@ -1,0 +1,185 @@
+"""In each worker: adds to Locust's `stats` message what the master needs to trust it.
+
+    data["loadgen"] = {"test": 1, "sequence": 7, "requests": 12345, "final": False,
+                       "clock": 1795232000.1, "cpu_percent": 41.5, "memory_bytes": 84934656,
+                       "release": "<sha256>", "locust_version": "2.47.0",
+                       "stalled_seconds": 0.0, "requests_cut": 0}
+
+`requests` counts what this worker has sent in its `test` (an ordinal within the process); the
+master adds up what it receives, and a difference is a lost message. At the end of a test the last
+statistics leave at once, marked `final`: they share one DEALER with `client_stopped`, ZeroMQ
+keeps their order, and so the master has them before it counts the worker as stopped.
+"""
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+import locust
+import psutil
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.runners import WorkerRunner
+
+from loadgen.node.settings import NodeSettings, RunSettings
+
+logger = logging.getLogger(__name__)
+
+
+HEARTBEAT_SECONDS = 0.1
+SOCKET_MODULES = ("gevent._socket", "gevent.ssl", "gevent._ssl", "loadgen.scenario.http")
+# Just before Locust ends the users that are left.
+BEFORE_CUT_SECONDS = 0.01
+SCHEDULE = Path("/proc/self/schedstat")
+
+
+class CoreDemand:
+    """How much of a core this process needs: what it used, and what it waited for in the queue.
+
+    A worker that shares its core with others never uses 90 % of it and yet answers late, so the
+    time that its main thread was ready and did not run counts too (Linux's schedstat, nanoseconds).
+    """
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self._process.cpu_percent()
+        self._last = self._read()
+
+    def percent(self) -> float:
+        """Return the percentage of a core since the last call."""
+        used, last = self._process.cpu_percent(), self._last
+        self._last = self._read()
+        if last is None or self._last is None or self._last[0] <= last[0]:
+            return used
+        needed = 100 * (self._last[1] - last[1]) / (self._last[0] - last[0])
+        return max(used, min(100.0, needed))
+
+    @staticmethod
+    def _read() -> tuple[float, float] | None:
+        try:
+            ran, waited, _ = SCHEDULE.read_text().split()
+        except (OSError, ValueError):
+            return None
+        return time.monotonic() * 1e9, float(ran) + float(waited)
+
+
+class Heartbeat:
+    """How long the event loop stood still: how late a short sleep ended."""
+
+    def __init__(self) -> None:
+        self._longest = 0.0
+
+    def run(self) -> None:
+        """Sleep and look, for ever."""
+        while True:
+            began = time.monotonic()
+            gevent.sleep(HEARTBEAT_SECONDS)
+            self._longest = max(self._longest, time.monotonic() - began - HEARTBEAT_SECONDS)
+
+    def longest(self) -> float:
+        """Return the longest stall since the last call, in seconds."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+
+def waits_for_answer(user: gevent.Greenlet) -> bool:
+    """Tell whether a user's greenlet stands in a socket's call."""
+    frame = user.gr_frame
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(SOCKET_MODULES):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class Reporter:
+    """Counts what one worker sends. Install it after Locust's own listeners (event `init`)."""
+
+    def __init__(self, runner: WorkerRunner, release: str) -> None:
+        self._runner = runner
+        self._release = release
+        self._process = psutil.Process()
+        self._demand = CoreDemand(self._process)
+        self._heartbeat = Heartbeat()
+        self._beating = gevent.spawn(self._heartbeat.run)
+        self._cut = 0
+        self._test = 0
+        self._sequence = 0
+        self._requests = 0
+        self._final = False
+
+    def begin(self, **_: object) -> None:
+        """Start counting for a new test."""
+        self._test += 1
+        self._cut = 0
+        self._heartbeat.longest()
+        self._requests = 0
+        self._final = False
+
+    def report(self, data: dict[str, Any], **_: object) -> None:
+        """Complete a report that Locust's own listener has filled (and cleared on its side)."""
+        self._sequence += 1
+        self._requests += data["stats_total"]["num_requests"]
+        data["loadgen"] = {
+            "test": self._test,
+            "sequence": self._sequence,
+            "requests": self._requests,
+            "final": self._final,
+            "clock": time.time(),
+            "cpu_percent": self._demand.percent(),
+            "memory_bytes": self._process.memory_info().rss,
+            "release": self._release,
+            "locust_version": locust.__version__,
+            "stalled_seconds": self._heartbeat.longest(),
+            "requests_cut": self._cut,
+        }
+
+    def stopping(self, environment: Environment, **_: object) -> None:
+        """Count the requests that will be cut off when the stop timeout is over."""
+        patience = environment.stop_timeout or 0.0
+        if patience > BEFORE_CUT_SECONDS:
+            gevent.spawn_later(patience - BEFORE_CUT_SECONDS, self._count_cut)
+        else:
+            self._count_cut()
+
+    def _count_cut(self) -> None:
+        self._cut = sum(map(waits_for_answer, self._runner.user_greenlets))
+
+    def end(self, environment: Environment, **_: object) -> None:
+        """Send the test's last statistics now, without waiting for Locust's next report."""
+        self._final = True
+        data: dict[str, Any] = {}
+        environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
+        try:
+            self._runner.send_message("stats", data)
+        except RPCError as error:
+            logger.warning("The last statistics of this test could not be sent: %s", error)
+        logger.info("Test ended: %d requests reported to the master", self._requests)
+
+    def leave(self, **_: object) -> None:
+        """End the test here before the process ends, so that its last statistics aren't lost.
+
+        Stopping waits for requests under way. A spawn job in that time, because another worker has
+        left too, would start users whose requests end with the process, uncounted: Locust discards
+        a job that isn't newer than the last one.
+        """
+        self._runner.last_received_spawn_timestamp = sys.maxsize
+        if self._runner.state in ("spawning", "running"):
+            self._runner.stop()
+
+
+def install(environment: Environment, settings: NodeSettings, run: RunSettings | None) -> None:
+    """Attach a reporter to this worker; call it on Locust's `init` event."""
+    del run
+    if not isinstance(environment.runner, WorkerRunner):
+        raise TypeError("a reporter belongs in a worker: call install() on its `init` event")
+    reporter = Reporter(environment.runner, settings.release_directory.resolve().name)
+    environment.events.test_start.add_listener(reporter.begin)
+    environment.events.test_stopping.add_listener(reporter.stopping)
+    environment.events.test_stop.add_listener(reporter.end)
+    environment.events.report_to_master.add_listener(reporter.report)
+    # Locust fires this event in reverse order: ours comes before its own, which says goodbye.
+    environment.events.quitting.add_listener(reporter.leave)

@@ -1,0 +1,114 @@
+"""What a node is, and what it runs: the two files that `loadgen.node` reads.
+
+A *node settings* file is desired state: Ansible writes it on a fleet, the local cluster in its
+private directory. A *run settings* file is running state: operations put it into the node's state
+directory as `run.json` before they start the processes of a run, and take it away afterwards.
+Without one the node stands idle with the default locustfile.
+"""
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from loadgen.shared.errors import UsageError
+from loadgen.specification.run import DEFAULT_LOCUSTFILE, RequestLogSettings
+from loadgen.specification.slo import Slo
+
+Role = Literal["master", "worker"]
+RUN_FILE = "run.json"
+PUBLISHER_SOCKET = "publisher.sock"
+CONTROL_SOCKET = "control.sock"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Settings = TypeVar("Settings", bound=_Settings)
+
+
+class WebSettings(_Settings):
+    """Where the master's web UI listens. TLS when both files are given; login when a file is."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8089, ge=1, le=65535)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    login_file: Path | None = None
+    """JSON `{"users": {name: scrypt hash}, "secret_key": hex}`, mode 0600; None: no login."""
+
+
+class NodeSettings(_Settings):
+    """One node: the channel to its master, its keys, and the directory for sockets and run.json.
+
+    `master_host` is the address to bind on a master and to connect to on a worker. Relative
+    locustfiles are looked up in `release_directory`.
+    """
+
+    name: str
+    release_directory: Path
+    keys_directory: Path
+    state_directory: Path
+    master_host: str = "127.0.0.1"
+    master_port: int = Field(default=5557, ge=1, le=65535)
+    web: WebSettings = WebSettings()
+    locustfile: str = DEFAULT_LOCUSTFILE
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def publisher_endpoint(self) -> str:
+        """ZeroMQ endpoint on which the master's publisher sends snapshots."""
+        return f"ipc://{self.state_directory / PUBLISHER_SOCKET}"
+
+    @property
+    def control_endpoint(self) -> str:
+        """ZeroMQ endpoint on which the master takes control requests."""
+        return f"ipc://{self.state_directory / CONTROL_SOCKET}"
+
+
+class RunSettings(_Settings):
+    """One run, as its nodes see it. `environment` may hold secrets: the file's mode is 0600."""
+
+    run_id: str
+    locustfiles: tuple[str, ...]
+    locust_arguments: tuple[str, ...] = ()
+    master_arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    results_directory: Path | None = None
+    """Where the master writes stats.csv and locust.html; None on workers."""
+    slos: tuple[Slo, ...] = ()
+    request_tags: dict[str, tuple[str, ...]] = {}
+    """What the master judges while the run goes on, for the metrics."""
+    request_log: RequestLogSettings | None = None
+    request_log_directory: Path | None = None
+    """Where workers write their part of the request log; None: the log is off."""
+
+
+def load_node_settings(path: Path) -> NodeSettings:
+    """Read a node settings file. UsageError names the file, the field and the rule."""
+    return _load(NodeSettings, path)
+
+
+def load_run_settings(node: NodeSettings) -> RunSettings | None:
+    """Read the node's run.json; None when no run is set."""
+    path = node.state_directory / RUN_FILE
+    if not path.exists():
+        return None
+    return _load(RunSettings, path)
+
+
+def _load(kind: type[Settings], path: Path) -> Settings:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be read ({error.strerror}): make deploy writes it"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(
+            f"{path} is not of this release, {place or 'the whole'}: {first['msg']}; it is written "
+            "by loadgen and make deploy only"
+        ) from error

@@ -1,0 +1,70 @@
+"""Whether the system under test answers at all, asked once before any load."""
+
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
+
+from loadgen.shared.errors import TargetError
+
+TIMEOUT_SECONDS = 5.0
+NEXT = "check the address, or that the target is up and reachable from here"
+
+
+def require_answer(host: str, patience_seconds: float = 0.0, verify: bool = True) -> None:
+    """Return once the target answers an HTTP request or, for other schemes, a connection.
+
+    Any HTTP status is an answer. With patience, refused connections are tried again until it is
+    over, for a target that is just starting. Raises TargetError with the cause.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            _ask(host, verify)
+        except TargetError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _ask(host: str, verify: bool) -> None:
+    parts = urlsplit(host)
+    try:
+        if parts.scheme in ("http", "https"):
+            _ask_http(host, verify)
+        elif parts.port:
+            socket.create_connection((str(parts.hostname), parts.port), TIMEOUT_SECONDS).close()
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "reason", error)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise TargetError(
+                f"the certificate of {host} can't be trusted: {cause.verify_message}; install its "
+                "CA on this machine, or allow it with --insecure-target"
+            ) from error
+        raise TargetError(f"the target {host} did not answer: {_words(cause)}; {NEXT}") from error
+
+
+def _ask_http(host: str, verify: bool) -> None:
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    # An environment's proxy is not what workers use, so it isn't asked here either.
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    opener.open(host, timeout=TIMEOUT_SECONDS).close()
+
+
+def _words(cause: object) -> str:
+    if isinstance(cause, TimeoutError):
+        return f"nothing came back within {TIMEOUT_SECONDS:g} s"
+    if isinstance(cause, socket.gaierror):
+        return "its name can't be resolved"
+    return str(getattr(cause, "strerror", None) or cause).lower()

@@ -1,0 +1,1 @@
+"""What a run leaves: archive, summary, report, comparison, evaluation."""

@@ -1,0 +1,164 @@
+"""Runs that were made: find them, list them, name a baseline, remove old ones."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from loadgen.results.journal import JOURNAL_FILE, Journal
+from loadgen.results.statistics_file import Record, load_record
+from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
+from loadgen.shared.errors import UsageError
+from loadgen.shared.text import format_seconds
+
+LATEST, BASELINE = "latest", "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One run of the archive."""
+
+    directory: Path
+    summary: Summary
+
+
+def summary_of(run: Path) -> Summary:
+    """Read a run's summary; UsageError when it has none."""
+    try:
+        return load_summary(run)
+    except OSError as error:
+        raise UsageError(
+            f"{run} holds no finished run ({error.strerror}): see `results`"
+        ) from error
+    except ValidationError as error:
+        raise UsageError(
+            f"{run}/{SUMMARY_FILE} can't be read: {error.errors()[0]['msg']}"
+        ) from error
+
+
+def record_of(run: Path) -> Record:
+    """Read a run's histograms; UsageError when it has none."""
+    return load_record(run)
+
+
+def find_run(results: Path, reference: str) -> Path:
+    """Return the directory of a run: `latest`, `baseline`, an id, the start of one, or a path."""
+    for candidate in (results / reference, Path(reference)):
+        if (candidate / SUMMARY_FILE).is_file():
+            return candidate.resolve()
+    found = sorted(path.parent for path in results.glob(f"{_literal(reference)}*/{SUMMARY_FILE}"))
+    if len(found) == 1:
+        return found[0].resolve()
+    if reference == BASELINE:
+        raise UsageError("no baseline is named yet: loadgen results --baseline RUN")
+    cause = f"{len(found)} runs begin so" if found else f"not in {results}, and no path"
+    raise UsageError(f"no run {reference!r} ({cause}): `loadgen results` lists the runs")
+
+
+def _literal(text: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in text) or "[]]"
+
+
+def find_runs(results: Path, references: str) -> list[Path]:
+    """Return the runs that a comma-separated list means; a series means all its runs."""
+    found: list[Path] = []
+    for reference in references.split(","):
+        directory = _series(results, reference)
+        if directory is None:
+            found.append(find_run(results, reference))
+        else:
+            done = Journal(directory / JOURNAL_FILE, lambda _: None).done
+            found += [find_run(directory.parent, entry.run_id) for entry in done]
+    return found
+
+
+def _series(results: Path, reference: str) -> Path | None:
+    for candidate in (results / reference, Path(reference)):
+        if reference and (candidate / JOURNAL_FILE).is_file():
+            return candidate.resolve()
+    return None
+
+
+def list_runs(results: Path) -> list[ListedRun]:
+    """Return every finished run, oldest first; what can't be read is left out."""
+    runs = []
+    for path in sorted(results.glob(f"*/{SUMMARY_FILE}")):
+        directory = path.parent
+        if directory.is_symlink():
+            continue
+        try:
+            runs.append(ListedRun(directory, load_summary(directory)))
+        except (OSError, ValidationError):
+            continue
+    return sorted(runs, key=_begin)
+
+
+def _begin(run: ListedRun) -> tuple[float, str]:
+    # A run that failed before its load began has no start of its own.
+    moment = run.summary.started_at or run.summary.ended_at
+    return (moment.timestamp() if moment else 0.0, run.directory.name)
+
+
+def describe(runs: Sequence[ListedRun], results: Path) -> str:
+    """Return a table for a terminal."""
+    if not runs:
+        return f"no runs in {results}"
+    marked = {
+        (results / name).resolve().name: name
+        for name in (LATEST, BASELINE)
+        if (results / name).is_symlink()
+    }
+    lines = [("run", "verdict", "requests", "failed", "requests/s", "p95", "")]
+    lines += [
+        (
+            run.summary.run_id,
+            run.summary.verdict,
+            f"{run.summary.requests:,}",
+            f"{run.summary.failures:,}",
+            f"{run.summary.throughput_per_second:,.1f}",
+            format_seconds(run.summary.response_time_seconds.p95),
+            marked.get(run.directory.name, ""),
+        )
+        for run in runs
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def name_baseline(results: Path, run: Path) -> None:
+    """Let `baseline` point to a run of these results."""
+    if run.parent != results.resolve():
+        raise UsageError(f"{run} is not in {results}: a baseline is one of its runs")
+    fresh = results / f".{BASELINE}-new"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(run.name)
+    fresh.replace(results / BASELINE)
+
+
+def prunable(results: Path, keep: int, older_than_seconds: float | None) -> list[Path]:
+    """Return what may go, oldest first: not the newest `keep`, the baseline, or a young run."""
+    if keep < 1:
+        raise UsageError(f"--keep {keep} can't be used: keep at least 1")
+    baseline = (results / BASELINE).resolve()
+    now = time.time()
+    return [
+        run.directory
+        for run in list_runs(results)[:-keep]
+        if run.directory.resolve() != baseline
+        and (older_than_seconds is None or now - _begin(run)[0] > older_than_seconds)
+    ]
+
+
+def remove(run: Path) -> None:
+    """Remove a run's directory; the summary goes last, so that a half removed run is listed."""
+    for path in run.iterdir():
+        if path.name != SUMMARY_FILE:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (run / SUMMARY_FILE).unlink()
+    run.rmdir()

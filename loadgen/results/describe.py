@@ -1,0 +1,42 @@
+"""What a person reads of a run in a terminal."""
+
+import os
+from pathlib import Path
+
+from loadgen.results.summary import Summary
+from loadgen.shared.text import format_seconds, plain, plain_line
+
+ERRORS_SHOWN = 5
+
+
+def describe_briefly(summary: Summary) -> str:
+    """Return one line for a run within a series."""
+    return (
+        f"  {summary.verdict}, {summary.throughput_per_second:,.1f} requests/s, p95 "
+        f"{format_seconds(summary.response_time_seconds.p95)}"
+        + "".join(f"\n  {plain(reason)}" for reason in summary.reasons)
+    )
+
+
+def describe(summary: Summary, directory: Path) -> str:
+    """Return what a person reads at the end of a run."""
+    times = summary.response_time_seconds
+    shown = os.path.relpath(directory)
+    lines = [
+        "",
+        f"{summary.verdict.upper()}  {summary.run_id}",
+        *(f"  {plain(reason)}" for reason in summary.reasons),
+        *(f"  SLO {_held(slo.held)}: {plain_line(slo.sentence)}" for slo in summary.slos),
+        f"  {summary.requests:,} requests, {summary.failures:,} failed, "
+        f"{summary.throughput_per_second:,.1f} requests/s",
+        *(f"    {plain_line(error.sentence)}" for error in summary.errors[:ERRORS_SHOWN]),
+        f"  response time p50 {format_seconds(times.p50)}, p95 {format_seconds(times.p95)}, "
+        f"p99 {format_seconds(times.p99)}, max {format_seconds(times.max)}",
+        f"  {summary.workers.seen} of {summary.workers.expected} workers",
+        f"  report: {shown}/report.html",
+    ]
+    return "\n".join(lines)
+
+
+def _held(held: bool | None) -> str:
+    return {True: "held", False: "did not hold", None: "no data"}[held]

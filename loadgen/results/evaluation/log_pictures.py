@@ -1,0 +1,181 @@
+"""Pictures from a request log (see `loadgen.results.request_log` for its columns).
+
+A log is a polars DataFrame in the order of starts; times on the axes are seconds since its first.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from loadgen.results.evaluation.pictures import COLOURS, DASHES, draw_limits, new_picture
+from loadgen.results.timeline import Point
+
+PERCENTILES = (0.5, 0.95, 0.99)
+POINTS_MAX = 20_000
+CAUSES_MAX = 6
+
+
+def with_seconds(log: pl.DataFrame) -> pl.DataFrame:
+    """Add `at` (seconds since the log's first start) and `seconds` (the response time)."""
+    return log.with_columns(
+        at=(pl.col("start_us") - pl.col("start_us").min()) / 1e6,
+        seconds=pl.col("duration_us") / 1e6,
+    )
+
+
+def draw_response_times(
+    log: pl.DataFrame, limits: Sequence[float] = (), fault_times: Sequence[float] = ()
+) -> Figure:
+    """Every response over time, with limits (seconds) and known fault times (seconds in the run).
+
+    Beyond 20,000 points an even sample is drawn, with every response above the lowest limit.
+    """
+    frame = with_seconds(log).drop_nulls("seconds")
+    title = "Response times over time"
+    if frame.height > POINTS_MAX:
+        step = -(-frame.height // POINTS_MAX)
+        keep = pl.int_range(pl.len()) % step == 0
+        if limits:
+            keep |= pl.col("seconds") > min(limits)
+        title += f" (one in {step} shown)"
+        frame = frame.filter(keep)
+    figure, axes = new_picture(title, "time (s)", "response time (s)")
+    failed = pl.col("error").is_not_null()
+    for label, part, colour, mark in (
+        ("succeeded", frame.filter(~failed), COLOURS[0], "."),
+        ("failed", frame.filter(failed), COLOURS[1], "x"),
+    ):
+        if part.height:
+            axes.plot(
+                part["at"], part["seconds"], mark, color=colour, markersize=4, label=label,
+                linestyle="none",
+            )  # fmt: skip
+    for time in fault_times:
+        axes.axvline(time, color=COLOURS[3], linestyle=":", linewidth=1)
+    draw_limits(axes, limits)
+    axes.set_ylim(bottom=0)
+    if frame.height:
+        axes.legend(loc="upper left")
+    return figure
+
+
+def draw_percentiles(log: pl.DataFrame, window_seconds: float = 10) -> Figure:
+    """Percentiles of the response times that began in each window."""
+    frame = with_seconds(log).drop_nulls("seconds")
+    windows = (
+        frame.group_by((pl.col("at") // window_seconds * window_seconds).alias("window"))
+        .agg(
+            pl.col("seconds").quantile(q, "higher").alias(f"p{round(q * 100)}") for q in PERCENTILES
+        )
+        .sort("window")
+    )
+    figure, axes = new_picture(
+        f"Percentiles over time, windows of {window_seconds:g} s", "time (s)", "response time (s)"
+    )
+    for index, ratio in enumerate(PERCENTILES):
+        label = f"p{round(ratio * 100)}"
+        axes.plot(
+            windows["window"] + window_seconds / 2,
+            windows[label],
+            DASHES[index],
+            color=COLOURS[index],
+            label=label,
+        )
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="upper left")
+    return figure
+
+
+def draw_distribution(log: pl.DataFrame, limits: Sequence[float] = ()) -> Figure:
+    """Share of responses at or below each time, for the names with the most requests."""
+    figure, axes = new_picture("Distribution", "response time (s)", "share of requests")
+    frame = with_seconds(log).drop_nulls("seconds")
+    names = frame.group_by("method", "name").len().sort("len", "name", descending=[True, False])
+    for index, (method, name, _) in enumerate(names.head(CAUSES_MAX).iter_rows()):
+        mine = frame.filter((pl.col("method") == method) & (pl.col("name") == name))
+        times = mine["seconds"].sort()
+        shares = np.arange(1, times.len() + 1) / times.len()
+        axes.step(
+            times,
+            shares,
+            DASHES[index % len(DASHES)],
+            color=COLOURS[index],
+            where="post",
+            label=f"{method} {name}",
+        )
+    for limit in limits:
+        axes.axvline(limit, color=COLOURS[1], linestyle="--", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.01)
+    if frame.height:
+        axes.legend(loc="lower right", fontsize=8)
+    return figure
+
+
+def draw_throughput(log: pl.DataFrame, window_seconds: float = 1) -> Figure:
+    """Draw how many requests, and how many that failed, started in each second."""
+    failed = pl.col("error").is_not_null()
+    frame = (
+        with_seconds(log)
+        .group_by((pl.col("at") // window_seconds * window_seconds).alias("window"))
+        .agg(requests=pl.len() / window_seconds, failures=failed.sum() / window_seconds)
+        .sort("window")
+    )
+    figure, axes = new_picture("Throughput", "time (s)", "requests per second")
+    axes.plot(frame["window"], frame["requests"], color=COLOURS[0], label="requests")
+    axes.plot(frame["window"], frame["failures"], "--", color=COLOURS[1], label="failures")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower left")
+    return figure
+
+
+def draw_users(points: Sequence[Point]) -> Figure:
+    """Draw the users over time, from the run's snapshots."""
+    figure, axes = new_picture("Users", "time (s)", "users")
+    if points:
+        start = points[0].time - points[0].seconds
+        times = [point.time - start for point in points]
+        axes.step(times, [point.users for point in points], color=COLOURS[0], where="post")
+    axes.set_ylim(bottom=0)
+    return figure
+
+
+def failures_by_cause(log: pl.DataFrame) -> pl.DataFrame:
+    """Count failures by method, name and error, most first; `ratio` is of the name's requests."""
+    key = ["method", "name"]
+    requests = log.group_by(key).agg(requests=pl.len())
+    failures = log.drop_nulls("error").group_by([*key, "error"]).agg(failures=pl.len())
+    return (
+        failures.join(requests, on=key)
+        .with_columns(ratio=pl.col("failures") / pl.col("requests"))
+        .sort("failures", "name", "error", descending=[True, False, False])
+    )
+
+
+def draw_failures(log: pl.DataFrame) -> Figure:
+    """Failures by cause; the rarest share one bar."""
+    causes = failures_by_cause(log)
+    figure, axes = new_picture("Failures by cause", "failures", "")
+    top = causes.head(CAUSES_MAX)
+    labels = [f"{row['method']} {row['name']}\n{row['error'][:60]}" for row in top.to_dicts()]
+    counts = top["failures"].to_list()
+    rest = causes.slice(CAUSES_MAX)["failures"].sum()
+    if rest:
+        labels, counts = [*labels, "other causes"], [*counts, rest]
+    bars = axes.barh(range(len(counts)), counts, color=COLOURS[1])
+    axes.bar_label(bars, padding=3)
+    axes.set_yticks(range(len(counts)), labels, fontsize=8)
+    axes.invert_yaxis()
+    if not counts:
+        axes.text(0.5, 0.5, "no failures", transform=axes.transAxes, ha="center")
+    return figure
+
+
+def slowest(log: pl.DataFrame, count: int = 8) -> pl.DataFrame:
+    """Return the slowest requests, slowest first."""
+    columns = ("at", "seconds", "method", "name", "status", "error", "worker")
+    return with_seconds(log).drop_nulls("seconds").sort("seconds", descending=True).head(
+        count
+    ).select(columns)  # fmt: skip

@@ -1,0 +1,90 @@
+"""The request log: every request of a run as one row of a columnar file.
+
+Each worker keeps columns in memory and writes them as Parquet chunks into the run's `requests/`
+directory; after collection `merge_log` makes one `requests.parquet` of them, ordered by start.
+
+    start_us     Int64    Unix microseconds, the worker's clock
+    duration_us  Int64    microseconds; null when the request had no response time
+    method       String   as in the statistics
+    name         String
+    status       UInt16   HTTP status; null without a response
+    error        String   null when it succeeded
+    worker       String
+"""
+
+import logging
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from loadgen.node.request_log import CHUNK_ROWS, DIRECTORY, SCHEMA
+from loadgen.shared.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+logger = logging.getLogger(__name__)
+MERGED_FILE = "requests.parquet"
+CHANCE_DEVIATIONS = 6
+"""A sample smaller than this many standard deviations below its mean isn't chance."""
+
+
+def shortage(rows: int, requests: int, sampling_ratio: float) -> str:
+    """Say that a log holds fewer rows than its run made requests, as after a full disk."""
+    due = requests * sampling_ratio
+    if rows >= due - CHANCE_DEVIATIONS * math.sqrt(due * (1 - sampling_ratio)):
+        return ""
+    return (
+        f"{MERGED_FILE} holds {rows:,} rows, and {due:,.0f} requests were to be logged: a worker "
+        "could not write its part; see the logs under hosts/, and whether a disk is full"
+    )
+
+
+def merge_log(run_directory: Path) -> int:
+    """Make `requests.parquet` of all collected chunks, by start; return its rows, 0 without any.
+
+    Chunks lie in `requests/` of the run or of any `hosts/<host>/`; they are removed afterwards.
+    """
+    found = sorted(run_directory.rglob(f"{DIRECTORY}/*.parquet"))
+    chunks = [chunk for chunk in found if _is_ours(chunk)]
+    if not chunks:
+        return 0
+    merged, fresh = run_directory / MERGED_FILE, run_directory / f".{MERGED_FILE}.new"
+    frame = pl.concat([pl.scan_parquet(chunk) for chunk in chunks]).sort("start_us", "worker")
+    frame.sink_parquet(fresh, compression="zstd")
+    fresh.replace(merged)
+    for chunk in chunks:
+        chunk.unlink()
+    for directory in {chunk.parent for chunk in chunks}:
+        if not any(directory.iterdir()):
+            directory.rmdir()
+    return int(pl.scan_parquet(merged).select(pl.len()).collect().item())
+
+
+def _is_ours(chunk: Path) -> bool:
+    """Tell whether a chunk can be read; one from a host that sends anything else is left aside."""
+    try:
+        rows = pl.scan_parquet(chunk).select(pl.len()).collect().item()
+        return bool(rows <= CHUNK_ROWS and pl.read_parquet(chunk).schema == SCHEMA)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+        logger.warning("%s is no request log of this release and is left aside", chunk)
+        return False
+
+
+def read_log(run_directory: Path) -> pl.DataFrame:
+    """Read a run's log, ordered by start. UsageError when the run kept none."""
+    path = run_directory / MERGED_FILE
+    if not path.is_file():
+        raise UsageError(
+            f"{run_directory} holds no {MERGED_FILE}: give the run a request_log in its "
+            "specification, or --request-log"
+        )
+    try:
+        return pl.read_parquet(path, columns=list(SCHEMA))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise UsageError(
+            f"{path} can't be read as a request log: {str(error).splitlines()[0]}; it is written "
+            "by loadgen only"
+        ) from error

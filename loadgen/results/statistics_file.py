@@ -1,0 +1,44 @@
+"""A run's merged statistics as the archive keeps them, in `statistics.json`.
+
+The summary has the conclusions; this has the histograms they came from, for comparison and
+evaluators.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from loadgen.results.timeline import Point
+from loadgen.shared.errors import UsageError
+from loadgen.shared.snapshot import EntryStatistics
+
+STATISTICS_FILE = "statistics.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Statistics by method and name over the whole run, and the run over time."""
+
+    entries: list[EntryStatistics]
+    points: list[Point]
+
+
+def dump_record(record: Record) -> str:
+    """Return the file's text."""
+    return TypeAdapter(Record).dump_json(record).decode() + "\n"
+
+
+def load_record(run_directory: Path) -> Record:
+    """Read a run's statistics. UsageError when they are missing or not of this format."""
+    path = run_directory / STATISTICS_FILE
+    try:
+        return TypeAdapter(Record).validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be read ({error.strerror}): give the directory of a run that was "
+            "collected, such as results/latest"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{path} is no file of this format: {first['msg']}") from error

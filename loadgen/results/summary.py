@@ -1,0 +1,88 @@
+"""What a run came to: the model of `summary.json`, read by report, JUnit, comparison and search."""
+
+import re
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+
+from loadgen.judging.slo_judge import SloResult
+from loadgen.judging.verdict import EXIT_CODES, Verdict
+
+SUMMARY_FILE = "summary.json"
+_CHECK = re.compile(r"CatchResponseError\((['\"])(.*)\1\)", re.DOTALL)
+
+
+class _Model(BaseModel):
+    # A summary of a later release may hold more; an archive has to stay readable.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ResponseTimes(_Model):
+    """Seconds, over all names, from the merged histogram; None when nothing was timed."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class WorkerCounts(_Model):
+    """Worker processes asked for, seen at the start of load, and lost before its end."""
+
+    expected: int
+    seen: int
+    lost: int
+
+
+class ErrorResult(_Model):
+    """One error of the run, as Locust words it, and how often it occurred."""
+
+    occurrences: int
+    method: str
+    name: str
+    error: str
+
+    @property
+    def sentence(self) -> str:
+        """One line for a person; a check's own words stand without Python's around them."""
+        words = _CHECK.fullmatch(self.error)
+        return (
+            f"{self.occurrences:,} x {self.method} {self.name}: {words[2] if words else self.error}"
+        )
+
+
+class Summary(_Model):
+    """One run. Times are UTC; `reasons` are whole sentences: when, where and how much.
+
+    `reason_kinds` names the kind of each (see `loadgen.judging.validity`; "fault" for a failed
+    machine or process). `errors` are the most frequent ones. `requests_logged` is None when no
+    request log was kept.
+    """
+
+    run_id: str
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    reason_kinds: tuple[str, ...] = ()
+    requests: int = 0
+    failures: int = 0
+    throughput_per_second: float = 0.0
+    response_time_seconds: ResponseTimes = ResponseTimes()
+    workers: WorkerCounts
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    versions: dict[str, str] = {}
+    release_sha256: str = ""
+    specification: dict[str, JsonValue] = {}
+    slos: tuple[SloResult, ...] = ()
+    errors: tuple[ErrorResult, ...] = ()
+    requests_logged: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The code that `loadgen run` ends with."""
+        return EXIT_CODES[self.verdict]
+
+
+def load_summary(run_directory: Path) -> Summary:
+    """Read a run's summary; raises OSError or pydantic's ValidationError."""
+    return Summary.model_validate_json((run_directory / SUMMARY_FILE).read_text())

@@ -1,0 +1,167 @@
+"""Writes a run's directory: summary, report, JUnit, and Locust's own files under their names."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadgen.judging.slo_judge import SloResult
+from loadgen.judging.verdict import Verdict
+from loadgen.results import archive
+from loadgen.results.junit import build_junit
+from loadgen.results.report import ReportData, build_report
+from loadgen.results.statistics_file import STATISTICS_FILE, Record, dump_record
+from loadgen.results.summary import SUMMARY_FILE, ErrorResult, ResponseTimes, Summary, WorkerCounts
+from loadgen.results.timeline import Point
+from loadgen.shared.files import write_text
+from loadgen.shared.histograms import merge, percentile
+from loadgen.shared.snapshot import ErrorCount, Snapshot
+from loadgen.specification.plan import Plan
+
+ERRORS_KEPT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run has come to, before it is written. `versions` may hold `release`."""
+
+    verdict: Verdict
+    reasons: Sequence[str]
+    reason_kinds: Sequence[str]
+    slos: Sequence[SloResult]
+    last: Snapshot | None
+    points: Sequence[Point]
+    workers_expected: int
+    workers_seen: int
+    versions: Mapping[str, str]
+    ended_at: datetime
+
+
+def write_results(plan: Plan, outcome: Outcome) -> Summary:
+    """Write everything that follows from the last snapshot; return the summary.
+
+    The summary is written first: it matters most when a disk fills.
+    """
+    last, versions = outcome.last, outcome.versions
+    entries = last.entries if last else []
+    began = last.test_started_at if last else None
+    started = datetime.fromtimestamp(began, UTC) if began else None
+    stopped = (last.load_stopped_at or last.time) if last else None
+    ended = datetime.fromtimestamp(stopped, UTC) if stopped else outcome.ended_at
+    requests = sum(entry.requests for entry in entries)
+    seconds = (ended - started).total_seconds() if started else 0.0
+    summary = Summary(
+        run_id=plan.run_id,
+        verdict=outcome.verdict,
+        reasons=tuple(outcome.reasons),
+        reason_kinds=tuple(outcome.reason_kinds),
+        requests=requests,
+        failures=sum(entry.failures for entry in entries),
+        throughput_per_second=requests / seconds if seconds > 0 else 0.0,
+        response_time_seconds=response_times(last),
+        workers=WorkerCounts(
+            expected=outcome.workers_expected,
+            seen=outcome.workers_seen,
+            lost=last.workers_lost if last else 0,
+        ),
+        started_at=started,
+        ended_at=ended,
+        versions={name: value for name, value in versions.items() if name != "release"},
+        release_sha256=versions.get("release", ""),
+        specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
+        slos=tuple(outcome.slos),
+        errors=most_frequent(last.errors if last else []),
+        requests_logged=_merge_request_log(plan),
+    )
+    summary = _with_log_shortage(summary, plan)
+    data = ReportData(summary, outcome.points, entries, last.errors if last else [])
+    directory = plan.directory
+    record = Record(list(entries), list(outcome.points))
+    archive.rename_locust_reports(directory)
+    files: dict[str, Callable[[], str]] = {
+        SUMMARY_FILE: lambda: summary.model_dump_json(indent=2) + "\n",
+        STATISTICS_FILE: lambda: dump_record(record),
+        "junit.xml": lambda: build_junit(summary, entries),
+        "report.html": lambda: build_report(data),
+    }
+    unwritten = {
+        name: fault for name, build in files.items() if (fault := _write(directory / name, build))
+    }
+    if not unwritten:
+        return summary
+    summary = _incomplete(summary, directory, unwritten)
+    _write(directory / SUMMARY_FILE, lambda: summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def _write(path: Path, build: Callable[[], str]) -> str | None:
+    """Write a file; return what kept it from being written.
+
+    A full disk must not keep the other files, nor the verdict, from being given.
+    """
+    try:
+        write_text(path, build())
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _incomplete(summary: Summary, directory: Path, unwritten: Mapping[str, str]) -> Summary:
+    """Return the summary of a run whose results could not all be kept."""
+    sentence = (
+        f"{', '.join(unwritten)} could not be written to {directory}: "
+        f"{', '.join(sorted(set(unwritten.values())))}; the rest is kept"
+    )
+    return _with_fault(summary, sentence)
+
+
+def _with_fault(summary: Summary, sentence: str) -> Summary:
+    return summary.model_copy(
+        update={
+            "verdict": "interrupted" if summary.verdict == "interrupted" else "error",
+            "reasons": (*summary.reasons, sentence),
+            "reason_kinds": (*summary.reason_kinds, "fault"),
+        }
+    )
+
+
+def _merge_request_log(plan: Plan) -> int | None:
+    if plan.specification.request_log is None:
+        return None
+    # polars takes a moment to import, and most runs keep no log.
+    from loadgen.results.request_log import merge_log  # noqa: PLC0415
+
+    with contextlib.suppress(OSError):
+        return merge_log(plan.directory)
+    return None
+
+
+def _with_log_shortage(summary: Summary, plan: Plan) -> Summary:
+    log = plan.specification.request_log
+    if log is None:
+        return summary
+    from loadgen.results.request_log import shortage  # noqa: PLC0415
+
+    sentence = shortage(summary.requests_logged or 0, summary.requests, log.sampling_ratio)
+    return _with_fault(summary, sentence) if sentence else summary
+
+
+def most_frequent(errors: Sequence[ErrorCount]) -> tuple[ErrorResult, ...]:
+    """Return the errors that a summary keeps, most frequent first; all are in failures.csv."""
+    kept = sorted(errors, key=lambda error: -error.occurrences)[:ERRORS_KEPT]
+    return tuple(ErrorResult(**dataclasses.asdict(error)) for error in kept)
+
+
+def response_times(last: Snapshot | None) -> ResponseTimes:
+    """Return percentiles in seconds over all names, from the merged histogram."""
+    timed = [entry for entry in last.entries if entry.response_times] if last else []
+    if not timed:
+        return ResponseTimes()
+    histogram = merge(entry.response_times for entry in timed)
+    shortest = min(entry.response_time_min_ms or 0.0 for entry in timed)
+    longest = max(entry.response_time_max_ms for entry in timed)
+    values = [percentile(histogram, part, shortest, longest) for part in (0.5, 0.95, 0.99)]
+    p50, p95, p99 = (None if value is None else value / 1000 for value in values)
+    return ResponseTimes(p50=p50, p95=p95, p99=p99, max=longest / 1000)

@@ -1,0 +1,1 @@
+"""One run's life, and series of runs: sweeps and capacity searches."""

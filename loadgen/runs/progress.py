@@ -1,0 +1,164 @@
+"""What a run shows while it runs: one line in a terminal that renews itself, or plain lines.
+
+Rates and response times are over the last ten seconds of the master's clock, on data merged over
+all workers; counts are since the start.
+"""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from loadgen.judging.slo_judge import SloResult
+from loadgen.shared.histograms import difference, merge, percentile
+from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.text import plain, plain_line
+
+WINDOW_SECONDS = 10.0
+PLAIN_INTERVAL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Totals:
+    time: float
+    requests: int
+    failures: int
+    response_times: dict[float, int]
+
+
+def _totals(snapshot: Snapshot) -> _Totals:
+    return _Totals(
+        snapshot.time,
+        sum(entry.requests for entry in snapshot.entries),
+        sum(entry.failures for entry in snapshot.entries),
+        merge(entry.response_times for entry in snapshot.entries),
+    )
+
+
+class Window:
+    """The last seconds of a run, as the difference of two snapshots of one epoch."""
+
+    def __init__(self, seconds: float = WINDOW_SECONDS) -> None:
+        self._seconds = seconds
+        self._epoch = ""
+        self._states: deque[_Totals] = deque()
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take one more snapshot; a new epoch starts the window again."""
+        if snapshot.epoch != self._epoch:
+            self._epoch = snapshot.epoch
+            self._states.clear()
+            started = snapshot.test_started_at or snapshot.time
+            self._states.append(_Totals(min(started, snapshot.time), 0, 0, {}))
+        self._states.append(_totals(snapshot))
+        while len(self._states) > 2 and self._states[1].time <= snapshot.time - self._seconds:
+            self._states.popleft()
+
+    @property
+    def requests_per_second(self) -> float:
+        """Finished requests a second over the window."""
+        first, last = self._states[0], self._states[-1]
+        seconds = last.time - first.time
+        return (last.requests - first.requests) / seconds if seconds > 0 else 0.0
+
+    @property
+    def requests(self) -> int:
+        """Finished requests since the epoch began."""
+        return self._states[-1].requests
+
+    @property
+    def failures(self) -> int:
+        """Failed requests since the epoch began."""
+        return self._states[-1].failures
+
+    def percentile_ms(self, part: float) -> float | None:
+        """Return a percentile of the window's response times in milliseconds."""
+        gained = difference(self._states[-1].response_times, self._states[0].response_times)
+        return percentile(gained, part)
+
+
+class Progress:
+    """Shows steps and snapshots on a terminal, or as plain lines every five seconds elsewhere."""
+
+    def __init__(self, run_time_seconds: float | None, output: TextIO | None = None) -> None:
+        self._run_time = run_time_seconds
+        self._console = Console(file=output or sys.stdout, highlight=False, soft_wrap=True)
+        self._live: Live | None = None
+        self._window = Window()
+        self._last_line_at = -PLAIN_INTERVAL_SECONDS
+        self._last: Snapshot | None = None
+
+    def step(self, sentence: str) -> None:
+        """Tell what happens now."""
+        self._console.print(Text(plain(sentence)))
+
+    def show(self, snapshot: Snapshot, slos: Sequence[SloResult] = ()) -> None:
+        """Show the run as of this snapshot, and how many SLOs hold so far."""
+        if snapshot.test_started_at is None:
+            return
+        self._window.add(snapshot)
+        self._last = snapshot
+        line = self._line(snapshot) + _slo_state(slos)
+        if self._console.is_terminal:
+            if self._live is None:
+                self._live = Live(console=self._console, auto_refresh=False, transient=False)
+                self._live.start()
+            self._live.update(Text(line), refresh=True)
+            return
+        now = time.monotonic()
+        due = now - self._last_line_at >= PLAIN_INTERVAL_SECONDS and snapshot.users > 0
+        if due or snapshot.final:
+            self._last_line_at = now
+            self._console.print(Text(line))
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _line(self, snapshot: Snapshot) -> str:
+        window = self._window
+        ready = sum(worker.state != "missing" for worker in snapshot.workers)
+        workers = (
+            () if snapshot.load_stopped_at else (f"{ready}/{snapshot.workers_expected} workers",)
+        )
+        return "  ".join(
+            (
+                self._time_left(snapshot),
+                f"{snapshot.users}/{snapshot.users_target} users",
+                f"{window.requests_per_second:,.1f} req/s",
+                f"{window.requests:,} requests",
+                f"{window.failures:,} failed",
+                *(f"p{part} {self._shown(part / 100)}" for part in (50, 95, 99)),
+                *workers,
+            )
+        )
+
+    def _shown(self, part: float) -> str:
+        milliseconds = self._window.percentile_ms(part)
+        return "-" if milliseconds is None else f"{milliseconds:.3g} ms"
+
+    def _time_left(self, snapshot: Snapshot) -> str:
+        started = snapshot.test_started_at or snapshot.time
+        if snapshot.state in ("stopping", "stopped"):
+            return f"{snapshot.state:>10}"
+        if self._run_time is None:
+            return f"{snapshot.time - started:4.0f} s run"
+        return f"{max(0.0, started + self._run_time - snapshot.time):4.0f} s left"
+
+
+def _slo_state(slos: Sequence[SloResult]) -> str:
+    judged = [slo for slo in slos if slo.held is not None]
+    if not judged:
+        return ""
+    broken = [slo.slo for slo in judged if not slo.held]
+    return f"  {len(judged) - len(broken)}/{len(judged)} SLOs hold" + (
+        f" (not: {plain_line(broken[0])})" if broken else ""
+    )

@@ -1,0 +1,1 @@
+"""What a locustfile imports: clients of protocols, accounts, timing."""

@@ -1,0 +1,369 @@
+"""One HTTP/1.1 connection: sends a request, suspends the greenlet, parses the response.
+
+The client's hot path. What keeps it short:
+
+- The socket is plain and non-blocking. One `read` watcher lives as long as the connection: it wakes
+  the greenlet that waits for a response, and between requests it notices at once that the server
+  has closed, or has spoken without being asked, so a kept connection is hardly ever stale.
+- One timer a connection. A request only notes its deadline; the timer compares when it fires.
+- httptools calls back into C, not Python: a message becomes a list of events,
+  `[BEGIN, status, body part, ..., COMPLETE]`. A negative status says that the connection ends with
+  the message. Headers are parsed from `raw` later, and only when somebody looks at them.
+
+Times are `time.perf_counter()` seconds. A response's end is when the kernel received it, not when
+this process got round to reading it: a busy generator would count its own delay as the target's.
+The kernel's stamp is of another clock, so what is taken over from it is the time since then.
+"""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from math import inf
+from ssl import SSLSession
+from struct import Struct
+from time import perf_counter, time
+from typing import Any
+from weakref import ReferenceType, ref
+
+from gevent import get_hub, getcurrent
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from loadgen.scenario.http.errors import (
+    ConnectionClosedError,
+    InvalidResponseError,
+    StaleConnectionError,
+)
+from loadgen.scenario.http.head import ends_with_connection
+
+RECEIVE_BYTES = 65536
+MAX_HEAD_BYTES = 262144
+_BEGIN = "begin"
+_COMPLETE = "complete"
+_WRITABLE = "writable"
+_SO_TIMESTAMPING = 37  # asm-generic/socket.h
+_ON_ARRIVAL = 1 << 3 | 1 << 4  # software stamps of received data (linux/net_tstamp.h)
+_STAMP_BYTES = socket.CMSG_SPACE(3 * 16)
+_unpack_time = Struct("qq").unpack_from
+_TCP_ESTABLISHED = 1  # linux/tcp.h
+_FIRST_FINAL_STATUS = 200
+_SWITCHING_PROTOCOLS = 101
+
+
+class Connection:
+    """A connected socket and the message that is being received over it.
+
+    `status` is 0 until the head of a final response is there. `raw` then holds that head, perhaps
+    preceded by interim responses and followed by more; `body` holds the body's parts. `complete`
+    says that all of it is there, `finished` that the connection is done with it, `reusable` that
+    another request may follow. `requests` counts them.
+    """
+
+    session: SSLSession | None = None
+
+    def __init__(self, sock: socket.socket, connect_time: float = 0.0) -> None:
+        hub = get_hub()
+        self.connect_time = connect_time
+        self.requests = 0
+        self.closed = self._paused = False
+        self.complete = True
+        self._sock = sock
+        self._send_bytes = sock.send
+        self._receive_message = sock.recvmsg
+        with suppress(OSError):  # a kernel that can't leaves the process's own clock
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _ON_ARRIVAL)
+        self._suspend = hub.switch
+        self._greenlet: Any = None
+        self._deadline = self._timer_due = inf
+        self._timer: Any = None
+        self._watcher = hub.loop.io(sock.fileno(), 1)
+        self._watcher.start(_on_readable, ref(self))
+        self._renew_parser()
+
+    def _renew_parser(self) -> None:
+        self._events: list[object] = []
+        self._parser = _parser(self._events)
+
+    def send(self, request: bytes, now: float, timeout: float, head_only: bool = False) -> None:
+        """Send a request and wait until the head of its response is there.
+
+        `timeout` is in seconds, for each wait; `head_only` says that the response has no body
+        whatever its header promises. Raises OSError, InvalidResponseError, and
+        StaleConnectionError when the server had closed before the request; the connection is then
+        closed.
+        """
+        self.requests += 1
+        self.status = 0
+        self.raw = b""
+        self.body: list[bytes] = []
+        self.complete = self.finished = False
+        self.reusable = True
+        self._head_only = head_only
+        self._timeout = timeout
+        self._sent_at = now
+        self._deadline = now + timeout
+        if self._deadline < self._timer_due:
+            self._arm(timeout)
+        try:
+            self._transmit(request)
+            while not self.status:
+                self.receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def finish(self) -> None:
+        """Wait for the rest of the response; the connection may be used again if `reusable`."""
+        while not self.complete:
+            self.receive_more()
+        self.finished = True
+        if not self.reusable:
+            self.close()
+        elif self._head_only:
+            self._renew_parser()  # the old one waits for the body that the header promises
+
+    def receive_more(self) -> None:
+        """Wait for the next part of the body; raises as `send` does."""
+        self._deadline = perf_counter() + self._timeout
+        try:
+            self.receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def take_parts(self) -> list[bytes]:
+        """Return the body's parts that have come since the last call."""
+        parts, self.body = self.body, []
+        return parts
+
+    def receive(self) -> None:
+        """Wait for more of the response and take it in; `received_at` is when it came."""
+        data = None
+        while data is None:
+            self._wait()
+            data = self._read()
+        self._take(data)
+
+    def _wait(self) -> object:
+        """Suspend this greenlet until the socket is ready; TimeoutError after the deadline."""
+        if self._paused:
+            self._paused = False
+            self._watcher.start(_on_readable, ref(self))
+        self._greenlet = getcurrent()
+        try:
+            return self._suspend()
+        finally:
+            self._greenlet = None
+
+    def _read(self) -> bytes | None:
+        """Return what has arrived, b"" at the end of the stream, None if there is nothing yet."""
+        try:
+            data, ancillary, _, _ = self._receive_message(RECEIVE_BYTES, _STAMP_BYTES)
+        except BlockingIOError:
+            return None
+        wall = time()  # read first: what happens in between must not shorten the response time
+        self.received_at = perf_counter()
+        if ancillary:
+            seconds, nanoseconds = _unpack_time(ancillary[0][2])
+            lag = wall - seconds - nanoseconds * 1e-9
+            if 0 < lag < self.received_at - self._sent_at:
+                self.received_at -= lag
+        return data
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            self._end()
+            return
+        if not self.status:
+            if not self.raw:
+                self.first_byte_at = self.received_at
+            self.raw += data
+        fault = ""
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self.reusable = False
+        except HttpParserError as error:
+            self.reusable = False
+            fault = str(error) or "malformed"
+        self._take_events()
+        if fault and not self.complete:
+            raise InvalidResponseError(f"the response is not HTTP/1.x: {fault}")
+        if not self.status and len(self.raw) > MAX_HEAD_BYTES:
+            raise InvalidResponseError(
+                f"the response's header is larger than {MAX_HEAD_BYTES} bytes"
+            )
+
+    def _take_events(self) -> None:
+        for event in self._events:
+            if event is _COMPLETE:
+                self.complete = self.status != 0
+            elif self.complete:
+                self.reusable = False  # the server sent more than was asked for
+                break
+            elif event.__class__ is bytes:
+                self.body.append(event)
+            elif event.__class__ is int:
+                self._take_status(event)
+        self._events.clear()
+
+    def _take_status(self, status: int) -> None:
+        if status < 0:
+            self.reusable = False
+            status = -status
+        if status >= _FIRST_FINAL_STATUS or status == _SWITCHING_PROTOCOLS:
+            self.status = status
+            self.complete = self._head_only
+
+    def _end(self) -> None:
+        self.reusable = False
+        if self.status and ends_with_connection(self.raw):
+            self.complete = True
+        elif self.raw:
+            raise ConnectionClosedError(
+                "the server closed the connection in the middle of a response"
+            )
+        elif self.requests > 1:
+            raise StaleConnectionError("the server closed the connection that it had kept open")
+        else:
+            raise ConnectionClosedError("the server closed the connection without a response")
+
+    def _transmit(self, data: bytes) -> None:
+        try:
+            sent = self._send_bytes(data)
+        except BlockingIOError:
+            sent = 0
+        except ConnectionError as error:
+            if self.requests > 1:
+                raise StaleConnectionError(
+                    "the server had closed the connection", sent=False
+                ) from error
+            raise
+        if sent != len(data):
+            self._transmit_rest(memoryview(data)[sent:])
+
+    def _transmit_rest(self, rest: memoryview) -> None:
+        """Send what the socket's buffer did not take; stop early if the server answers."""
+        writer = get_hub().loop.io(self._sock.fileno(), 2)
+        writer.start(_on_writable, ref(self))
+        try:
+            while rest and not self.status:
+                if self._wait() is _WRITABLE:
+                    rest = rest[self._send_some(rest) :]
+                    self._deadline = perf_counter() + self._timeout
+                elif (data := self._read()) is not None:
+                    self._take(data)
+        except BrokenPipeError:
+            self.reusable = False  # an answer may have come before the server closed
+        finally:
+            writer.stop()
+            writer.close()
+        if rest:
+            self.reusable = False
+
+    def _send_some(self, rest: memoryview) -> int:
+        try:
+            return self._send_bytes(rest)
+        except BlockingIOError:
+            return 0
+
+    def _arm(self, seconds: float) -> None:
+        """Let the timer fire in `seconds`; the deadline may have moved on by then."""
+        self._disarm()
+        self._timer = get_hub().loop.timer(seconds, ref=False)
+        self._timer.start(_on_timer, ref(self))
+        self._timer_due = self._deadline
+
+    def _disarm(self) -> None:
+        self._timer_due = inf
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def on_timer(self) -> None:
+        """Time out the waiting greenlet if its deadline has passed; the event loop calls this."""
+        self._disarm()
+        if self._greenlet is None:
+            return
+        remaining = self._deadline - perf_counter()
+        if remaining > 0:
+            self._arm(remaining)
+        else:
+            self._greenlet.throw(TimeoutError(f"timed out: nothing came for {self._timeout:g} s"))
+
+    def on_ready(self, reason: object) -> None:
+        """Resume the waiting greenlet, or judge an event without one; the event loop calls this."""
+        if self._greenlet is not None:
+            self._greenlet.switch(reason)
+        elif self.complete:
+            self._on_idle()
+        else:
+            self._watcher.stop()  # a streamed body that its reader has not asked for yet
+            self._paused = True
+
+    def _on_idle(self) -> None:
+        """Close: the server has closed, or spoken without being asked."""
+        self.close()
+
+    def alive(self) -> bool:
+        """Ask the kernel whether the server has closed: it may have while the loop was busy."""
+        state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return state[0] == _TCP_ESTABLISHED
+
+    def close(self) -> None:
+        """Close the socket; does nothing the second time."""
+        if self.closed:
+            return
+        self.closed = True
+        self._watcher.stop()
+        self._watcher.close()
+        self._disarm()
+        self._sock.close()
+        self._parser.__init__(None)  # type: ignore[misc]  # it refers to itself by its callbacks
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _Callbacks:
+    """What httptools looks up in a protocol, once, when a parser is made."""
+
+    def __init__(self, events: list[object]) -> None:
+        self.on_message_begin = partial(events.append, _BEGIN)
+        self.on_body = events.append
+        self.on_message_complete = partial(events.append, _COMPLETE)
+        self.on_headers_complete: Callable[[], None]
+
+
+def _parser(events: list[object]) -> HttpResponseParser:
+    callbacks = _Callbacks(events)
+    parser = HttpResponseParser.__new__(HttpResponseParser)
+    get_status, should_keep_alive = parser.get_status_code, parser.should_keep_alive
+    append = events.append
+
+    def on_headers_complete() -> None:
+        status = get_status()
+        append(status if should_keep_alive() else -status)
+
+    callbacks.on_headers_complete = on_headers_complete
+    parser.__init__(callbacks)  # type: ignore[misc]
+    return parser
+
+
+def _on_readable(reference: "ReferenceType[Connection]") -> None:
+    connection = reference()
+    if connection is not None:
+        connection.on_ready(None)
+
+
+def _on_writable(reference: "ReferenceType[Connection]") -> None:
+    connection = reference()
+    if connection is not None:
+        connection.on_ready(_WRITABLE)
+
+
+def _on_timer(reference: "ReferenceType[Connection]") -> None:
+    connection = reference()
+    if connection is not None:
+        connection.on_timer()

@@ -1,0 +1,136 @@
+"""Decodes a body's content codings: gzip, deflate, br, zstd, and stacks of them (RFC 9110, 8.4)."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import brotli
+from backports import zstd
+
+from loadgen.scenario.http.errors import ContentError
+
+_GZIP = 16 + zlib.MAX_WBITS
+_CODEC_ERRORS = (zlib.error, zstd.ZstdError, brotli.error)
+
+
+class _Decompressor(Protocol):
+    """What zlib and zstd have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _Brotli:
+    """Brotli's decompressor with the names of the others."""
+
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._brotli = brotli.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._brotli.is_finished())
+
+    def decompress(self, data: bytes) -> bytes:
+        decoded: bytes = self._brotli.process(data)
+        return decoded
+
+
+class _Deflate:
+    """zlib, as the standard says, or the raw deflate that some servers send instead."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj()
+        self._undecided = b""
+        self._decided = False
+
+    @property
+    def eof(self) -> bool:
+        return self._inflate.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return b""
+
+    def decompress(self, data: bytes) -> bytes:
+        if not self._decided:
+            self._undecided += data
+            if len(self._undecided) < 2:
+                return b""
+            data, self._decided = self._undecided, True
+            if (data[0] << 8 | data[1]) % 31 or data[0] & 15 != zlib.DEFLATED:
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        return self._inflate.decompress(data)
+
+
+_CODINGS: dict[str, Callable[[], _Decompressor]] = {
+    "gzip": lambda: zlib.decompressobj(_GZIP),
+    "x-gzip": lambda: zlib.decompressobj(_GZIP),
+    "deflate": _Deflate,
+    "br": _Brotli,
+    "zstd": zstd.ZstdDecompressor,
+}
+
+
+class _Stage:
+    """One coding; gzip and zstd may be several members or frames after each other."""
+
+    def __init__(self, coding: str) -> None:
+        if coding not in _CODINGS:
+            known = ", ".join(_CODINGS)
+            raise ContentError(f"the body has the Content-Encoding {coding!r}; known are {known}")
+        self._coding = coding
+        self._decompressor = _CODINGS[coding]()
+
+    def decode(self, data: bytes) -> bytes:
+        decoded = []
+        while data:
+            if self._decompressor.eof:
+                self._decompressor = _CODINGS[self._coding]()
+            decoded.append(self._decompressor.decompress(data))
+            data = self._decompressor.unused_data
+        return b"".join(decoded)
+
+    def finish(self) -> None:
+        if not self._decompressor.eof:
+            raise ContentError(f"the body ends before its {self._coding} coding does")
+
+
+class Decoder:
+    """Decodes a body piece by piece. `codings` is Content-Encoding's values, in their order."""
+
+    def __init__(self, codings: Sequence[str]) -> None:
+        names = [name.strip().lower() for name in ",".join(codings).split(",")]
+        applied = [name for name in names if name not in {"", "identity"}]
+        self._stages = [_Stage(name) for name in reversed(applied)]
+        self._started = False
+
+    def decode(self, part: bytes) -> bytes:
+        """Return what `part` adds to the body; ContentError if it is not so encoded."""
+        self._started = self._started or bool(part)
+        try:
+            for stage in self._stages:
+                part = stage.decode(part)
+        except _CODEC_ERRORS as error:
+            raise ContentError(f"the body does not decode as its header says: {error}") from error
+        return part
+
+    def finish(self) -> None:
+        """Raise ContentError if the body has ended too early. An empty body is none at all."""
+        if self._started:
+            for stage in self._stages:
+                stage.finish()
+
+
+def decode(body: bytes, codings: Sequence[str]) -> bytes:
+    """Return a whole body decoded; ContentError if it is not so encoded."""
+    if not codings:
+        return body
+    decoder = Decoder(codings)
+    decoded = decoder.decode(body)
+    decoder.finish()
+    return decoded

@@ -1,0 +1,287 @@
+"""A response as a locustfile sees it: the interface of Locust's FastResponse, everything lazy."""
+
+import json
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from charset_normalizer import detect
+from geventhttpclient.header import Headers
+from locust.event import EventHook
+from locust.exception import CatchResponseError, LocustError, ResponseError
+from requests.utils import get_encoding_from_headers
+
+from loadgen.scenario.http.connection import Connection
+from loadgen.scenario.http.content import Decoder, decode
+from loadgen.scenario.http.head import parse_head
+from loadgen.scenario.http.request import Request
+
+_NOT_CAUGHT = (
+    "the state of a request can only be changed in a with-block over a call that was given "
+    "catch_response=True"
+)
+
+
+class Response:
+    """What came back, or, with `status_code` 0, the `error` that came instead.
+
+    Times are in seconds: `connect_time` (0 on a kept connection) for resolving, connecting and
+    TLS, `time_to_first_byte` and `elapsed` from the first byte sent. `wire_bytes` is the size of
+    the body as received, before decoding.
+    """
+
+    status_code = 0
+    error: Exception | None = None
+    encoding: str | None = None
+    connect_time = 0.0
+    time_to_first_byte = 0.0
+    elapsed = 0.0
+    history: tuple["Response", ...] = ()
+    raw = b""
+    body: bytes | None = None
+    received_at = 0.0
+    _content: bytes | None = None
+    _headers: Headers | None = None
+    _source: "BodySource | None" = None
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked for (the last one, after redirects)."""
+        return self.request.url
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+        return self.status_code < 400
+
+    @property
+    def headers(self) -> Headers | None:
+        """Header fields, looked up without regard to case; None if there was no response."""
+        if self._headers is None and self.raw:
+            self._headers = parse_head(self.raw)
+        return self._headers
+
+    @property
+    def wire_bytes(self) -> int:
+        """Size of the body as it came, still encoded."""
+        return len(self.body) if self.body else 0
+
+    @property
+    def announced_bytes(self) -> int:
+        """Size of the body as Content-Length announces it, 0 if it does not."""
+        length = self.headers.get("content-length") if self.headers is not None else None
+        return int(length) if isinstance(length, str) and length.isdigit() else 0
+
+    @property
+    def content(self) -> bytes | None:
+        """The body, decoded as its Content-Encoding says; None if there was no response.
+
+        Raises ContentError if it does not decode.
+        """
+        if self._content is None:
+            if self._source is not None:
+                self.body = b"".join(self._source)
+                self._source = None
+            if self.body:
+                self._content = decode(self.body, self._codings())
+            else:
+                self._content = self.body
+        return self._content
+
+    def _codings(self) -> list[str]:
+        return [] if self.headers is None else self.headers.getlist("content-encoding")
+
+    @property
+    def text(self) -> str | None:
+        """The body as text: `encoding` if set, else the header's charset, else a good guess."""
+        content = self.content
+        if content is None:
+            return None
+        if self.encoding is None and self.headers is not None:
+            self.encoding = get_encoding_from_headers(self.headers)  # type: ignore[arg-type]
+        if self.encoding is None and content:
+            self.encoding = detect(content)["encoding"]
+        return str(content, self.encoding or "utf-8", errors="replace")
+
+    def json(self) -> Any:
+        """Return the body as JSON (UTF-8 unless `encoding` is set); raises JSONDecodeError."""
+        content = self.content
+        if content is None:
+            raise json.JSONDecodeError("there is no response to parse", "", 0)
+        return json.loads(content if self.encoding is None else content.decode(self.encoding))
+
+    def iter_content(
+        self, chunk_size: int = 1024, decode_content: bool = True
+    ) -> Iterator[str | bytes]:
+        """Yield the body in pieces as they come, as text where it is UTF-8.
+
+        Pieces are at most `chunk_size` bytes. Raises OSError if the connection breaks.
+        """
+        for piece in self._pieces():
+            for start in range(0, len(piece), chunk_size):
+                part = piece[start : start + chunk_size]
+                yield _text_if_utf8(part) if decode_content else part
+
+    def _pieces(self) -> Iterator[bytes]:
+        if self._source is None:
+            yield self.content or b""
+            return
+        decoder = Decoder(self._codings())
+        for part in self._source:
+            yield decoder.decode(part)
+        decoder.finish()
+        self._source = None
+
+    def iter_lines(self) -> Iterator[str]:
+        """Yield the body's lines as text, without their ends, as they come."""
+        rest = ""
+        decoder = getincrementaldecoder(self.encoding or "utf-8")("replace")
+        for piece in self._pieces():
+            *lines, rest = (rest + decoder.decode(piece)).split("\n")
+            yield from lines
+        rest += decoder.decode(b"", final=True)
+        if rest:
+            yield rest
+
+    def attach(self, source: "BodySource") -> None:
+        """Let the body be read from `source` when it is asked for."""
+        self._source = source
+
+    def step_back(self) -> None:
+        """Put a copy of this response into `history`, and forget it here."""
+        self.close()
+        earlier = Response(self.request)
+        for name in ("status_code", "raw", "body", "connect_time", "time_to_first_byte"):
+            setattr(earlier, name, getattr(self, name))
+        self.history = (*self.history, earlier)
+        self.status_code, self.raw = 0, b""
+        self._headers = self._content = self.body = None
+
+    def close(self) -> None:
+        """Give a streamed response's connection up, if its body has not been read to the end."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    release = close
+
+    def raise_for_status(self) -> None:
+        """Raise what made the request fail: a bad status, or what came instead of a response."""
+        if self.error is not None:
+            raise self.error
+
+    def success(self) -> None:
+        """Raise LocustError: this response is not in a with-block."""
+        raise LocustError(_NOT_CAUGHT)
+
+    def failure(self, exc: object) -> None:  # noqa: ARG002 - as in a with-block
+        """Raise LocustError: this response is not in a with-block."""
+        raise LocustError(_NOT_CAUGHT)
+
+    def __enter__(self) -> Self:
+        raise LocustError(_NOT_CAUGHT)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return None
+
+
+class CaughtResponse(Response):
+    """A response in a with-block, which decides whether the request counts as failed.
+
+    `request_meta` is what Locust's request event will be fired with, beside the response itself.
+    """
+
+    request_meta: dict[str, Any]
+    request_event: EventHook
+    _verdict: Exception | bool | None = None
+    _entered = False
+
+    def __enter__(self) -> Self:
+        self._entered = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        self.close()
+        if self._verdict is not None:
+            self.request_meta["exception"] = None if self._verdict is True else self._verdict
+        elif isinstance(value, ResponseError):
+            self.request_meta["exception"] = value
+        elif kind is not None:
+            return False
+        self.request_event.fire(response=self, **self.request_meta)
+        return kind is None or self._verdict is None
+
+    def success(self) -> None:
+        """Count the request as successful, whatever its status."""
+        self._check_entered()
+        self._verdict = True
+
+    def failure(self, exc: object) -> None:
+        """Count the request as failed, with `exc` (an exception or a text) as its error."""
+        self._check_entered()
+        self._verdict = exc if isinstance(exc, Exception) else CatchResponseError(exc)
+
+    def _check_entered(self) -> None:
+        if not self._entered:
+            raise LocustError(_NOT_CAUGHT)
+
+    def raise_for_status(self) -> None:
+        """Raise what makes the request fail; success() and failure() have the last word."""
+        if isinstance(self._verdict, Exception):
+            raise self._verdict
+        if self._verdict is None:
+            super().raise_for_status()
+
+
+class BodySource:
+    """The body of a streamed response, as yet unread: an iterator over its parts."""
+
+    def __init__(self, connection: Connection, release: Callable[[Connection], None]) -> None:
+        self._connection = connection
+        self._release = release
+        self._open = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        connection = self._connection
+        try:
+            while True:
+                parts = connection.take_parts()
+                yield from parts
+                if connection.complete:
+                    break
+                connection.receive_more()
+            connection.finish()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else close it."""
+        if self._open:
+            self._open = False
+            if not self._connection.finished:
+                self._connection.close()
+            self._release(self._connection)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _text_if_utf8(part: bytes) -> str | bytes:
+    try:
+        return part.decode()
+    except UnicodeDecodeError:
+        return part

@@ -1,0 +1,321 @@
+"""The client of a user: Locust's FastHttpSession interface over this package's connections."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from gevent import getcurrent
+from locust.contrib.fasthttp import LocustBadStatusCode, LocustUserAgent
+from locust.event import EventHook
+
+from loadgen.scenario.http import redirect
+from loadgen.scenario.http.cookies import Jar
+from loadgen.scenario.http.errors import FAILURES, RedirectError, StaleConnectionError
+from loadgen.scenario.http.head import sets_cookie
+from loadgen.scenario.http.pool import Origin, OriginKey, Pool, Timeouts
+from loadgen.scenario.http.request import (
+    IDEMPOTENT_METHODS,
+    Headers,
+    Lines,
+    Request,
+    basic_auth,
+    checked_method,
+    encode_body,
+    header_lines,
+    target_of,
+)
+from loadgen.scenario.http.response import BodySource, CaughtResponse, Response
+
+if TYPE_CHECKING:
+    from locust import User
+
+DEFAULT_HEADERS = {"User-Agent": "loadgen-fleet", "Accept-Encoding": "gzip, deflate, br"}
+_VALID_STATUS = LocustUserAgent.valid_response_codes
+_NO_CONTEXT: dict[str, Any] = {}
+_METHODS = {m: m for m in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
+_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+_BODY_HEADERS = frozenset(
+    {"content-type", "content-length", "content-encoding", "transfer-encoding"}
+)
+
+
+class HttpSession:
+    """Sends requests, keeps cookies and connections, and fires Locust's request event for each.
+
+    `intended_start` (perf_counter seconds), if set, is when the next request should have started:
+    its response time counts from there, so that a late start is not lost. It is used once, and by
+    the greenlet that set it: others that share the client have their own.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        request_event: EventHook,
+        user: "User | None",
+        pool: Pool,
+        default_headers: Headers | None = None,
+        max_redirects: int = 30,
+    ) -> None:
+        self.request_name: str | None = None
+        self.max_redirects = max_redirects
+        self._user = user
+        self._event = request_event
+        self._pool = pool
+        self._jar: Jar | None = None
+        self._intended: dict[object, float] = {}
+        self._defaults = header_lines({**DEFAULT_HEADERS, **(default_headers or {})})
+        self._auth_line = ""
+        self._set_base(base_url)
+
+    def _set_base(self, base_url: str) -> None:
+        parts = urlsplit(base_url)
+        if parts.username and parts.password:
+            self._auth_line = basic_auth(unquote(parts.username), unquote(parts.password))
+            base_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self.base_url = base_url.rstrip("/")
+        self._origin = self._pool.origin(OriginKey.of(base_url))
+        self._path = parts.path.rstrip("/")
+        self._base_lines = {"host": self._origin.host_line, "authorization": self._auth_line}
+        self._plain = "".join({**self._base_lines, **self._defaults}.values())
+
+    @property
+    def cookiejar(self) -> Jar:
+        """The user's cookies, an http.cookiejar.CookieJar."""
+        if self._jar is None:
+            self._jar = Jar()
+        return self._jar
+
+    @property
+    def intended_start(self) -> float | None:
+        """When this greenlet's next request should have started; None: when it does start."""
+        return self._intended.get(getcurrent())
+
+    @intended_start.setter
+    def intended_start(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._intended.pop(getcurrent(), None)
+        else:
+            self._intended[getcurrent()] = seconds
+
+    @contextmanager
+    def rename_request(self, name: str) -> Iterator[None]:
+        """Count the requests of a with-block under `name`."""
+        self.request_name = name
+        try:
+            yield
+        finally:
+            self.request_name = None
+
+    def request(  # noqa: PLR0913, PLR0917 - FastHttpSession's interface
+        self,
+        method: str,
+        url: str,
+        name: str | None = None,
+        data: Any = None,
+        catch_response: bool = False,
+        stream: bool = False,
+        headers: Headers | None = None,
+        auth: tuple[str | bytes, str | bytes] | None = None,
+        json: Any = None,
+        allow_redirects: bool = True,
+        context: dict[str, Any] = _NO_CONTEXT,
+        params: Any = None,
+        files: Any = None,
+        timeout: float | tuple[float, float] | None = None,
+    ) -> CaughtResponse:
+        """Send a request, wait for its response and fire Locust's request event.
+
+        The arguments are FastHttpUser's; `timeout` is in seconds, one for both or (connect, each
+        wait for data). A failure is reported, not raised: the response then has status_code 0 and
+        `error`. Raises ValueError for arguments that HTTP has no room for. With `catch_response`
+        the event is fired at the end of the with-block.
+        """
+        start_time = time()
+        body, lines = encode_body(data, json, files)
+        lines = self._merge(lines, headers, auth) if lines or headers or auth else self._defaults
+        origin, request = self._address(method, url, params, lines, body)
+        response = CaughtResponse(request) if catch_response else Response(request)
+        limits = self._pool.settings.timeouts if timeout is None else Timeouts.of(timeout)
+        started = perf_counter()
+        if self._intended:
+            intended = self._intended.pop(getcurrent(), started)
+            start_time -= started - intended
+            started = intended
+        try:
+            self._exchange(origin, response, limits, stream)
+            if allow_redirects and response.status_code in redirect.CODES:
+                self._follow(response, limits, stream)
+            response.elapsed = response.received_at - started
+            if response.status_code not in _VALID_STATUS:
+                response.error = LocustBadStatusCode(response.url, code=response.status_code)
+        except FAILURES as error:
+            response.error = error.with_traceback(None)  # its frames refer to the response
+            response.elapsed = perf_counter() - started
+        meta = {
+            "request_type": method,
+            "name": name or self.request_name or url,
+            "context": {**self._user.context(), **context} if self._user else context,
+            "exception": response.error,
+            "start_time": start_time,
+            "url": request.url,
+            "response_length": response.announced_bytes if stream else response.wire_bytes,
+            "response_time": response.elapsed * 1000,
+        }
+        if isinstance(response, CaughtResponse):
+            response.request_meta, response.request_event = meta, self._event
+        else:
+            self._event.fire(response=response, **meta)
+        return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both
+
+    def _merge(
+        self, body_lines: Lines, headers: Headers | None, auth: tuple[Any, Any] | None
+    ) -> Lines:
+        lines = {**self._defaults, **body_lines, **header_lines(headers or {})}
+        if auth:
+            lines["authorization"] = basic_auth(*auth)
+        return lines
+
+    def _address(
+        self, method: str, url: str, params: Any, lines: Lines, body: bytes | None
+    ) -> tuple[Origin, Request]:
+        if url.startswith("/"):
+            origin, full_url, target = self._origin, self.base_url + url, self._path + url
+        else:
+            origin, full_url, target = self._locate(url)
+        method = _METHODS.get(method) or checked_method(method)
+        return origin, Request(method, full_url, target_of(target, params), lines, body)
+
+    def _locate(self, url: str) -> tuple[Origin, str, str]:
+        if not _ABSOLUTE.match(url):
+            url = self.base_url + url
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return self._pool.origin(OriginKey.of(url)), url, target
+
+    def _exchange(self, origin: Origin, response: Response, limits: Timeouts, stream: bool) -> None:
+        request = response.request
+        data = request.to_bytes(self._header_text(origin, request))
+        try:
+            self._attempt(origin, data, response, limits, stream)
+        except StaleConnectionError as error:
+            if error.sent and request.method not in IDEMPOTENT_METHODS:
+                raise
+            self._attempt(origin, data, response, limits, stream, fresh=True)
+        if sets_cookie(response.raw) and response.headers is not None:
+            self.cookiejar.take(request.url, response.headers)
+
+    def _header_text(self, origin: Origin, request: Request) -> str:
+        if origin is not self._origin:
+            text = "".join({"host": origin.host_line, **request.lines}.values())
+        elif request.lines is self._defaults:
+            text = self._plain
+        else:
+            text = "".join({**self._base_lines, **request.lines}.values())
+        if self._jar is not None and "cookie" not in request.lines:
+            cookies = self._jar.header(request.url)
+            text += f"Cookie: {cookies}\r\n" if cookies else ""
+        return text
+
+    def _attempt(
+        self,
+        origin: Origin,
+        data: bytes,
+        response: Response,
+        limits: Timeouts,
+        stream: bool,
+        fresh: bool = False,
+    ) -> None:
+        method = response.request.method
+        connection = origin.acquire(limits.connect, method not in IDEMPOTENT_METHODS, fresh)
+        sent_at = perf_counter()
+        try:
+            connection.send(data, sent_at, limits.read, method == "HEAD")
+            if not stream:
+                connection.finish()
+        except BaseException:
+            origin.release(connection)
+            raise
+        response.status_code = connection.status
+        response.raw = connection.raw
+        response.time_to_first_byte = connection.first_byte_at - sent_at
+        response.received_at = connection.received_at
+        if connection.requests == 1:
+            response.connect_time = connection.connect_time
+        if stream:
+            response.attach(BodySource(connection, origin.release))
+        else:
+            body = connection.body
+            response.body = body[0] if len(body) == 1 else b"".join(body)
+            origin.release(connection)
+
+    def _follow(self, response: Response, limits: Timeouts, stream: bool) -> None:
+        """Go where redirects lead; `response` becomes the last one, with the others in history."""
+        while self.max_redirects and response.status_code in redirect.CODES:
+            location = response.headers.get("location") if response.headers is not None else None
+            if not isinstance(location, str):
+                return
+            origin, request = self._redirected(response, location)
+            response.step_back()
+            if len(response.history) > self.max_redirects:
+                raise RedirectError(f"more than {self.max_redirects} redirects (max_redirects)")
+            response.request = request
+            self._exchange(origin, response, limits, stream)
+
+    def _redirected(self, response: Response, location: str) -> tuple[Origin, Request]:
+        request, status = response.request, response.status_code
+        url = redirect.next_url(request.url, location)
+        lines, body = dict(request.lines), request.body
+        if not redirect.keeps_body(status):
+            lines = {name: line for name, line in lines.items() if name not in _BODY_HEADERS}
+            body = None
+        if OriginKey.of(url) != OriginKey.of(request.url):
+            lines.pop("authorization", None)
+            lines.pop("cookie", None)
+        return self._address(redirect.next_method(status, request.method), url, None, lines, body)
+
+    def get(self, url: str, **kwargs: Any) -> CaughtResponse:
+        """Send a GET request."""
+        return self.request("GET", url, **kwargs)
+
+    def head(self, url: str, **kwargs: Any) -> CaughtResponse:
+        """Send a HEAD request."""
+        return self.request("HEAD", url, **kwargs)
+
+    def options(self, url: str, **kwargs: Any) -> CaughtResponse:
+        """Send an OPTIONS request."""
+        return self.request("OPTIONS", url, **kwargs)
+
+    def delete(self, url: str, **kwargs: Any) -> CaughtResponse:
+        """Send a DELETE request."""
+        return self.request("DELETE", url, **kwargs)
+
+    def post(self, url: str, data: Any = None, json: Any = None, **kwargs: Any) -> CaughtResponse:
+        """Send a POST request."""
+        return self.request("POST", url, data=data, json=json, **kwargs)
+
+    def put(self, url: str, data: Any = None, **kwargs: Any) -> CaughtResponse:
+        """Send a PUT request."""
+        return self.request("PUT", url, data=data, **kwargs)
+
+    def patch(self, url: str, data: Any = None, **kwargs: Any) -> CaughtResponse:
+        """Send a PATCH request."""
+        return self.request("PATCH", url, data=data, **kwargs)
+
+    def iter_lines(self, url: str, method: str = "GET", **kwargs: Any) -> Iterator[str]:
+        """Send a request and yield the lines of its response, without their ends, as they come.
+
+        Raises what made the request fail.
+        """
+        response = self.request(method, url, stream=True, **kwargs)
+        try:
+            response.raise_for_status()
+            yield from response.iter_lines()
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._pool.close()

@@ -1,0 +1,120 @@
+"""TLS over a connection: verified unless told otherwise, resumed when the server lets it.
+
+The records pass through memory (`ssl.MemoryBIO`), so that one system call moves what OpenSSL would
+otherwise fetch with two.
+"""
+
+import ssl
+from collections.abc import Callable
+from functools import cache
+
+from loadgen.scenario.http.connection import RECEIVE_BYTES, Connection
+
+ContextFactory = Callable[[], ssl.SSLContext]
+
+
+@cache
+def shared_context(insecure: bool) -> ssl.SSLContext:
+    """Return the process's one client context: loading the CA certificates takes milliseconds.
+
+    `insecure` accepts any certificate. Otherwise the system's store decides, as OpenSSL finds it
+    (SSL_CERT_FILE and SSL_CERT_DIR name another).
+    """
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class TlsConnection(Connection):
+    """A connection whose bytes are TLS records; `handshake` comes before the first request."""
+
+    def start(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None) -> None:
+        """Prepare the handshake with `host`, resuming `session` if the server agrees."""
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=host, session=session
+        )
+
+    def handshake(self, now: float, timeout: float) -> None:
+        """Shake hands; `timeout` is for each wait. Raises OSError (ssl.SSLError is one)."""
+        self._timeout, self._sent_at, self._deadline = timeout, now, now + timeout
+        self._arm(timeout)
+        self.complete = False
+        try:
+            while not self._handshake_done():
+                self._flush()
+                self._wait()
+                self._read_records()
+            self._flush()
+        except BaseException:
+            self.close()
+            raise
+        self.complete = True
+
+    def _handshake_done(self) -> bool:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            self._flush()  # the alert that tells the server why
+            raise
+        return True
+
+    def finish(self) -> None:
+        """As for a plain connection; TLS 1.3 has a session to resume once a response has come."""
+        if self.requests == 1:
+            self.session = self._tls.session
+        super().finish()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the handshake resumed an earlier session."""
+        return bool(self._tls.session_reused)
+
+    def _flush(self) -> None:
+        super()._transmit(self._outgoing.read())
+
+    def _transmit(self, data: bytes) -> None:
+        self._tls.write(data)
+        self._flush()
+
+    def receive(self) -> None:
+        """As for a plain connection; what is already decrypted or received comes first."""
+        data = self._decrypt() if self._incoming.pending else None
+        while data is None:
+            self._wait()
+            data = self._read()
+        self._take(data)
+
+    def _read_records(self) -> None:
+        records = super()._read()
+        if records:
+            self._incoming.write(records)
+        elif records is not None:
+            self._incoming.write_eof()
+
+    def _read(self) -> bytes | None:
+        self._read_records()
+        return self._decrypt()
+
+    def _decrypt(self) -> bytes | None:
+        try:
+            return self._tls.read(RECEIVE_BYTES)
+        except ssl.SSLWantReadError:
+            return None
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+        finally:
+            if self._outgoing.pending:
+                self._flush()
+
+    def _on_idle(self) -> None:
+        """Session tickets may come between requests; anything else ends the connection."""
+        try:
+            if self._read() is not None:
+                self.close()
+        except OSError:
+            self.close()

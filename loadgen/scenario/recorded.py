@@ -1,0 +1,141 @@
+"""What a locustfile made by `make record` stands on: a session replayed page by page.
+
+A session's requests are sent one after the other, with the values that its own answers gave
+(`v`), the account of its own user, and the pauses of the person who was recorded.
+
+    THINK_TIME_RATIO   pauses as a multiple of the recorded ones (1); 0 leaves them out
+"""
+
+import json as json_module
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import gevent
+from locust import SequentialTaskSet
+from locust.exception import InterruptTaskSet
+
+from loadgen.scenario import answers
+from loadgen.scenario.account_file import Account
+from loadgen.scenario.extractors import Extractor, Seen
+from loadgen.scenario.http import FastUser
+from loadgen.scenario.http.response import CaughtResponse
+from loadgen.shared.errors import UsageError
+
+NO_VALUES: Mapping[str, Extractor] = {}
+SAFE_METHODS = ("GET", "HEAD")
+Part = tuple[str, str, str, str | int]
+"""Field, file name (empty for a plain field), media type, and content or its size in bytes."""
+
+
+def require_secrets(variables: Mapping[str, str]) -> None:
+    """Raise UsageError unless each environment variable is set; its value says what it is for."""
+    missing = [f"{name} ({place})" for name, place in variables.items() if not os.environ.get(name)]
+    if missing:
+        raise UsageError(
+            f"this recording's secrets were taken out of it: set {', '.join(missing)} in the"
+            " environment"
+        )
+
+
+class RecordedUser(FastUser):
+    """A user that replays a session. `account` is set when the session logs in."""
+
+    abstract = True
+    account = Account("", "")
+
+
+class RecordedSession(SequentialTaskSet):
+    """One recorded session, replayed from its first page with no cookies.
+
+    `v` holds the values found in answers so far. A session ends early when an answer lacks a
+    value that a later request needs.
+    """
+
+    user: RecordedUser
+
+    def on_start(self) -> None:
+        """Begin as a visitor whom the site doesn't know."""
+        self.v: dict[str, str] = {}
+        self.client.cookiejar.clear()
+
+    def send(  # noqa: PLR0913 - a recorded request is these things
+        self,
+        method: str,
+        path: str,
+        *,
+        name: str,
+        status: int,
+        contains: str = "",
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        json: object = None,
+        data: str | bytes | None = None,
+        parts: Sequence[Part] = (),
+        save: Mapping[str, Extractor] = NO_VALUES,
+    ) -> None:
+        """Send one request, check status and content of its answer, and keep values from it."""
+        sent = dict(headers or {})
+        if method not in SAFE_METHODS:
+            # Browsers say where a change comes from, and Django wants to know it over https.
+            host = str(self.client.base_url).rstrip("/")
+            sent |= {"origin": host, "referer": f"{host}/"}
+        if parts:
+            data, sent["content-type"] = _multipart(parts)
+        elif form is not None:
+            data = urlencode(form)
+        elif json is not None:
+            data = json_module.dumps(json)
+        with self.client.request(
+            method,
+            path,
+            name=name,
+            headers=sent,
+            data=data,
+            allow_redirects=False,
+            catch_response=True,
+        ) as response:
+            right = answers.contains(response, contains, (status,))
+            missing = self._keep(response, save)
+            if right and missing:
+                response.failure(f"the answer lacks {', '.join(missing)}")
+        if missing:
+            raise InterruptTaskSet
+
+    def think(self, seconds: float) -> None:
+        """Pause as the recorded person did."""
+        gevent.sleep(seconds * float(os.environ.get("THINK_TIME_RATIO", "1")))
+
+    def leave(self) -> None:
+        """End the session; the user begins another one."""
+        raise InterruptTaskSet
+
+    def _keep(self, response: CaughtResponse, save: Mapping[str, Extractor]) -> list[str]:
+        if not save:
+            return []
+        headers: Any = response.headers or {}
+        lower = {str(name).lower(): str(value) for name, value in headers.items()}
+        seen = Seen(lower, response.text or "")
+        missing = []
+        for name, extractor in save.items():
+            value = extractor.find(seen)
+            if value is None:
+                missing.append(name)
+            else:
+                self.v[name] = value
+        return missing
+
+
+def _multipart(parts: Sequence[Part]) -> tuple[bytes, str]:
+    """Return the body and its media type."""
+    boundary = uuid4().hex
+    body = b""
+    for name, file_name, kind, content in parts:
+        file = f'; filename="{file_name}"' if file_name else ""
+        media = f"Content-Type: {kind}\r\n" if kind else ""
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n{media}\r\n'
+        data = bytes(content) if isinstance(content, int) else content.encode()
+        body += head.encode() + data + b"\r\n"
+    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"

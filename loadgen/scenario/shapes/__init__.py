@@ -1,0 +1,1 @@
+"""Load shapes that a locustfile can subclass."""

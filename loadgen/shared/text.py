@@ -1,0 +1,49 @@
+"""Text from elsewhere, as it may be shown in a terminal.
+
+A name, an error or a log line can hold escape sequences that repaint the screen, a line break that
+forges the next line, or marks that turn the direction of writing.
+"""
+
+import unicodedata
+from datetime import UTC, datetime
+
+
+def clock(time: float) -> str:
+    """Return Unix seconds as 08:01:10 UTC."""
+    return f"{datetime.fromtimestamp(time, UTC):%H:%M:%S} UTC"
+
+
+def format_ms(milliseconds: float | None) -> str:
+    """Return milliseconds to three digits, "n/a" for None."""
+    if milliseconds is None:
+        return "n/a"
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration in the unit that reads best: 0.42 ms, 17 ms, 2.01 s."""
+    if seconds is None:
+        return "n/a"
+    return f"{seconds:,.3g} s" if seconds >= 1 else f"{format_ms(seconds * 1000)} ms"
+
+
+HARMLESS = "\n\t"
+_SHOWN_AS_CODES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def plain(text: str) -> str:
+    """Return text with whatever is no visible character shown as its code; lines stay lines."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if one in HARMLESS else _shown(one) for one in text)
+
+
+def plain_line(text: str) -> str:
+    """Return text on one line, as `plain` does."""
+    return plain(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def _shown(one: str) -> str:
+    if unicodedata.category(one) not in _SHOWN_AS_CODES:
+        return one
+    return one.encode("unicode_escape", "surrogatepass").decode("ascii")

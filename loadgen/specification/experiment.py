@@ -1,0 +1,187 @@
+"""Experiment files: a load test that another person can repeat.
+
+A file under `experiments/` holds the fields of a `RunSpecification` and those below, which say how
+often and with what variation it runs. The command line's options win over the file's fields.
+`docs/experiment.schema.json` is this model as JSON Schema, for editors.
+"""
+
+import itertools
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
+
+from loadgen.shared.errors import UsageError
+from loadgen.specification.run import Duration, RunSpecification
+from loadgen.specification.yaml_files import load_mapping
+
+
+class SearchSettings(BaseModel):
+    """How to search. `over` is the field that is varied; `resolution_ratio` the interval's width.
+
+    `most` bounds the search. `compare_published` runs the alarm study's rule too: fixed steps of
+    `published_step`, one trial a load, the first that breaks an SLO ends it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    over: Literal["users", "arrival_rate"] = "users"
+    start: int = Field(default=1, ge=1)
+    most: int = Field(default=10_000, ge=1)
+    resolution_ratio: float = Field(default=0.05, gt=0, le=0.5)
+    confidence: float = Field(default=0.95, ge=0.5, le=0.9999)
+    trial_error_ratio: float = Field(default=0.1, gt=0, lt=0.5)
+    trials_per_decision_max: int = Field(default=15, ge=1, le=101)
+    trials_max: int = Field(default=200, ge=1)
+    compare_published: bool = False
+    published_step: int = Field(default=10, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of a sweep: its fields' values, and which repetition of them it is (from 1)."""
+
+    step: int
+    fields: dict[str, JsonValue]
+    repetition: int
+
+    @property
+    def text(self) -> str:
+        """The cell in words: "users=10 workers=2, repetition 3"."""
+        values = " ".join(f"{name}={value}" for name, value in self.fields.items())
+        return ", ".join(filter(None, (values, f"repetition {self.repetition}")))
+
+
+def plan_cells(sweep: Mapping[str, Sequence[JsonValue]], repetitions: int) -> list[Cell]:
+    """Return the runs in order: the last field changes fastest, repetitions follow each other."""
+    combinations = itertools.product(*sweep.values())
+    fields = [dict(zip(sweep, values, strict=True)) for values in combinations]
+    pairs = itertools.product(fields, range(1, repetitions + 1))
+    return [Cell(step, values, number) for step, (values, number) in enumerate(pairs)]
+
+
+RUNS_MAX = 1000
+
+
+def _split_command(value: object) -> object:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+Command = Annotated[tuple[str, ...], BeforeValidator(_split_command), Field(min_length=1)]
+
+
+class Experiment(RunSpecification):
+    """A run specification, and how it is varied, repeated and prepared.
+
+    `before` and `after` are commands (no shell) around every run, to reset the target for
+    example; they see LOADGEN_RUN_ID and LOADGEN_HOST. `data` names files that have to be there.
+    `sweep` maps fields to lists of values; `rest` is the time between runs. `search` looks for the
+    capacity instead.
+    """
+
+    description: str = ""
+    data: tuple[Path, ...] = ()
+    before: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()
+    repetitions: int = Field(default=1, ge=1, le=100)
+    rest: Duration = Field(default=0, ge=0, le=86400)
+    sweep: dict[str, tuple[JsonValue, ...]] = Field(default_factory=dict)
+    search: SearchSettings | None = None
+
+    @model_validator(mode="after")
+    def _variation_is_clear(self) -> Self:
+        if self.search and (self.sweep or self.repetitions > 1):
+            raise ValueError("search repeats by itself: give it without sweep and repetitions")
+        for field, values in self.sweep.items():
+            if field.partition(".")[0] not in RunSpecification.model_fields:
+                raise ValueError(f"sweep over {field}, which is no field of a run")
+            if not values:
+                raise ValueError(f"sweep over {field} has no values")
+        return self
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it is more than one run."""
+        return bool(self.sweep or self.search) or self.repetitions > 1
+
+    def cells(self) -> list[Cell]:
+        """Return the runs of a sweep or of repetitions. UsageError for more than 1,000."""
+        # Counted before they are made: twenty fields of ten values would never end.
+        count = math.prod(map(len, self.sweep.values())) * self.repetitions
+        if count > RUNS_MAX:
+            raise UsageError(
+                f"the sweep has {count:,} runs, {RUNS_MAX:,} are the most: list fewer values"
+            )
+        return plan_cells(self.sweep, self.repetitions)
+
+    def specification(self, fields: Mapping[str, JsonValue]) -> RunSpecification:
+        """Return one run of it, with some fields set. ValidationError when one can't be used.
+
+        A field `environment.NAME` sets one variable.
+        """
+        # What nobody gave must stay so: a load shape gets no defaults.
+        own = self.model_dump(include=set(RunSpecification.model_fields), exclude_unset=True)
+        for field, value in fields.items():
+            name, _, key = field.partition(".")
+            own[name] = {**own.get(name, {}), key: str(value)} if key else value
+        return RunSpecification.model_validate(own)
+
+
+def load_experiment(path: Path, options: Mapping[str, Any]) -> Experiment:
+    """Read an experiment file; `options` win over its fields.
+
+    UsageError names each wrong field, its value and the rule, and every run of a sweep is checked
+    before the first begins.
+    """
+    fields = {**load_mapping(path), **options}
+    try:
+        experiment = Experiment.model_validate(fields)
+        for cell in experiment.cells():
+            experiment.specification(cell.fields)
+    except ValidationError as error:
+        faults = [_describe(fault["loc"], fault["input"], fault["msg"]) for fault in error.errors()]
+        raise UsageError("\n".join([f"{path} can't be used:", *faults])) from error
+    missing = [str(file) for file in experiment.data if not file.exists()]
+    if missing:
+        raise UsageError(
+            f"{path} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            "there: run it from the directory that has the files named under data"
+        )
+    return experiment
+
+
+def _describe(place: Sequence[int | str], value: object, rule: str) -> str:
+    field = ".".join(map(str, place))
+    rule = rule.removeprefix("Value error, ")
+    shown = f" {value!r}" if isinstance(value, str | int | float) and field else ""
+    return f"  {field}{shown}: {rule[0].lower() + rule[1:]}" if field else f"  {rule}"
+
+
+def schema() -> str:
+    """Return docs/experiment.schema.json."""
+    document = Experiment.model_json_schema()
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
+    document["properties"].update({name: _duration() for name in _durations()})
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _durations() -> list[str]:
+    return ["run_time", "stop_timeout", "warm_up", "rest"]
+
+
+def _duration() -> dict[str, object]:
+    text = {"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s?)?$"}
+    return {"anyOf": [{"type": "number"}, text], "examples": ["30s", "5m", "1h30m"]}

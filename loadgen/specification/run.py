@@ -1,0 +1,202 @@
+"""A run's specification: what to load, how, and for how long.
+
+Fields carry Locust's names. The command line and experiment files both become a
+`RunSpecification`, so that a fault reads the same from either.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from loadgen.shared.errors import UsageError
+from loadgen.specification.slo import DEFAULT_SLOS, Slo
+
+DEFAULT_LOCUSTFILE = "locustfiles/hello.py"
+
+
+class RequestLogSettings(BaseModel):
+    """How densely requests are logged. A sample is drawn evenly over successes and failures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sampling_ratio: float = Field(default=1.0, gt=0, le=1)
+
+
+MAXIMUM_USERS = 1_000_000
+MAXIMUM_USERS_PER_WORKER = 20_000
+MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
+_RECORDED = re.compile(r"RECORDED_\w+$|THINK_TIME_RATIO$")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CREDENTIALS = re.compile(r"//[^/]*@")
+_DURATION = re.compile(
+    r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*s?)?\s*$"
+)
+
+
+def parse_duration(value: object) -> float:
+    """Read a duration as Locust writes it (30, 30s, 5m, 1h30m) into seconds.
+
+    Raises ValueError on anything else, with the rule.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if abs(value) < 1e15 else math.inf
+    match = _DURATION.match(value) if isinstance(value, str) else None
+    if match is None or not any(match.groups()):
+        raise ValueError("give a duration such as 30s, 5m or 1h30m")
+    try:
+        hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return float(hours * 3600 + minutes * 60 + seconds)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("give a duration of fewer digits, such as 30s, 5m or 1h30m") from error
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+
+
+class RunSpecification(BaseModel):
+    """One run. Durations are seconds, rates are per second.
+
+    `host` None means the bundled target, or the User classes' own hosts. `workers` None means one
+    worker process a core. `locust_arguments` go to Locust on every node, unchanged.
+
+    `simulator` and `simulator_arguments` choose the bundled target and its options; without a
+    `host` only. `request_tags` names groups of requests for SLOs. `warm_up` comes before
+    `run_time` and is not measured. `arrival_rate` (1/s) reaches open-model locustfiles as
+    ARRIVAL_RATE, and a run that does not reach it is invalid. `environment` is set on every node
+    and recorded; `secrets` names variables that are taken from this process's environment and
+    recorded by name only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    locustfile: str = DEFAULT_LOCUSTFILE
+    host: str | None = None
+    users: int = Field(default=10, ge=1, le=MAXIMUM_USERS)
+    spawn_rate: float = Field(default=10, gt=0, le=MAXIMUM_USERS)
+    run_time: Duration = Field(default=30, ge=1, le=MAXIMUM_RUN_TIME_SECONDS)
+    workers: int | None = Field(default=None, ge=1, le=1024)
+    tags: tuple[str, ...] = ()
+    exclude_tags: tuple[str, ...] = ()
+    user_classes: tuple[str, ...] = ()
+    stop_timeout: Duration = Field(default=10, ge=0, le=3600)
+    locust_arguments: tuple[str, ...] = ()
+    web_port: int = Field(default=8089, ge=1, le=65535)
+    master_bind_port: int = Field(default=5557, ge=1, le=65535)
+    exporter_port: int = Field(default=9646, ge=1, le=65535)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    slos: tuple[Slo, ...] = DEFAULT_SLOS
+    request_tags: dict[str, tuple[str, ...]] = {}
+    warm_up: Duration = Field(default=0, ge=0, le=86400)
+    arrival_rate: float | None = Field(default=None, gt=0, le=MAXIMUM_USERS)
+    request_log: RequestLogSettings | None = None
+    simulator: str | None = None
+    simulator_arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    skip_target_check: bool = False
+    insecure_target: bool = False
+
+    @field_validator("host")
+    @classmethod
+    def _host_has_a_scheme(cls, host: str | None) -> str | None:
+        if host is None:
+            return None
+        parts = urlsplit(host)
+        if not parts.scheme or not parts.hostname or "://" not in host:
+            raise ValueError("give a base URL with its scheme, such as https://shop.example")
+        if "@" in parts.netloc:
+            raise ValueError(
+                "a password has no place on a command line: give the URL without it, and let the "
+                "locustfile read it from the environment"
+            )
+        return host.rstrip("/")
+
+    @field_validator("tags", "exclude_tags", "user_classes")
+    @classmethod
+    def _words_are_no_options(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if any(word.startswith("-") for word in words):
+            raise ValueError("Locust would take a word that begins with - for an option")
+        return words
+
+    @field_validator("environment")
+    @classmethod
+    def _variables_can_be_set(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name, value in environment.items():
+            if not _VARIABLE.match(name) or "\0" in value:
+                raise ValueError(f"{name!r} can't be set: a variable's name is letters and digits")
+        return environment
+
+    @field_validator("locustfile")
+    @classmethod
+    def _locustfile_is_named(cls, locustfile: str) -> str:
+        if not all(part.strip() for part in locustfile.split(",")):
+            raise ValueError("give a path, or several with commas")
+        return locustfile
+
+    @model_validator(mode="after")
+    def _tls_has_both_halves(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together: give both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _tags_of_slos_are_known(self) -> Self:
+        for slo in self.slos:
+            if slo.tag is not None and slo.tag not in self.request_tags:
+                raise ValueError(f"an SLO speaks of tag {slo.tag}: list its names in request_tags")
+        return self
+
+    def node_environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return what every node's environment gets. UsageError when a secret isn't in `own`.
+
+        What locustfiles made by `make record` read goes along unasked.
+        """
+        missing = [name for name in self.secrets if name not in own]
+        if missing:
+            raise UsageError(
+                f"secrets {', '.join(missing)} are not in the environment: set them before the run"
+            )
+        rate = {} if self.arrival_rate is None else {"ARRIVAL_RATE": f"{self.arrival_rate:g}"}
+        insecure = {"INSECURE_TARGET": "1"} if self.insecure_target else {}
+        recorded = {name: own[name] for name in own if _RECORDED.match(name)}
+        secrets = {name: own[name] for name in self.secrets}
+        return {**rate, **insecure, **recorded, **self.environment, **secrets}
+
+    @property
+    def locustfiles(self) -> tuple[str, ...]:
+        """The locustfiles, in order."""
+        return tuple(part.strip() for part in self.locustfile.split(","))
+
+
+def specify(fields: dict[str, Any]) -> RunSpecification:
+    """Check fields from a person; UsageError names each wrong field, its value and the rule."""
+    try:
+        return RunSpecification.model_validate(fields)
+    except ValidationError as error:
+        faults = [
+            describe_fault(".".join(map(str, fault["loc"])), fault["input"], fault["msg"])
+            for fault in error.errors()
+        ]
+        raise UsageError("\n".join(faults)) from error
+
+
+def describe_fault(field: str, value: object, rule: str) -> str:
+    """One line for one wrong field. Field names are shown as options, as the user typed them."""
+    option = "--" + field.replace("_", "-") if field else "options"
+    rule = rule.removeprefix("Value error, ").replace("Input should be ", "it must be ", 1)
+    shown = "" if isinstance(value, dict) else _CREDENTIALS.sub("//***@", f" {value!r}")
+    return f"{option}{shown} can't be used: {rule[0].lower() + rule[1:]}"

@@ -1,0 +1,1 @@
+"""Published studies, each whole and in one place."""

@@ -1,0 +1,1 @@
+"""The alarm centre's hour under fault, run again."""

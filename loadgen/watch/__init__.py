@@ -1,0 +1,1 @@
+"""The running test, live in a terminal; Prometheus and Grafana on this machine."""

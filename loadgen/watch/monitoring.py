@@ -1,0 +1,243 @@
+"""`make monitoring`: Prometheus, and Grafana where it is installed, for runs on this machine.
+
+    exporter of a run :9646 ─┐
+    exporter of results/     ├─► Prometheus :9090 ─► Grafana :3000
+    node_exporter :9100      ┘
+
+Everything listens on loopback, runs in the foreground's stead, and ends with it. Data is kept in
+`.monitoring/`, so that runs can be compared tomorrow.
+"""
+
+import argparse
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import yaml
+
+from loadgen.shared.errors import BusyError, LoadgenError, OperationError, UsageError
+from loadgen.shared.processes import last_telling_line
+from loadgen.shared.project import PROJECT
+
+LOOPBACK = "127.0.0.1"
+RETENTION = "90d"
+START_SECONDS = 30.0
+END_SECONDS = 15.0
+Running = AbstractContextManager[subprocess.Popen[bytes]]
+GRAFANA_HOMES = ("/usr/share/grafana", "/opt/grafana")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """TCP ports on loopback."""
+
+    prometheus: int = 9090
+    grafana: int = 3000
+    exporter: int = 9646
+    archive: int = 9647
+    node: int = 9100
+
+
+def configuration(ports: Ports, rules: Path, scrape_interval: str = "5s") -> str:
+    """Return prometheus.yml for one machine; rules and alerts are read where they are."""
+    jobs = {"locust": ports.exporter, "loadgen-results": ports.archive, "node": ports.node}
+    return yaml.safe_dump(
+        {
+            "global": {
+                "scrape_interval": scrape_interval,
+                "scrape_timeout": scrape_interval,
+                "evaluation_interval": scrape_interval,
+            },
+            "rule_files": [str(rules / "rules" / "*.yml"), str(rules / "alerts" / "*.yml")],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
+                for job, port in jobs.items()
+            ],
+        },
+        sort_keys=False,
+    )
+
+
+@contextmanager
+def process(
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    port: int,
+    environment: Mapping[str, str],
+    ready: str = "/metrics",
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command until the block ends; it answers `GET ready` on `port` when the block begins.
+
+    Raises BusyError when another program has the port, OperationError when it doesn't start.
+    """
+    if _listening(port):
+        raise BusyError(
+            f"{name} can't listen on {LOOPBACK}:{port}: another program does. "
+            "End that program, or give another port, as in "
+            "make monitoring MONITORING_OPTIONS='--prometheus-port 9099'."
+        )
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    try:
+        _await_answer(name, child, port, ready, log)
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def prometheus(directory: Path, port: int, config: str) -> Running:
+    """Run Prometheus on loopback with configuration and data in `directory`."""
+    program = shutil.which("prometheus")
+    if program is None:
+        raise UsageError(
+            "prometheus was not found on PATH: install it (Debian: apt-get install prometheus; "
+            "elsewhere: the archive from its project's site), then run this again."
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "prometheus.yml").write_text(config)
+    command = [
+        program,
+        f"--config.file={directory / 'prometheus.yml'}",
+        f"--storage.tsdb.path={directory / 'prometheus'}",
+        f"--storage.tsdb.retention.time={RETENTION}",
+        f"--web.listen-address={LOOPBACK}:{port}",
+    ]
+    return process("Prometheus", command, directory / "prometheus.log", port, {}, "/-/ready")
+
+
+def grafana(directory: Path, port: int, prometheus_port: int) -> Running | None:
+    """Run Grafana with the kit's dashboards; None where it isn't installed."""
+    program = shutil.which("grafana") or shutil.which("grafana-server")
+    home = next((home for home in GRAFANA_HOMES if Path(home).is_dir()), None)
+    if program is None or home is None:
+        return None
+    own = PROJECT / "exporter" / "grafana"
+    environment = {
+        "GF_PATHS_DATA": str(directory / "grafana"),
+        "GF_PATHS_LOGS": str(directory / "grafana"),
+        "GF_PATHS_PROVISIONING": str(own / "provisioning"),
+        "GF_SERVER_HTTP_ADDR": LOOPBACK,
+        "GF_SERVER_HTTP_PORT": str(port),
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(own / "dashboards" / "home.json"),
+        "LOADGEN_PROMETHEUS_URL": f"http://{LOOPBACK}:{prometheus_port}",
+        "LOADGEN_DASHBOARDS": str(own / "dashboards"),
+    }
+    verb = ["server"] if Path(program).name == "grafana" else []
+    command = [program, *verb, f"--homepath={home}"]
+    return process("Grafana", command, directory / "grafana.log", port, environment, "/api/health")
+
+
+def node_exporter(directory: Path, port: int) -> Running | None:
+    """Run the node exporter; None where it isn't installed or runs already."""
+    program = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
+    if program is None or _listening(port):
+        return None
+    command = [program, f"--web.listen-address={LOOPBACK}:{port}"]
+    return process("The node exporter", command, directory / "node_exporter.log", port, {})
+
+
+def archive(directory: Path, port: int, results: Path) -> Running:
+    """Run an exporter that serves the verdicts of past runs."""
+    listen = f"{LOOPBACK}:{port}"
+    command = [sys.executable, "-m", "exporter", "--results", str(results), "--listen", listen]
+    environment = {"PYTHONPATH": str(PROJECT)}
+    return process("The archive's exporter", command, directory / "archive.log", port, environment)
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _answers(port: int, path: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}{path}", timeout=2.0):
+            return True
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _await_answer(
+    name: str, child: subprocess.Popen[bytes], port: int, path: str, log: Path
+) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(port, path):
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise OperationError(
+                f"{name} did not start to answer on {LOOPBACK}:{port}: {last_telling_line(log)}. "
+                f"Its log is {log}."
+            )
+        time.sleep(0.05)
+
+
+def bring_up(ports: Ports, directory: Path, results: Path, ended: threading.Event) -> None:
+    """Run everything that is installed until `ended` is set; prints where it is."""
+    directory.mkdir(parents=True, exist_ok=True)
+    config = configuration(ports, PROJECT / "exporter")
+    with ExitStack() as stack:
+        stack.enter_context(prometheus(directory, ports.prometheus, config))
+        stack.enter_context(archive(directory, ports.archive, results))
+        print(f"Prometheus  http://{LOOPBACK}:{ports.prometheus}")
+        for running in (
+            node_exporter(directory, ports.node),
+            grafana(directory, ports.grafana, ports.prometheus),
+        ):
+            if running is not None:
+                stack.enter_context(running)
+        if _listening(ports.grafana):
+            print(f"Grafana     http://{LOOPBACK}:{ports.grafana}/d/loadgen-home")
+        else:
+            print("Grafana     is not installed; its dashboards are in exporter/grafana/dashboards")
+        print("Ctrl-C ends it.", flush=True)
+        ended.wait()
+
+
+def main() -> int:
+    """Run until Ctrl-C or SIGTERM; a fault is one sentence."""
+    parser = argparse.ArgumentParser(prog="make monitoring", description=__doc__.split("\n")[0])
+    for field in fields(Ports):
+        parser.add_argument(f"--{field.name}-port", type=int, default=field.default)
+    parser.add_argument("--directory", type=Path, default=PROJECT / ".monitoring")
+    parser.add_argument("--results", type=Path, default=PROJECT / "results")
+    given = parser.parse_args()
+    ports = Ports(**{field.name: getattr(given, f"{field.name}_port") for field in fields(Ports)})
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        bring_up(ports, given.directory.absolute(), given.results.absolute(), ended)
+    except LoadgenError as error:
+        print(f"monitoring: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

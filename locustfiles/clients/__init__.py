@@ -1,1 +1,0 @@
-"""What scenarios share: clients of protocols, accounts, timing."""

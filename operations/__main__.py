@@ -1,5 +1,0 @@
-"""`python -m operations` is `loadgen`."""
-
-from operations.cli import main
-
-main()

@@ -1,0 +1,142 @@
+"""A release is its contents; a wheelhouse is its locked requirements."""
+
+from pathlib import Path
+
+import pytest
+
+from loadgen.deploy import release
+from loadgen.shared.errors import OperationError, UsageError
+from loadgen.shared.project import PROJECT
+
+
+@pytest.fixture
+def locustfile(tmp_path: Path) -> Path:
+    site = tmp_path / "shop"
+    (site / "data").mkdir(parents=True)
+    (site / "data" / "customers.csv").write_text("ada\n")
+    (site / "__pycache__").mkdir()
+    (site / "__pycache__" / "checkout.cpython-311.pyc").write_bytes(b"cache")
+    (site / ".env").write_text("PASSWORD=secret")
+    path = site / "checkout.py"
+    path.write_text("from locust import HttpUser\n")
+    return path
+
+
+def test_build_names_a_release_after_its_contents(tmp_path: Path, locustfile: Path) -> None:
+    first = release.build(tmp_path / "a", locustfile)
+    again = release.build(tmp_path / "b", locustfile)
+    assert first.sha256 == again.sha256 == first.directory.name
+    assert first.archive.read_bytes() == again.archive.read_bytes()
+    assert release.verify(first.directory) == first.sha256
+    assert not [path for path in (tmp_path / "a").iterdir() if path.name.startswith(".")]
+
+
+def test_build_changes_the_name_with_a_data_file(tmp_path: Path, locustfile: Path) -> None:
+    before = release.build(tmp_path / "out", locustfile)
+    (locustfile.parent / "data" / "customers.csv").write_text("grace\n")
+    assert release.build(tmp_path / "out", locustfile).sha256 != before.sha256
+    assert release.current(locustfile) != before.sha256
+
+
+def test_build_takes_the_locustfile_and_its_data_but_no_hidden_file_or_cache(
+    tmp_path: Path, locustfile: Path
+) -> None:
+    built = release.build(tmp_path / "out", locustfile)
+    site = built.directory / "site" / "shop"
+    assert (built.directory / release.site_path(locustfile)).read_text() == locustfile.read_text()
+    assert sorted(path.name for path in site.rglob("*")) == ["checkout.py", "customers.csv", "data"]
+    assert (built.directory / "loadgen" / "deploy" / "release.py").exists()
+    assert not list(built.directory.rglob("__pycache__"))
+
+
+def test_a_locustfile_of_the_project_keeps_its_place(tmp_path: Path) -> None:
+    own = PROJECT / "locustfiles" / "__init__.py"
+    assert release.site_path(own) == Path("locustfiles/__init__.py")
+    assert not (release.build(tmp_path, own).directory / "site").exists()
+
+
+def test_verify_finds_a_changed_file_and_overlooks_byte_code(
+    tmp_path: Path, locustfile: Path
+) -> None:
+    built = release.build(tmp_path, locustfile)
+    (built.directory / "loadgen" / "deploy" / "__pycache__").mkdir()
+    (
+        built.directory / "loadgen" / "deploy" / "__pycache__" / "release.cpython-311.pyc"
+    ).write_bytes(b"x")
+    assert release.verify(built.directory) == built.sha256
+    (built.directory / "loadgen" / "deploy" / "release.py").write_text("")
+    with pytest.raises(OperationError, match="was changed after it was made"):
+        release.verify(built.directory)
+
+
+def test_build_refuses_a_missing_locustfile_and_a_linked_directory(
+    tmp_path: Path, locustfile: Path
+) -> None:
+    with pytest.raises(UsageError, match="is not a file"):
+        release.build(tmp_path / "out", tmp_path / "absent.py")
+    (locustfile.parent / "more").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(UsageError, match="symbolic link to a directory"):
+        release.build(tmp_path / "out", locustfile)
+
+
+def test_build_refuses_a_directory_beyond_the_limit(
+    tmp_path: Path, locustfile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "LARGEST_RELEASE_BYTES", 1 << 20)
+    (locustfile.parent / "data" / "large.csv").write_bytes(b"x" * (1 << 20))
+    with pytest.raises(UsageError, match="holds more than 1 MiB"):
+        release.build(tmp_path / "out", locustfile)
+
+
+def test_applicable_evaluates_markers_for_the_hosts_python() -> None:
+    locked = (
+        "# made by make lock\n"
+        "numpy==2.4.6 ; python_full_version < '3.12' \\\n    --hash=sha256:aa \\\n"
+        "    --hash=sha256:bb\n    # via matplotlib\n"
+        "numpy==2.5.5 ; python_full_version >= '3.12' \\\n    --hash=sha256:cc\n"
+        "colorama==0.4.6 ; sys_platform == 'win32' \\\n    --hash=sha256:dd\n"
+    )
+    assert release.applicable(locked, "3.11") == ["numpy==2.4.6 --hash=sha256:aa --hash=sha256:bb"]
+    assert release.applicable(locked, "3.12") == ["numpy==2.5.5 --hash=sha256:cc"]
+
+
+def test_platforms_takes_older_ones_and_no_newer_one() -> None:
+    tags = release.platforms("manylinux_2_28_x86_64")
+    assert {"manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"} <= set(tags)
+    assert not [tag for tag in tags if "2_29" in tag or "2_34" in tag]
+    assert "manylinux2014_aarch64" not in release.platforms("manylinux_2_12_aarch64")
+    with pytest.raises(UsageError, match="manylinux_2_<glibc minor>"):
+        release.platforms("linux_x86_64")
+
+
+def test_wheelhouse_is_reused_under_the_same_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(release, "_download", lambda *given: calls.append(given[2]))
+    first = release.wheelhouse(tmp_path)
+    assert release.wheelhouse(tmp_path) == first
+    assert release.wheelhouse(tmp_path, python_version="3.12") != first
+    assert calls == ["3.11", "3.12"]
+    assert "numpy" in (first / "requirements.txt").read_text()
+
+
+def test_wheelhouse_of_a_fleet_with_targets_has_their_packages_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "_download", lambda *_: None)
+    plain = release.wheelhouse(tmp_path)
+    more = release.wheelhouse(tmp_path, roles=("node", "target"))
+    assert more != plain
+    lines = (more / "requirements.txt").read_text().splitlines()
+    names = [line.partition("==")[0] for line in lines]
+    assert {"django", "argon2-cffi", "starlette", "locust"} <= set(names)
+    assert len(names) == len(set(names)), "pip refuses a package that stands twice"
+
+
+def test_main_gives_one_sentence_and_an_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "absent.py")
+    assert release.main(["build", str(tmp_path / "out"), "--locustfile", missing]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,102 @@
+from dataclasses import replace
+
+import pytest
+
+from loadgen.judging.check import Check, Reason
+from loadgen.judging.generator_checks import ClockJumps, Stalls
+from loadgen.judging.loss_checks import CutRequests, Exceptions, LostSamples, LostWorkers
+from loadgen.shared.snapshot import ExceptionCount, Snapshot
+from tests.unit.samples import START, entry, snapshot, worker
+
+
+def found(check: Check, *snapshots: Snapshot) -> list[Reason]:
+    for item in snapshots:
+        check.add(item)
+    return check.reasons()
+
+
+def counted(requests: int) -> Snapshot:
+    entries = [entry(response_times={10.0: requests})]
+    return snapshot(requests, entries=entries, workers=[worker(sent=requests)])
+
+
+def test_a_lost_worker_is_bounded_by_its_fastest_second() -> None:
+    seen = [
+        snapshot(second, workers=[worker(sent=sent)])
+        for second, sent in ((1, 10), (2, 60), (3, 70))
+    ]
+    gone = replace(snapshot(5, workers=[worker(sent=70, state="missing")]), workers_lost=1)
+    (reason,) = found(LostWorkers(), *seen, gone)
+    # 50 a second, silent for 2 s, and 2 s in which a report and a snapshot are on their way
+    assert "at most 200 until then (and 50 a second if it went on unseen)" in reason.sentence
+
+
+def test_a_lost_worker_that_never_reported_has_no_bound() -> None:
+    seen = snapshot(1, workers=[worker(sent=0)])
+    gone = replace(snapshot(2, workers=[]), workers_lost=1)
+    (reason,) = found(LostWorkers(), seen, gone)
+    assert "how many is not known" in reason.sentence
+
+
+def ended(requests: int, cut: int) -> list[Snapshot]:
+    """1,000 requests at the end of the load; then these, and so many cut."""
+    stopping = replace(counted(1000), load_stopped_at=START)
+    workers = [replace(worker(sent=requests), requests_cut=cut)]
+    return [
+        stopping,
+        replace(counted(requests), workers=workers, final=True, load_stopped_at=START),
+    ]
+
+
+@pytest.mark.parametrize(("requests", "cut"), [(1000, 1), (1100, 12)])
+def test_requests_cut_are_said_when_many_or_when_nothing_was_answered(
+    requests: int, cut: int
+) -> None:
+    (reason,) = found(CutRequests(), *ended(requests, cut))
+    assert f"{cut} requests got no answer within the stop timeout" in reason.sentence
+    assert ("nor did any other" in reason.sentence) == (requests == 1000)
+
+
+@pytest.mark.parametrize(("requests", "cut"), [(1000, 0), (1100, 11)])
+def test_a_few_requests_cut_among_many_answered_are_let_pass(requests: int, cut: int) -> None:
+    assert found(CutRequests(), *ended(requests, cut)) == []
+
+
+def raised(count: int, users: int = 4) -> Snapshot:
+    exceptions = [ExceptionCount("ValueError: no account", count)]
+    return replace(counted(1000), exceptions=exceptions, users=users, users_target=4)
+
+
+def test_exceptions_are_said_when_users_are_missing_or_they_are_many() -> None:
+    (reason,) = found(Exceptions(), raised(2, users=2))
+    assert "2 of 4 users ran on, and 2 exceptions left" in reason.sentence
+    (reason,) = found(Exceptions(), raised(11))
+    assert "most often ValueError: no account" in reason.sentence
+    assert found(Exceptions(), raised(10)) == []
+
+
+def stalled(seconds: float) -> Snapshot:
+    return snapshot(3, workers=[replace(worker(), stalled_seconds=seconds)])
+
+
+def test_a_stalled_event_loop_is_said_with_its_length() -> None:
+    (reason,) = found(Stalls(), stalled(0.2), stalled(2.5), stalled(0.1))
+    assert "stood still for 2.5 s" in reason.sentence
+    assert found(Stalls(), stalled(1.0)) == []
+
+
+@pytest.mark.parametrize(("jump", "said"), [(60.0, "+60.0"), (-3.0, "-3.0"), (0.4, None)])
+def test_a_clock_that_is_set_under_load_is_said(jump: float, said: str | None) -> None:
+    seconds = (1.0, 2.0, 3.0 + jump, 4.0 + jump)
+    seen = [
+        replace(snapshot(second), monotonic_seconds=float(number))
+        for number, second in enumerate(seconds)
+    ]
+    reasons = found(ClockJumps(), *seen)
+    assert [f"jumped by {said} s" in reason.sentence for reason in reasons] == [True] * bool(said)
+
+
+def test_workers_that_owe_their_last_statistics_are_said() -> None:
+    last = replace(counted(100), workers=[worker()], final=True, workers_unfinished=2)
+    (reason,) = found(LostSamples(), last)
+    assert "2 of the workers had not sent their last statistics" in reason.sentence

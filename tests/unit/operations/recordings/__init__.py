@@ -1,1 +1,0 @@
-"""Recordings: from a HAR file to a locustfile."""

@@ -1,0 +1,83 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from loadgen.results import catalogue
+from loadgen.runs.series import Series, create_series
+from loadgen.shared.errors import UsageError
+from loadgen.specification.experiment import Experiment
+from tests.unit.samples import summary
+
+
+def make(results: Path, name: str, age_days: float = 0) -> Path:
+    directory = results / name
+    (directory / "hosts").mkdir(parents=True)
+    moment = datetime.now(UTC) - timedelta(days=age_days)
+    made = summary().model_copy(update={"run_id": name, "started_at": moment})
+    (directory / "summary.json").write_text(made.model_dump_json())
+    return directory
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for age in range(5):
+        make(tmp_path, f"2026112{5 - age}T000000Z-hello-000{age}", age)
+    (tmp_path / "latest").symlink_to("20261125T000000Z-hello-0000")
+    (tmp_path / "unfinished").mkdir()
+    return tmp_path
+
+
+def test_runs_are_listed_oldest_first_with_their_marks(results: Path) -> None:
+    catalogue.name_baseline(results, catalogue.find_run(results, "20261122"))
+    lines = catalogue.describe(catalogue.list_runs(results), results).splitlines()
+    assert len(lines) == 6
+    assert lines[1].startswith("20261121")
+    assert lines[2].endswith("baseline")
+    assert lines[5].endswith("latest")
+
+
+def test_a_run_is_found_by_mark_id_beginning_or_path(results: Path) -> None:
+    newest = (results / "20261125T000000Z-hello-0000").resolve()
+    for reference in ("latest", newest.name, "20261125", str(newest)):
+        assert catalogue.find_run(results, reference) == newest
+
+
+@pytest.mark.parametrize("reference", ["2026", "absent", "unfinished", "*", "", "../.."])
+def test_what_is_no_single_run_is_refused(results: Path, reference: str) -> None:
+    with pytest.raises(UsageError, match="no run"):
+        catalogue.find_run(results, reference)
+
+
+def test_a_baseline_has_to_be_named_first(results: Path) -> None:
+    with pytest.raises(UsageError, match="no baseline is named yet"):
+        catalogue.find_run(results, "baseline")
+
+
+def test_pruning_keeps_the_newest_the_baseline_and_the_young(results: Path) -> None:
+    catalogue.name_baseline(results, results / "20261121T000000Z-hello-0004")
+    names = [run.name[:8] for run in catalogue.prunable(results, keep=2, older_than_seconds=None)]
+    assert names == ["20261122", "20261123"]
+    young = catalogue.prunable(results, keep=1, older_than_seconds=2.5 * 86400)
+    assert [run.name[:8] for run in young] == ["20261122"]
+    with pytest.raises(UsageError, match="keep at least 1"):
+        catalogue.prunable(results, keep=0, older_than_seconds=None)
+
+
+def test_removing_a_run_removes_all_of_it(results: Path) -> None:
+    catalogue.remove(results / "20261121T000000Z-hello-0004")
+    assert len(catalogue.list_runs(results)) == 4
+    assert not (results / "20261121T000000Z-hello-0004").exists()
+
+
+def test_a_series_means_all_its_runs(results: Path) -> None:
+    experiment = Experiment.model_validate({"repetitions": 3})
+    directory = create_series(experiment, results, "try")
+
+    def run(_: object, run_id: str) -> object:
+        make(results, run_id)
+        return summary().model_copy(update={"run_id": run_id})
+
+    Series(experiment, directory, run, lambda _: True, lambda _: None).sweep()  # type: ignore[arg-type]
+    assert len(catalogue.find_runs(results, directory.name)) == 3
+    assert len(catalogue.find_runs(results, "latest,20261122")) == 2

@@ -1,0 +1,84 @@
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadgen.node.time_rounding import bucket
+from loadgen.results.compare import CompareSettings, compare, describe, regressions
+from loadgen.shared.histograms import percentile
+from loadgen.shared.snapshot import EntryStatistics
+from tests.unit.samples import entry
+
+
+def run(seed: int, factor: float = 1.0, failures: int = 5, count: int = 2000) -> EntryStatistics:
+    generator, times = random.Random(seed), dict[float, int]()
+    for _ in range(count):
+        value = bucket(factor * generator.lognormvariate(3, 0.3))
+        times[value] = times.get(value, 0) + 1
+    return entry("/item", response_times=times, failures=failures)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000))
+def test_a_run_compared_with_itself_shows_nothing(seed: int) -> None:
+    one = [run(seed)]
+    differences = compare([one], [one])
+    assert {d.verdict for d in differences} == {"same"}
+    assert {d.change for d in differences} == {0}
+
+
+def test_repetitions_of_one_target_show_nothing() -> None:
+    before = [[run(seed)] for seed in range(3)]
+    after = [[run(seed)] for seed in range(3, 6)]
+    assert regressions(compare(before, after)) == []
+
+
+def test_a_target_ten_percent_slower_shows() -> None:
+    found = regressions(compare([[run(1, count=20_000)]], [[run(2, 1.1, count=20_000)]]))
+    assert {d.measure for d in found} >= {"p50_seconds", "p95_seconds"}
+    for difference in found:
+        assert difference.low is not None
+        assert difference.high is not None
+        assert difference.low <= 0.11
+        assert difference.high >= 0.09
+
+
+def test_a_faster_target_is_no_regression() -> None:
+    differences = compare([[run(1)]], [[run(2, 0.7)]])
+    assert regressions(differences) == []
+    assert "better" in {d.verdict for d in differences}
+
+
+def test_failures_that_appear_are_a_regression() -> None:
+    found = regressions(compare([[run(1, failures=0)]], [[run(1, failures=200)]]))
+    assert [d.measure for d in found] == ["failure_ratio"]
+    assert "failure ratio 0 % -> 10 % (+10 %-points" in describe(found)
+
+
+def test_repetitions_that_differ_widen_the_interval() -> None:
+    steady = [[run(seed, 1.0)] for seed in range(5)]
+    restless = [[run(seed, 1 + 0.4 * (seed % 2))] for seed in range(5)]
+    p50 = compare(steady, restless)[0]
+    assert p50.low is not None
+    assert p50.high is not None
+    assert p50.high - p50.low > 0.2
+
+
+def test_names_on_one_side_and_names_with_few_requests_are_not_judged() -> None:
+    few = entry("/few", response_times={10.0: 5})
+    slow = entry("/few", response_times={900.0: 5})
+    differences = compare([[few, entry("/old")]], [[slow, entry("/new")]])
+    verdicts = {d.name: d.verdict for d in differences}
+    assert verdicts == {"/few": "few", "/old": "gone", "/new": "new"}
+
+
+def test_percentiles_are_those_of_the_statistics() -> None:
+    one = run(4)
+    difference = compare([[one]], [[one]])[1]
+    expected = percentile(one.response_times, 0.95)
+    assert (difference.measure, difference.before) == ("p95_seconds", (expected or 0) / 1000)
+
+
+def test_tolerance_decides_what_counts() -> None:
+    sides = [[run(1, count=20_000)]], [[run(2, 1.1, count=20_000)]]
+    assert regressions(compare(*sides, CompareSettings(tolerance_ratio=0.2))) == []

@@ -1,0 +1,26 @@
+"""What a summary says of a run's errors."""
+
+import pytest
+
+from loadgen.results.summary import ErrorResult
+from loadgen.results.writer import ERRORS_KEPT, most_frequent
+from loadgen.shared.snapshot import ErrorCount
+
+
+def test_most_frequent_errors_are_kept_in_order() -> None:
+    errors = [ErrorCount("GET", f"/{number}", "503", number) for number in range(1, 20)]
+    kept = most_frequent(errors)
+    assert [error.occurrences for error in kept] == list(range(19, 19 - ERRORS_KEPT, -1))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("CatchResponseError('login refused')", "login refused"),
+        ("CatchResponseError(\"the body lacks 'x'\")", "the body lacks 'x'"),
+        ("HTTPError('503')", "HTTPError('503')"),
+    ],
+)
+def test_error_reads_as_one_line_with_its_count(error: str, words: str) -> None:
+    found = ErrorResult(occurrences=1200, method="POST", name="/login", error=error)
+    assert found.sentence == f"1,200 x POST /login: {words}"

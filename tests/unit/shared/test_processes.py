@@ -1,0 +1,76 @@
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loadgen.shared.processes import Child, end_all, last_telling_line
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module that a child can run: it prints, then waits or ends as its name says."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "waits.py").write_text("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
+    (tmp_path / "fails.py").write_text("raise RuntimeError('no disk')\n")
+    (tmp_path / "stubborn.py").write_text(
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('up', flush=True)\ntime.sleep(60)\n"
+    )
+    return tmp_path
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
+
+
+def wait_until_up(child: Child) -> None:
+    wait_until(lambda: "up" in child.log.read_text())
+
+
+def test_fault_names_exit_and_last_error(script: Path) -> None:
+    child = Child("one", ["fails"], script / "log")
+
+    wait_until(lambda: child.fault)
+
+    assert "ended with exit 1" in str(child.fault)
+    assert "RuntimeError: no disk" in str(child.fault)
+    child.kill()
+
+
+def test_fault_names_the_signal(script: Path) -> None:
+    child = Child("one", ["waits"], script / "log")
+    os.kill(child.pid, signal.SIGKILL)
+    wait_until(lambda: child.fault)
+
+    assert "was ended by SIGKILL" in str(child.fault)
+    child.kill()
+
+
+def test_child_that_was_asked_to_end_has_no_fault(script: Path) -> None:
+    child = Child("one", ["waits"], script / "log")
+    wait_until_up(child)
+
+    assert end_all([child]) == []
+    assert child.fault is None
+
+
+def test_stubborn_child_is_killed_and_named(script: Path) -> None:
+    child = Child("stubborn", ["stubborn"], script / "log")
+    wait_until_up(child)
+
+    assert end_all([child], timeout_seconds=0.3) == ["stubborn"]
+    assert not child.alive
+
+
+def test_last_telling_line_prefers_an_error(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("start\nValueError: it\nbye\n\n")
+
+    assert last_telling_line(log) == "ValueError: it"
+    assert last_telling_line(tmp_path / "none") == ""

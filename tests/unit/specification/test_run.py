@@ -1,0 +1,77 @@
+import pytest
+
+from loadgen.shared.errors import UsageError
+from loadgen.specification.run import RunSpecification, parse_duration, specify
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30", 30), ("30s", 30), ("5m", 300), ("1h30m", 5400), ("1h 2m 3s", 3723), (" 10 s ", 10)],
+)
+def test_duration_is_read_as_locust_writes_it(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5 bananas", "s", "-3s", "1.5.2", "10s5m", "m5"])
+def test_duration_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="give a duration"):
+        parse_duration(text)
+
+
+def test_defaults_are_a_whole_run() -> None:
+    run = RunSpecification()
+
+    assert run.locustfiles == ("locustfiles/hello.py",)
+    assert run.host is None
+
+
+def test_every_fault_is_named_at_once() -> None:
+    with pytest.raises(UsageError) as raised:
+        specify({"users": "0", "run_time": "x", "host": "nowhere"})
+
+    lines = str(raised.value).splitlines()
+    assert [line.split()[0] for line in lines] == ["--host", "--users", "--run-time"]
+
+
+@pytest.mark.parametrize("host", ["shop.example", "//shop", "http://", "localhost:80", "http:/x"])
+def test_host_without_scheme_or_name_is_refused(host: str) -> None:
+    with pytest.raises(UsageError, match="give a base URL with its scheme"):
+        specify({"host": host})
+
+
+def test_certificate_without_key_is_refused() -> None:
+    with pytest.raises(UsageError, match="belong together"):
+        specify({"tls_cert": "/tmp/cert.pem"})
+
+
+def test_several_locustfiles_come_with_commas() -> None:
+    assert specify({"locustfile": "a.py, b.py"}).locustfiles == ("a.py", "b.py")
+    with pytest.raises(UsageError, match="give a path"):
+        specify({"locustfile": "a.py,"})
+
+
+def test_password_in_the_host_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError, match="a password has no place") as raised:
+        specify({"host": "https://me:s3cr@t@shop.example"})
+
+    assert "s3cr" not in str(raised.value)
+
+
+def test_nodes_get_secrets_and_what_recordings_read_and_nothing_else() -> None:
+    own = {
+        "RECORDED_X_API_KEY": "k-31415926",
+        "THINK_TIME_RATIO": "0.5",
+        "HOME": "/root",
+        "PIN": "1",
+    }
+    run = specify({"environment": {"THINK_TIME_RATIO": "0"}, "secrets": ["PIN"]})
+    given = run.node_environment(own)
+    assert given == {"RECORDED_X_API_KEY": "k-31415926", "THINK_TIME_RATIO": "0", "PIN": "1"}
+    assert "k-31415926" not in run.model_dump_json()
+    with pytest.raises(UsageError, match="secrets PIN are not in the environment"):
+        run.node_environment({})
+
+
+def test_an_insecure_target_is_accepted_by_the_users_as_well() -> None:
+    assert specify({"insecure_target": True}).node_environment({}) == {"INSECURE_TARGET": "1"}
+    assert specify({}).node_environment({}) == {}
