@@ -88,7 +88,7 @@ class Loadgen:
 
     def command(self, verb: str, *options: str) -> list[str]:
         own = ["--inventory", str(self.inventory), "--results", str(self.results)]
-        return [sys.executable, "-m", "operations", verb, *own, *options]
+        return [sys.executable, "-m", "loadgen", verb, *own, *options]
 
     def start(self, verb: str, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -88,7 +88,7 @@ def test_a_sweep_that_is_killed_resumes_and_its_request_logs_are_whole(
     process.kill()
     process.communicate(timeout=30)
     loadgen("stop")
-    command = [sys.executable, "-m", "operations", "resume", str(_series(loadgen))]
+    command = [sys.executable, "-m", "loadgen", "resume", str(_series(loadgen))]
     finished = subprocess.run(
         [*command, "--inventory", str(INVENTORY)],
         cwd=PROJECT, capture_output=True, text=True, timeout=400, check=False,

@@ -136,14 +136,14 @@ class Runner:
         results = results or self.tmp_path / "results"
         web, worker, exporter = free_ports(3)
         web = ports.get("web_port", web)
-        command = [*prefix, sys.executable, "-m", "operations", "run", "--results", str(results)]
+        command = [*prefix, sys.executable, "-m", "loadgen", "run", "--results", str(results)]
         command += ["--web-port", str(web), "--master-bind-port", str(worker)]
         command += ["--exporter-port", str(exporter), *arguments]
         return self._spawn(command, results, (web, worker, exporter))
 
     def verb(self, *arguments: str) -> Run:
         """Start another verb of the command in the test's directory."""
-        command = [sys.executable, "-m", "operations", *arguments]
+        command = [sys.executable, "-m", "loadgen", *arguments]
         return self._spawn(command, self.tmp_path / "results", (0, 0, 0))
 
     def _spawn(self, command: list[str], results: Path, ports: tuple[int, int, int]) -> Run:

@@ -39,7 +39,7 @@ class Watched:
 def loadgen(results: Path, exporter_port: int, *options: str) -> WatchedRun:
     """Run a load test on this machine to its end."""
     command = [
-        *(sys.executable, "-m", "operations", "run", "--locustfile", str(LOCUSTFILE)),
+        *(sys.executable, "-m", "loadgen", "run", "--locustfile", str(LOCUSTFILE)),
         *("--users", "6", "--spawn-rate", "6", "--run-time", f"{RUN_SECONDS}s", "--workers", "2"),
         *("--exporter-port", str(exporter_port), "--web-port", str(free_port())),
         *("--master-bind-port", str(free_port()), "--results", str(results), *options),

@@ -44,7 +44,7 @@ search: {{start: 4, most: 64, compare_published: true, published_step: 4}}
 def test_the_capacity_of_a_real_target_is_found(tmp_path: Path) -> None:
     (tmp_path / "asker.py").write_text(AGAIN_AT_ONCE)
     (tmp_path / "search.yml").write_text(EXPERIMENT)
-    command = [sys.executable, "-m", "operations", "run", "--experiment", "search.yml", "--quiet"]
+    command = [sys.executable, "-m", "loadgen", "run", "--experiment", "search.yml", "--quiet"]
     finished = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=880, check=False,
         env={**os.environ, "TMPDIR": str(tmp_path)},
