@@ -1,16 +1,17 @@
 """Builds `report.html`: one file that opens offline, prints, and says first whether to believe it.
 
-Everything that came from outside (names, errors, specification) is escaped; the page allows no
-script and loads nothing.
+The markup is in `templates/report.html.jinja2`, which escapes everything that came from outside
+(names, errors, specification); the page allows no script and loads nothing.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from html import escape
-from importlib.resources import files
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from loadgen.results.charts import Series, line_chart
+from loadgen.results.pages import asset, render
 from loadgen.results.summary import Summary
 from loadgen.results.timeline import Point, regroup
 from loadgen.shared.histograms import mean, merge, percentile, ratio
@@ -26,62 +27,63 @@ VERDICTS = {
     "error": "A machine or a process failed; what was measured until then is below.",
     "interrupted": "Stopped by the user; what was measured until then is below.",
 }
+STATES = {True: ("held", "held"), False: ("failed", "did not hold"), None: ("unknown", "no data")}
+HEADINGS = (
+    *("Requests", "Failures", "Failure ratio"),
+    *("Average ms", "p50 ms", "p95 ms", "p99 ms", "Maximum ms"),
+)
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """What a report shows: the summary, the run over time, statistics by name, errors.
-
-    `figures` are further pictures: (caption, inline SVG markup of our own making).
-    """
+    """What a report shows: the summary, the run over time, statistics by name, errors."""
 
     summary: Summary
     points: Sequence[Point] = ()
     entries: Sequence[EntryStatistics] = ()
     errors: Sequence[ErrorCount] = ()
-    figures: Sequence[tuple[str, str]] = field(default=())
+
+
+@dataclass(frozen=True)
+class _Row:
+    label: str
+    cells: tuple[str, ...]
 
 
 def build_report(data: ReportData) -> str:
     """Return the whole page."""
     summary = data.summary
-    style = files(__package__).joinpath("report.css").read_text()
-    sections = (
-        _validity(summary),
-        _figures(summary),
-        _slos(summary),
-        _charts(data.points),
-        _entries(data.entries),
-        _errors(data.errors),
-        _pictures(data.figures),
-        _facts(summary),
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src'
-        " 'unsafe-inline'; img-src data:\">"
-        f"<title>{escape(summary.run_id)}: {summary.verdict}</title><style>{style}</style></head>\n"
-        f"<body>{''.join(sections)}</body></html>\n"
-    )
-
-
-def _validity(summary: Summary) -> str:
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in summary.reasons)
-    times = " to ".join(
-        f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (summary.started_at, summary.ended_at) if moment
-    )
-    return (
-        f'<header><h1>{escape(summary.run_id)}</h1><p class="soft">{times}{" UTC" * bool(times)}'
-        f'</p><p><span class="verdict {summary.verdict}">{summary.verdict.capitalize()}.</span> '
-        f"{VERDICTS[summary.verdict]}</p>{f'<ul>{reasons}</ul>' if reasons else ''}</header>"
+    errors = sorted(data.errors, key=lambda error: -error.occurrences)
+    return render(
+        "report.html.jinja2",
+        {
+            "summary": summary,
+            "style": asset("report.css"),
+            "times": _times(summary),
+            "verdict": VERDICTS[summary.verdict],
+            "figures": _figures(summary),
+            "states": STATES,
+            "charts": _charts(data.points),
+            "headings": HEADINGS,
+            "rows": _rows(data.entries),
+            "errors": errors[:ERRORS_MAX],
+            "errors_left_out": len(errors) - ERRORS_MAX,
+            "specification": json.dumps(summary.specification, indent=2, ensure_ascii=False),
+            "facts": {**summary.versions, "release": summary.release_sha256},
+        },
     )
 
 
-def _figures(summary: Summary) -> str:
-    times = summary.response_time_seconds
-    workers = summary.workers
-    figures = {
+def _times(summary: Summary) -> str:
+    moments = [moment for moment in (summary.started_at, summary.ended_at) if moment]
+    times = " to ".join(f"{moment:%Y-%m-%d %H:%M:%S}" for moment in moments)
+    return f"{times} UTC" if times else ""
+
+
+def _figures(summary: Summary) -> dict[str, str]:
+    times, workers = summary.response_time_seconds, summary.workers
+    lost = f", {workers.lost} lost" if workers.lost else ""
+    return {
         "Requests": f"{summary.requests:,}",
         "Failures": f"{summary.failures:,} ({_ratio(summary.failures, summary.requests)})",
         "Throughput": f"{summary.throughput_per_second:,.4g}/s",
@@ -89,35 +91,13 @@ def _figures(summary: Summary) -> str:
         "p95": format_seconds(times.p95),
         "p99": format_seconds(times.p99),
         "Maximum": format_seconds(times.max),
-        "Workers": f"{workers.seen} of {workers.expected}"
-        + (f", {workers.lost} lost" if workers.lost else ""),
+        "Workers": f"{workers.seen} of {workers.expected}{lost}",
     }
-    items = "".join(
-        f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items()
-    )
-    return f'<dl class="figures">{items}</dl>'
 
 
-def _slos(summary: Summary) -> str:
-    if not summary.slos:
-        return "<h2>SLOs</h2><p>None were set, so nothing but validity was judged.</p>"
-    words = {
-        True: ("held", "held"),
-        False: ("failed", "did not hold"),
-        None: ("unknown", "no data"),
-    }
-    rows = "".join(
-        f'<tr><td class="text {words[slo.held][0]}">{words[slo.held][1]}</td>'
-        f'<td class="text long">{escape(slo.sentence)}</td></tr>'
-        for slo in summary.slos
-    )
-    head = '<tr><th>State</th><th class="text">Measured, and what is required</th></tr>'
-    return f'<h2>SLOs</h2><div class="scroll"><table>{head}{rows}</table></div>'
-
-
-def _charts(points: Sequence[Point]) -> str:
+def _charts(points: Sequence[Point]) -> Markup:
     if not points:
-        return ""
+        return Markup()
     start = points[0].time - points[0].seconds
     windows = regroup(points, max(WINDOW_SECONDS, (points[-1].time - start) / 120))
     # Workers report every 3 s: a finer throughput would show the reports, not the load.
@@ -136,30 +116,21 @@ def _charts(points: Sequence[Point]) -> str:
     ]
     users = (series("users", ((p, float(p.users)) for p in points)),)
     seconds = f"ms, windows of {max(WINDOW_SECONDS, (points[-1].time - start) / 120):.3g} s"
-    return (
-        '<h2>Over time</h2><div class="charts">'
-        + line_chart("Throughput", "per second", throughput)
+    drawn = (
+        line_chart("Throughput", "per second", throughput)
         + line_chart("Response time", seconds, times)
         + line_chart("Users", "", users)
-        + "</div>"
     )
+    return Markup(drawn)  # noqa: S704  drawn by us, its labels are escaped
 
 
-def _entries(entries: Sequence[EntryStatistics]) -> str:
-    if not entries:
-        return "<h2>Requests by name</h2><p>No request was made.</p>"
-    headings = ("Requests", "Failures", "Failure ratio", "Average ms", "p50 ms", "p95 ms")
-    head = "".join(f"<th>{heading}</th>" for heading in (*headings, "p99 ms", "Maximum ms"))
+def _rows(entries: Sequence[EntryStatistics]) -> list[_Row]:
     ordered = sorted(entries, key=lambda entry: (entry.name, entry.method))
-    rows = "".join(f"<tr>{_entry(f'{e.method} {e.name}', [e])}</tr>" for e in ordered)
-    total = f'<tr class="total">{_entry("All requests", entries)}</tr>'
-    return (
-        '<h2>Requests by name</h2><div class="scroll"><table>'
-        f"<thead><tr><th>Name</th>{head}</tr></thead><tbody>{rows}{total}</tbody></table></div>"
-    )
+    rows = [_row(f"{entry.method} {entry.name}", [entry]) for entry in ordered]
+    return [*rows, _row("All requests", entries)] if rows else []
 
 
-def _entry(label: str, entries: Sequence[EntryStatistics]) -> str:
+def _row(label: str, entries: Sequence[EntryStatistics]) -> _Row:
     times = merge(entry.response_times for entry in entries)
     requests = sum(entry.requests for entry in entries)
     failures = sum(entry.failures for entry in entries)
@@ -170,41 +141,8 @@ def _entry(label: str, entries: Sequence[EntryStatistics]) -> str:
     high = max((e.response_time_max_ms for e in entries), default=None)
     average = mean(sum(e.response_time_total_ms for e in entries), sum(times.values()))
     milliseconds = (average, *(percentile(times, q, low, high) for q in (0.5, 0.95, 0.99, 1)))
-    cells = (f"{requests:,}", f"{failures:,}", _ratio(failures, requests))
-    values = (*cells, *(format_ms(value) for value in milliseconds))
-    return f'<td class="long">{escape(label)}</td>' + "".join(f"<td>{v}</td>" for v in values)
-
-
-def _errors(errors: Sequence[ErrorCount]) -> str:
-    if not errors:
-        return "<h2>Errors</h2><p>None.</p>"
-    ordered = sorted(errors, key=lambda error: -error.occurrences)
-    rows = "".join(
-        f"<tr><td>{error.occurrences:,}</td>"
-        f'<td class="text long">{escape(f"{error.method} {error.name}")}</td>'
-        f'<td class="text long">{escape(error.error)}</td></tr>'
-        for error in ordered[:ERRORS_MAX]
-    )
-    rest = len(ordered) - ERRORS_MAX
-    more = f"<p>{rest:,} rarer errors are in failures.csv.</p>" if rest > 0 else ""
-    head = '<tr><th>Occurrences</th><th class="text">Name</th><th class="text">Error</th></tr>'
-    return f'<h2>Errors</h2><div class="scroll"><table>{head}{rows}</table></div>{more}'
-
-
-def _pictures(figures: Sequence[tuple[str, str]]) -> str:
-    return "".join(f"<h2>{escape(caption)}</h2><figure>{svg}</figure>" for caption, svg in figures)
-
-
-def _facts(summary: Summary) -> str:
-    facts = {**summary.versions, "release": summary.release_sha256}
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in facts.items()
-    )
-    specification = escape(json.dumps(summary.specification, indent=2, ensure_ascii=False))
-    return (
-        f"<h2>Specification</h2><pre>{specification}</pre>"
-        f'<h2>Versions</h2><table class="facts">{rows}</table>'
-    )
+    counts = (f"{requests:,}", f"{failures:,}", _ratio(failures, requests))
+    return _Row(label, (*counts, *(format_ms(value) for value in milliseconds)))
 
 
 def _ratio(part: int, whole: int) -> str:
