@@ -28,8 +28,9 @@ from exporter.exposition import Exposition
 from exporter.http import MetricsServer, Tls
 from exporter.keeping import KeptFiles
 from exporter.receiver import Receiver
-from loadgen.shared.errors import BusyError, LoadgenError, UsageError
-from loadgen.shared.lifeline import hold_lifeline
+from loadgen.shared import command
+from loadgen.shared.errors import BusyError, UsageError
+from loadgen.shared.processes import hold_lifeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +192,7 @@ def _others(options: Options, compatible: CompatibleNames | None) -> list[Collec
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the exporter; a fault is one sentence on stderr."""
-    try:
-        return run(parse(sys.argv[1:] if arguments is None else arguments))
-    except LoadgenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return command.ending(lambda: run(parse(sys.argv[1:] if arguments is None else arguments)))
 
 
 if __name__ == "__main__":

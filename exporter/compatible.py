@@ -6,13 +6,14 @@ current percentiles are over the last ten seconds, as in Locust's web UI. There 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter.totals import Key, Limits
+from loadgen.shared.histograms import difference, merge, percentile
 from loadgen.shared.snapshot import EntryStatistics, Snapshot
 
 WINDOW_SECONDS = 10.0
@@ -56,12 +57,13 @@ class CompatibleNames(Collector):
         failures = sum(entry.failures for entry in snapshot.entries)
         yield _gauge("requests_fail_ratio", failures / requests if requests else 0.0)
         earlier = self._earlier(snapshot)
-        recent = _merge(e.response_times for e in snapshot.entries)
-        for milliseconds, count in _merge(e.response_times for e in earlier.entries).items():
-            recent[milliseconds] = recent.get(milliseconds, 0) - count
+        recent = difference(
+            merge(entry.response_times for entry in snapshot.entries),
+            merge(entry.response_times for entry in earlier.entries),
+        )
         for percent in (50, 95):
             name = f"requests_current_response_time_percentile_{percent}"
-            yield _gauge(name, _percentile(recent, percent / 100))
+            yield _gauge(name, percentile(recent, percent / 100) or 0.0)
 
     def _by_name(self, snapshot: Snapshot) -> Iterator[Metric]:
         families = {
@@ -106,7 +108,7 @@ def _values(entry: EntryStatistics, before: EntryStatistics, seconds: float) -> 
         "avg_response_time": entry.response_time_total_ms / timed if timed else 0.0,
         "min_response_time": entry.response_time_min_ms or 0.0,
         "max_response_time": entry.response_time_max_ms,
-        "median_response_time": _percentile(entry.response_times, 0.5),
+        "median_response_time": percentile(entry.response_times, 0.5) or 0.0,
         "current_rps": (entry.requests - before.requests) / seconds,
         "current_fail_per_sec": (entry.failures - before.failures) / seconds,
         "avg_content_length": entry.response_bytes / entry.requests if entry.requests else 0.0,
@@ -127,22 +129,3 @@ def _workers(snapshot: Snapshot) -> Iterator[Metric]:
 
 def _gauge(name: str, value: float) -> Metric:
     return GaugeMetricFamily(f"locust_{name}", _TEXT, value)
-
-
-def _merge(several: Iterable[dict[float, int]]) -> dict[float, int]:
-    merged: dict[float, int] = {}
-    for response_times in several:
-        for milliseconds, count in response_times.items():
-            merged[milliseconds] = merged.get(milliseconds, 0) + count
-    return merged
-
-
-def _percentile(response_times: dict[float, int], ratio: float) -> float:
-    """Return the response time that `ratio` of the requests finished within; 0 without any."""
-    wanted = sum(response_times.values()) * ratio
-    passed = 0
-    for milliseconds in sorted(response_times):
-        passed += response_times[milliseconds]
-        if passed and passed >= wanted:
-            return milliseconds
-    return 0.0

@@ -15,7 +15,7 @@ from exporter.collector import LocustCollector
 from exporter.exposition import Exposition
 from exporter.histogram import EDGE_LABELS
 from exporter.totals import Key, Totals
-from loadgen.shared.files import write_atomically
+from loadgen.shared.files import write_synced
 from loadgen.shared.snapshot import Snapshot
 
 EXIT_NOT_WRITTEN = 4
@@ -73,7 +73,7 @@ class KeptFiles:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            write_atomically(path, content)
+            write_synced(path, content)
             self._fault = None
         except OSError as error:
             if self._fault is None:

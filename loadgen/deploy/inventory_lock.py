@@ -7,7 +7,6 @@ command's process, however that ends. Two at once would each remove the release 
 brings.
 """
 
-import fcntl
 import os
 import sys
 import time
@@ -16,7 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from loadgen.shared.errors import BusyError, LoadgenError, UsageError
+from loadgen.shared import command
+from loadgen.shared.errors import BusyError, UsageError
+from loadgen.shared.files import lock
 
 LOCKS = Path("/proc/locks")
 
@@ -28,7 +29,7 @@ def hold(path: Path) -> None:
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror}); give an inventory") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor)
     except BlockingIOError as error:
         raise BusyError(
             f"{path} is being changed by {holder(os.fstat(descriptor))}, and two at once would "
@@ -53,13 +54,13 @@ def holder(locked: os.stat_result) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Lock, then become the command."""
-    path, *command = sys.argv[1:] if arguments is None else arguments
-    try:
+    path, *words = sys.argv[1:] if arguments is None else arguments
+
+    def change() -> int:
         hold(Path(path))
-    except LoadgenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return os.execvp(command[0], command)  # noqa: S606 - the command is the caller's own
+        return os.execvp(words[0], words)  # noqa: S606 - the command is the caller's own
+
+    return command.ending(change)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from loadgen.shared.errors import LoadgenError, OperationError, UsageError
+from loadgen.shared import command
+from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.project import PROJECT
 
 PARTS = ("loadgen", "exporter", "locustfiles", "requirements", "experiments")
@@ -194,11 +195,11 @@ def platforms(platform: str) -> list[str]:
 
 def _download(requirements: Path, wheels: Path, python_version: str, platform: str) -> None:
     tags = [word for tag in platforms(platform) for word in ("--platform", tag)]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--implementation", "cp"]
-    command += ["--python-version", python_version, *tags]
-    command += ["--dest", str(wheels), "--requirement", str(requirements)]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    words += ["--only-binary", ":all:", "--implementation", "cp"]
+    words += ["--python-version", python_version, *tags]
+    words += ["--dest", str(wheels), "--requirement", str(requirements)]
+    finished = subprocess.run(words, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         reasons = [line for line in finished.stderr.splitlines() if line.startswith("ERROR")]
         raise OperationError(
@@ -297,12 +298,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; a fault is one sentence on standard error and its own exit code."""
     given = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], object] = given.run
-    try:
-        print(run(given))
-    except LoadgenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return command.ending(lambda: print(run(given)))
 
 
 if __name__ == "__main__":

@@ -16,14 +16,11 @@ import locust.main  # isort: split
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import gevent
-import gevent.os
 import zmq
 from locust import events, runners, stats
 from locust.env import Environment
@@ -48,7 +45,8 @@ from loadgen.node.settings import (
     load_node_settings,
     load_run_settings,
 )
-from loadgen.shared.errors import LoadgenError
+from loadgen.shared import command
+from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.snapshot import unpack
 
 STATISTICS_INTERVAL_SECONDS = 1.0
@@ -136,17 +134,6 @@ def _install_request_log(environment: Environment, run: RunSettings | None) -> N
     request_log.install(environment, run.request_log_directory, worker, ratio)
 
 
-def hold_lifeline(descriptor: int) -> None:
-    """End this process when the other end of a pipe closes: its starter is gone."""
-
-    def wait() -> None:
-        gevent.os.make_nonblocking(descriptor)
-        gevent.os.nb_read(descriptor, 1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    gevent.spawn(wait)
-
-
 def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:
     """Become a master or a worker; Locust ends the process."""
     run = load_run_settings(node)
@@ -180,11 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     options = parser.parse_args(arguments)
-    try:
-        _carry_out(options)
-    except LoadgenError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    sys.exit(command.ending(lambda: _carry_out(options)))
 
 
 def _carry_out(options: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
 """A worker's request log: one row a request, kept as Parquet files."""
 
-import contextlib
 import logging
 import random
 import time
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import polars as pl
 from locust.env import Environment
+
+from loadgen.shared.files import replacing
 
 logger = logging.getLogger(__name__)
 CHUNK_ROWS = 10_000
@@ -90,15 +91,12 @@ class RequestLog:
         self._clear()
         path = self._directory / f"{self._worker}-{self._chunk:05}.parquet"
         self._chunk += 1
-        fresh = path.with_suffix(".new")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            frame.write_parquet(fresh, compression="zstd", compression_level=1)
-            fresh.replace(path)
+            with replacing(path) as fresh:
+                frame.write_parquet(fresh, compression="zstd", compression_level=1)
         except (OSError, pl.exceptions.PolarsError) as error:
             logger.warning("%d rows of the request log could not be written: %s", len(frame), error)
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
 
     def _frame(self) -> pl.DataFrame:
         texts = pl.Series(list(self._texts), dtype=pl.String)

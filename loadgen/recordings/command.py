@@ -130,10 +130,6 @@ def _class_name(stem: str) -> str:
     return "".join(word.capitalize() for word in _module(stem).split("_"))
 
 
-def _class(name: str) -> str:
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_")) or "Recorded"
-
-
 def _report(output: Path, session: Session, entries: list[Entry], kept: list[Entry]) -> str:
     others = Counter(origin(one) for one in entries if _is_entry(one)) - Counter(map(origin, kept))
     requests = len(session.exchanges)

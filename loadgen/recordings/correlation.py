@@ -145,13 +145,6 @@ class Correlation:
         return self._found[number]
 
 
-def _is_generated(text: str) -> bool:
-    """Tell whether a text looks made by a program: an identifier, a token, a URL with one."""
-    if text.startswith(("http://", "https://")):
-        return group_path(text) != text.partition("?")[0]
-    return re.fullmatch(r"[\w.~+=-]{16,}", text) is not None and re.search(r"\d", text) is not None
-
-
 def _is_dynamic(text: str) -> bool:
     return len(text) >= 8 and " " not in text and not text.startswith("{")
 

@@ -8,7 +8,7 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loadgen.shared.files import write_text
+from loadgen.shared.files import point, write_text
 
 LATEST = "latest"
 LOCUST_REPORTS = {
@@ -36,9 +36,7 @@ def create_run_directory(results: Path, run_id: str) -> Path:
 
 def point_latest(results: Path, run_id: str) -> None:
     """Let `latest` point to the run, at no moment to nothing."""
-    fresh = results / f".{LATEST}-{secrets.token_hex(4)}"
-    fresh.symlink_to(run_id)
-    fresh.replace(results / LATEST)
+    point(results / LATEST, run_id)
 
 
 def rename_locust_reports(directory: Path) -> None:

@@ -12,6 +12,7 @@ from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.statistics_file import Record, load_record
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import point
 from loadgen.shared.text import format_seconds
 
 LATEST, BASELINE = "latest", "baseline"
@@ -135,10 +136,7 @@ def name_baseline(results: Path, run: Path) -> None:
     """Let `baseline` point to a run of these results."""
     if run.parent != results.resolve():
         raise UsageError(f"{run} is not in {results}: a baseline is one of its runs")
-    fresh = results / f".{BASELINE}-new"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(run.name)
-    fresh.replace(results / BASELINE)
+    point(results / BASELINE, run.name)
 
 
 def prunable(results: Path, keep: int, older_than_seconds: float | None) -> list[Path]:

@@ -1,11 +1,10 @@
-"""Files that are written whole or not at all, and the lock of a results directory."""
+"""Files and links that are replaced whole or not at all, locks, and room for results."""
 
 import contextlib
 import fcntl
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def hold(results: Path) -> Iterator[None]:
     descriptor = os.open(results, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor)
         except BlockingIOError as error:
             raise BusyError(
                 f"another run is under way with {results}: two runs on one machine would disturb "
@@ -33,6 +32,11 @@ def hold(results: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def lock(descriptor: int) -> None:
+    """Lock an open file or directory until it is closed. BlockingIOError: another one has it."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _prepare(results: Path) -> None:
@@ -55,23 +59,39 @@ def _prepare(results: Path) -> None:
         )
 
 
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a fresh name beside `path`; what the block makes there takes the place of `path`.
+
+    `path` is at no moment half of it, or nothing. A block that fails leaves it as it was.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        yield fresh
+        fresh.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, newline="", errors="backslashreplace")
-    fresh.replace(path)
+    with replacing(path) as fresh:
+        fresh.write_text(text, newline="", errors="backslashreplace")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file whole, or leave it as it was. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and on the disk before this returns. Raises OSError."""
+    with replacing(path) as fresh:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o640)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+            os.fsync(descriptor)
+
+
+def point(link: Path, name: str) -> None:
+    """Let a symbolic link name a neighbour, at no moment nothing."""
+    with replacing(link) as fresh:
+        fresh.symlink_to(name)

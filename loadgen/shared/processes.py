@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,6 +116,19 @@ def end_all(children: Sequence[Child], timeout_seconds: float = TERMINATE_SECOND
             killed.append(child.name)
             child.kill()
     return killed
+
+
+def hold_lifeline(descriptor: int) -> None:
+    """Send this process SIGTERM once the inherited pipe's other end closes: its starter is gone.
+
+    Where gevent has patched the standard library, the thread is a greenlet and `select` yields.
+    """
+
+    def wait() -> None:
+        select.select([descriptor], [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def last_telling_line(log: Path) -> str:

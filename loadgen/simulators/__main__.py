@@ -12,7 +12,7 @@ from typing import Any, get_args
 import uvicorn
 
 from loadgen.shared.errors import UsageError
-from loadgen.shared.lifeline import hold_lifeline
+from loadgen.shared.processes import hold_lifeline
 
 NAMES = ("alarm_receiver", "capacity", "django_site", "dspace", "hello", "teastore")
 KEEP_ALIVE_SECONDS = 75

@@ -5,12 +5,9 @@ otherwise fetch with two.
 """
 
 import ssl
-from collections.abc import Callable
 from functools import cache
 
 from loadgen.scenario.http.connection import RECEIVE_BYTES, Connection
-
-ContextFactory = Callable[[], ssl.SSLContext]
 
 
 @cache

@@ -149,24 +149,6 @@ def draw_study(
     return figure
 
 
-def draw_devices(steps: Sequence[tuple[int, StudyFigures]]) -> Figure:
-    """Draw mean and maximum over the number of devices of a search, with both limits dashed."""
-    figure, axes = new_picture("Alarm devices", "devices", "response time (s)")
-    devices = [number for number, _ in steps]
-    axes.plot(devices, [figures.mean for _, figures in steps], "o-", label="mean")
-    axes.plot(
-        devices,
-        [figures.maximum for _, figures in steps],
-        "s-",
-        color=COLOURS[2],
-        label="maximum",
-    )
-    draw_limits(axes, [AVERAGE_SECONDS_MAX, MAXIMUM_SECONDS_MAX])
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left")
-    return figure
-
-
 def describe(figures: StudyFigures, responses: Sequence[Response]) -> str:
     """Return the figures beside the published ones, the verdict and the worst, as text."""
     rows = [

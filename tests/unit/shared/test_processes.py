@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadgen.shared.processes import Child, end_all, last_telling_line
+from loadgen.shared.project import PROJECT
 
 
 @pytest.fixture
@@ -74,3 +75,23 @@ def test_last_telling_line_prefers_an_error(tmp_path: Path) -> None:
 
     assert last_telling_line(log) == "ValueError: it"
     assert last_telling_line(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize("patched", [True, False], ids=["gevent", "threads"])
+def test_child_ends_when_its_starter_is_gone(tmp_path: Path, patched: bool) -> None:
+    """In a patched process the wait must let other greenlets run."""
+    patch = "from gevent import monkey; monkey.patch_all()\n" if patched else ""
+    (tmp_path / "child.py").write_text(
+        f"{patch}import sys, time\n"
+        "from loadgen.shared.processes import hold_lifeline\n"
+        "hold_lifeline(int(sys.argv[2]))\ntime.sleep(0.01)\n"
+        "print('up', flush=True)\ntime.sleep(60)\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{PROJECT}"}
+    child = Child("one", ["child"], tmp_path / "log", environment, lifeline=True)
+    wait_until_up(child)
+
+    child._close_lifeline()
+
+    wait_until(lambda: not child.alive)
+    assert "SIGTERM" in str(child.fault)
