@@ -1,6 +1,6 @@
 """Histogram edges that no response time can fall on.
 
-Workers keep response times rounded (`loadgen.node.time_rounding.bucket`, or Locust's own): to
+Workers keep response times rounded (`loadgen.node.statistics.time_rounding`, or Locust's own): to
 steps of 0.02, 0.05 and 0.1 of a decade from 1, 2 and 5 of it. Each edge lies half a step above
 such a value, so a bucket holds whole rounded values and a limit of 500 ms reads off `le="0.505"`.
 """

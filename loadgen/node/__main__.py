@@ -25,8 +25,8 @@ import zmq
 from locust import events, runners, stats
 from locust.env import Environment
 
-import loadgen.node.publisher
-import loadgen.node.reporter
+import loadgen.node.statistics.publisher
+import loadgen.node.statistics.reporter
 from loadgen.node import (
     channel,
     channel_guard,
@@ -34,7 +34,6 @@ from loadgen.node import (
     control_server,
     locust_fixes,
     locustfile_check,
-    time_rounding,
     web_login,
     web_origin,
 )
@@ -45,6 +44,7 @@ from loadgen.node.settings import (
     load_node_settings,
     load_run_settings,
 )
+from loadgen.node.statistics import time_rounding
 from loadgen.shared import command
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.snapshot import unpack
@@ -108,10 +108,10 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
 
     def on_init(environment: Environment, **_: object) -> None:
         if role == "worker":
-            loadgen.node.reporter.install(environment, node, run)
+            loadgen.node.statistics.reporter.install(environment, node, run)
             _install_request_log(environment, run)
             return
-        loadgen.node.publisher.install(environment, node, run)
+        loadgen.node.statistics.publisher.install(environment, node, run)
         control_server.install(environment, node.control_endpoint)
         if environment.web_ui and environment.web_ui.app:
             web_origin.install(

@@ -55,7 +55,7 @@ class _Error(TypedDict):
 
 
 class _Own(TypedDict):
-    """What `loadgen.node.reporter` adds."""
+    """What `loadgen.node.statistics.reporter` adds."""
 
     test: Count
     sequence: Count

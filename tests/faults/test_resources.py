@@ -68,14 +68,15 @@ def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_
 def test_clock_jump(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     jump = """
         from types import SimpleNamespace
-        from exporter import publisher, reporter
+        from loadgen.node.statistics import master_snapshot, publisher, reporter
         real, began = time.time, time.monotonic()
 
         def jumping():
             return real() + (60 if time.monotonic() > began + 4 else 0)
 
         names = {name: getattr(time, name) for name in ("monotonic", "strftime", "gmtime")}
-        publisher.time = reporter.time = SimpleNamespace(**names | {"time": jumping})
+        clock = SimpleNamespace(**names | {"time": jumping})
+        master_snapshot.time = publisher.time = reporter.time = clock
     """
     run = loadgen.start(*OPTIONS, "--host", target.url, *locustfile(loadgen, jump))
     run.wait_for("[1-9][0-9]* requests")

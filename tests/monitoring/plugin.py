@@ -11,8 +11,8 @@ from locust import User, constant_throughput, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from loadgen.node import publisher, reporter
 from loadgen.node.settings import load_node_settings, load_run_settings
+from loadgen.node.statistics import publisher, reporter
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]

@@ -9,7 +9,9 @@ import pytest
 from loadgen.shared.snapshot import Snapshot
 from tests.monitoring.cluster import Cluster, Listener, await_, running
 
-FINAL_REPORT_SECONDS = 5.0  # loadgen.node.publisher's; importing it would import Locust into pytest
+FINAL_REPORT_SECONDS = (
+    5.0  # loadgen.node.statistics.load_test's; importing it would import Locust into pytest
+)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from locust import events, stats
 from locust.env import Environment
 
 from loadgen.node.message_shapes import COUNT_MAX, fault, make_names_text
-from loadgen.node.publisher import _entries, _errors
-from loadgen.node.worker_ledger import Ledger
+from loadgen.node.statistics.master_snapshot import entries_of, errors_of
+from loadgen.node.statistics.worker_ledger import Ledger
 from tests.attackers.test_bad_workers import DATA, places, with_wrong
 from tests.faults.record import Outcome
 
@@ -74,8 +74,8 @@ def bear(data: dict[str, Any]) -> None:
         ledger = Ledger()
         ledger.receive("bad", one, 1.7e9)
     assert [entry.name for entry in merged.entries.values()]
-    _entries(merged)
-    _errors(merged)
+    entries_of(merged)
+    errors_of(merged)
     stats.sort_stats(merged.entries)
     stats.sort_stats(merged.errors)
     writer = stats.StatsCSV(environment, stats.PERCENTILES_TO_REPORT)

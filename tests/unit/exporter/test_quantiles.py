@@ -16,7 +16,7 @@ import pytest
 from locust.stats import calculate_response_time_percentile
 
 from exporter.histogram import BUCKETS, EDGES_MS, count_into_buckets
-from loadgen.node.time_rounding import bucket
+from loadgen.node.statistics.time_rounding import bucket
 from loadgen.shared.histograms import percentile
 from loadgen.watch.scrape import quantile
 

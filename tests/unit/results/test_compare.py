@@ -3,7 +3,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadgen.node.time_rounding import bucket
+from loadgen.node.statistics.time_rounding import bucket
 from loadgen.results.compare import CompareSettings, compare, describe, regressions
 from loadgen.shared.histograms import percentile
 from loadgen.shared.snapshot import EntryStatistics

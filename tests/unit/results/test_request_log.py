@@ -8,7 +8,7 @@ import pytest
 
 from loadgen.node import request_log as node_log
 from loadgen.node.request_log import SCHEMA, RequestLog
-from loadgen.node.time_rounding import bucket
+from loadgen.node.statistics.time_rounding import bucket
 from loadgen.results.request_log import merge_log, read_log, shortage
 from loadgen.shared.errors import UsageError
 from loadgen.shared.histograms import percentile

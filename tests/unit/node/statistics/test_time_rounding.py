@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.node.time_rounding import bucket
+from loadgen.node.statistics.time_rounding import bucket
 
 
 @given(st.floats(min_value=0.05, max_value=600_000))

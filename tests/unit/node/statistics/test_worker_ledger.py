@@ -1,4 +1,4 @@
-from loadgen.node.worker_ledger import Ledger
+from loadgen.node.statistics.worker_ledger import Ledger
 
 
 def report(

@@ -3,7 +3,7 @@ import sys
 
 MEASURE = """
 import os, time, psutil
-from loadgen.node.reporter import CoreDemand
+from loadgen.node.statistics.reporter import CoreDemand
 
 def burn(seconds):
     end = time.monotonic() + seconds
