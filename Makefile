@@ -156,6 +156,7 @@ check: $(VENV)/.dev ## Lint and type-check; edits nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/vulture
 	ANSIBLE_INVENTORY=inventory/sample PATH="$(abspath $(BIN)):$$PATH" $(BIN)/ansible-lint --offline -q
 
 fix: $(VENV)/.dev ## Format and fix what can be fixed

@@ -4,7 +4,7 @@ Options are those of `loadgen/scenario/shapes/arrival.py`: `--arrival-rate 10` a
 that is not acknowledged has failed; it is not repeated.
 """
 
-from loadgen.scenario.shapes.arrival import ArrivalShape, OpenModelUser
+from loadgen.scenario import ArrivalShape, OpenModelUser
 
 __all__ = ["AlarmArrivals", "ArrivalShape"]
 SIMULATOR = "alarm_receiver"

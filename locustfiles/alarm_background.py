@@ -12,8 +12,7 @@ from typing import ClassVar
 
 from locust import events, task
 
-from loadgen.scenario.http import FastUser
-from loadgen.scenario.timing import Numbers, interval_text, parse_interval
+from loadgen.scenario import FastUser, Numbers, interval_text, parse_interval
 
 SIMULATOR = "alarm_receiver"
 KINDS = (

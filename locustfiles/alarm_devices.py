@@ -16,9 +16,14 @@ from typing import ClassVar
 import gevent
 from locust import events, task
 
-from loadgen.scenario.alarm import AlarmClient, Undelivered
-from loadgen.scenario.http import FastUser
-from loadgen.scenario.timing import Numbers, interval_text, parse_interval
+from loadgen.scenario import (
+    AlarmClient,
+    FastUser,
+    Numbers,
+    Undelivered,
+    interval_text,
+    parse_interval,
+)
 
 SIMULATOR = "alarm_receiver"
 ALARM = {"id": "070010", "body": "alarm"}

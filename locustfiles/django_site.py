@@ -14,12 +14,15 @@ from urllib.parse import urlencode
 
 from locust import between, events, task
 
-from loadgen.scenario import answers
-from loadgen.scenario.account_file import Account
-from loadgen.scenario.accounts import AccountPool, Login
-from loadgen.scenario.http import FastUser
-from loadgen.scenario.http.response import CaughtResponse
-from loadgen.shared.request_names import group_path
+from loadgen.scenario import (
+    Account,
+    AccountPool,
+    CaughtResponse,
+    FastUser,
+    Login,
+    answers,
+    group_path,
+)
 
 SIMULATOR = "django_site"
 LOGIN = "/accounts/login/"

@@ -12,9 +12,8 @@ from typing import ClassVar
 
 from locust import between, events, task
 
-from loadgen.scenario.accounts import AccountPool
-from loadgen.scenario.dspace import DSpaceClient, Json
-from loadgen.scenario.http import FastUser
+from loadgen.scenario import AccountPool, FastUser
+from locustfiles.dspace_client import DSpaceClient, Json
 
 SIMULATOR = "dspace"
 WORDS = ("ocean", "climate", "history", "network", "energy", "music", "law", "data")

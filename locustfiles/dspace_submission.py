@@ -13,9 +13,8 @@ from typing import ClassVar
 from locust import SequentialTaskSet, between, events, task
 from locust.exception import InterruptTaskSet
 
-from loadgen.scenario.accounts import AccountPool, Login
-from loadgen.scenario.dspace import DSpaceClient, Json
-from loadgen.scenario.http import FastUser
+from loadgen.scenario import AccountPool, FastUser, Login
+from locustfiles.dspace_client import DSpaceClient, Json
 
 SIMULATOR = "dspace"
 FILE_BYTES = 200_000

@@ -2,7 +2,7 @@
 
 from locust import constant_pacing, task
 
-from loadgen.scenario.http import FastUser
+from loadgen.scenario import FastUser
 
 
 class HelloUser(FastUser):

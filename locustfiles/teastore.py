@@ -17,11 +17,16 @@ from urllib.parse import urlencode
 
 from locust import events, task
 
-from loadgen.scenario import answers
-from loadgen.scenario.account_file import Account
-from loadgen.scenario.accounts import AccountPool, Login
-from loadgen.scenario.http import FastUser
-from loadgen.scenario.timing import Numbers, interval_text, parse_interval
+from loadgen.scenario import (
+    Account,
+    AccountPool,
+    FastUser,
+    Login,
+    Numbers,
+    answers,
+    interval_text,
+    parse_interval,
+)
 
 SIMULATOR = "teastore"
 PREFIX = "/tools.descartes.teastore.webui"

@@ -23,7 +23,6 @@ from loadgen.shared.text import plain, plain_line
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
 
-LOG_LINES = 200
 Found = TypeVar("Found")
 
 

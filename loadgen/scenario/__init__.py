@@ -1,1 +1,109 @@
-"""What a locustfile imports: clients of protocols, accounts, timing."""
+"""What a locustfile imports: `from loadgen.scenario import FastUser, AccountPool`.
+
+The names below are the kit's promise to a user's code; what lies in the modules beside them may
+change. They are loaded when the first one is asked for, as they bring Locust, which patches the
+standard library, and the kit's own commands use some of these modules without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loadgen.scenario import answers
+    from loadgen.scenario.account_file import Account
+    from loadgen.scenario.accounts import AccountPool, Login
+    from loadgen.scenario.alarm import AlarmClient, Undelivered
+    from loadgen.scenario.extractors import Field, Header, Json, Link, Location
+    from loadgen.scenario.http import CaughtResponse, FastUser, HttpSession, Response
+    from loadgen.scenario.recorded import RecordedSession, RecordedUser, require_secrets
+    from loadgen.scenario.shapes.arrival import ArrivalShape, OpenModelUser
+    from loadgen.scenario.shapes.base import (
+        AT_ONCE_USERS_PER_SECOND,
+        PlannedShape,
+        add_option,
+        data_file,
+        run_time_seconds,
+        seconds_of,
+        span,
+        spawn_rate,
+    )
+    from loadgen.scenario.shapes.plans import Plan, RateInUsers, Soak, Spike, Steps
+    from loadgen.scenario.shapes.rates import (
+        ConstantRate,
+        HourlyRate,
+        RecordedRate,
+        read_hours,
+        read_points,
+        sample_week,
+    )
+    from loadgen.scenario.timing import Numbers, interval_text, parse_interval
+    from loadgen.shared.request_names import group_path
+else:
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for home in _HOMES:
+                module = import_module(home)
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_HOMES = (
+    "loadgen.scenario.http",
+    "loadgen.scenario.accounts",
+    "loadgen.scenario.timing",
+    "loadgen.scenario.alarm",
+    "loadgen.scenario.extractors",
+    "loadgen.scenario.recorded",
+    "loadgen.scenario.shapes.base",
+    "loadgen.scenario.shapes.plans",
+    "loadgen.scenario.shapes.rates",
+    "loadgen.shared.request_names",
+    "loadgen.scenario.shapes.arrival",  # last: it adds its options to Locust's when imported
+)
+__all__ = [
+    "AT_ONCE_USERS_PER_SECOND",
+    "Account",
+    "AccountPool",
+    "AlarmClient",
+    "ArrivalShape",
+    "CaughtResponse",
+    "ConstantRate",
+    "FastUser",
+    "Field",
+    "Header",
+    "HourlyRate",
+    "HttpSession",
+    "Json",
+    "Link",
+    "Location",
+    "Login",
+    "Numbers",
+    "OpenModelUser",
+    "Plan",
+    "PlannedShape",
+    "RateInUsers",
+    "RecordedRate",
+    "RecordedSession",
+    "RecordedUser",
+    "Response",
+    "Soak",
+    "Spike",
+    "Steps",
+    "Undelivered",
+    "add_option",
+    "answers",
+    "data_file",
+    "group_path",
+    "interval_text",
+    "parse_interval",
+    "read_hours",
+    "read_points",
+    "require_secrets",
+    "run_time_seconds",
+    "sample_week",
+    "seconds_of",
+    "span",
+    "spawn_rate",
+]

@@ -3,6 +3,6 @@
 The options are those of `loadgen/scenario/shapes/arrival.py`: `--arrival-rate 10` and so on.
 """
 
-from loadgen.scenario.shapes.arrival import ArrivalShape
+from loadgen.scenario import ArrivalShape
 
 __all__ = ["ArrivalShape"]

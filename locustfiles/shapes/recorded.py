@@ -9,9 +9,15 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from loadgen.scenario.shapes.base import PlannedShape, add_option, data_file
-from loadgen.scenario.shapes.plans import Plan, RateInUsers
-from loadgen.scenario.shapes.rates import RecordedRate, read_points
+from loadgen.scenario import (
+    Plan,
+    PlannedShape,
+    RateInUsers,
+    RecordedRate,
+    add_option,
+    data_file,
+    read_points,
+)
 
 
 def add_rate_options(parser: ArgumentParser) -> None:

@@ -7,14 +7,15 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from loadgen.scenario.shapes.base import (
+from loadgen.scenario import (
+    Plan,
     PlannedShape,
+    Soak,
     add_option,
     run_time_seconds,
     seconds_of,
     span,
 )
-from loadgen.scenario.shapes.plans import Plan, Soak
 
 
 def _add_options(parser: ArgumentParser) -> None:

@@ -9,14 +9,15 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from loadgen.scenario.shapes.base import (
+from loadgen.scenario import (
     AT_ONCE_USERS_PER_SECOND,
+    Plan,
     PlannedShape,
+    Spike,
     add_option,
     seconds_of,
     span,
 )
-from loadgen.scenario.shapes.plans import Plan, Spike
 
 
 def _add_options(parser: ArgumentParser) -> None:

@@ -11,8 +11,7 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from loadgen.scenario.shapes.base import PlannedShape, add_option, seconds_of, span, spawn_rate
-from loadgen.scenario.shapes.plans import Plan, Steps
+from loadgen.scenario import Plan, PlannedShape, Steps, add_option, seconds_of, span, spawn_rate
 
 
 def _add_options(parser: ArgumentParser) -> None:

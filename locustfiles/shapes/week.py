@@ -10,9 +10,16 @@ from argparse import ArgumentParser, Namespace
 
 from locust import events
 
-from loadgen.scenario.shapes.base import PlannedShape, add_option, data_file
-from loadgen.scenario.shapes.plans import Plan, RateInUsers
-from loadgen.scenario.shapes.rates import HourlyRate, read_hours, sample_week
+from loadgen.scenario import (
+    HourlyRate,
+    Plan,
+    PlannedShape,
+    RateInUsers,
+    add_option,
+    data_file,
+    read_hours,
+    sample_week,
+)
 from locustfiles.shapes.recorded import add_rate_options, check_rate_options
 
 

@@ -57,7 +57,6 @@ HAR: dict[str, Any] = {
         ],
     }
 }
-TITLE = ("log", "entries", 1, "response", "content", "text")
 PLACES = [place for place in places(HAR) if place]
 
 

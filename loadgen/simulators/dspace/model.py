@@ -21,7 +21,6 @@ class Bitstream:
     size: int
     md5: str
     content_type: str
-    readable: bool = True
 
 
 @dataclass

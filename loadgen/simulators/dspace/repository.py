@@ -176,9 +176,7 @@ class Repository:
         identifier, path = self.new_file()
         path.write_bytes(content)
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        made = Bitstream(
-            identifier, name, path, len(content), md5, content_type, readable=not item.restricted
-        )
+        made = Bitstream(identifier, name, path, len(content), md5, content_type)
         self.add_bitstream(item, bundle, made)
 
 

@@ -4,7 +4,9 @@ WORKERS = {"a": "ready", "b": "ready", "c": "missing"}
 
 
 def report(*, final: bool) -> dict[str, object]:
-    own: dict[str, object] = dict.fromkeys(("test", "requests", "clock", "cpu_percent", "memory_bytes"), 1)
+    own: dict[str, object] = dict.fromkeys(
+        ("test", "requests", "clock", "cpu_percent", "memory_bytes"), 1
+    )
     own |= {"final": final, "stalled_seconds": 0.0, "requests_cut": 0}
     own |= {"release": "r", "locust_version": "2"}
     return {"stats_total": {"num_requests": 1}, "loadgen": own}

@@ -12,12 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
-from loadgen.scenario import answers
-from loadgen.scenario.account_file import Account
-from loadgen.scenario.accounts import Login
-from loadgen.scenario.http.response import CaughtResponse
-from loadgen.scenario.http.session import HttpSession
-from loadgen.shared.request_names import group_path
+from loadgen.scenario import Account, CaughtResponse, HttpSession, Login, answers, group_path
 
 API = "/server/api"
 REFRESH_AFTER_SECONDS = 25 * 60
