@@ -1,4 +1,4 @@
-"""What operations ask of one node of a fleet, carried out there as root, over SSH.
+"""What `loadgen` asks of one node of a fleet, carried out there as root, over SSH.
 
     python -m loadgen.fleet.agent VERB < request.json
 

@@ -33,7 +33,7 @@ Answer = TypeVar("Answer")
 
 
 def in_release(command: str) -> list[str]:
-    """Return a command that runs where `operations` can be imported."""
+    """Return a command that runs where `loadgen` can be imported."""
     return ["sh", "-c", f"cd {SOFTWARE}/current && exec {command}"]
 
 

@@ -1,7 +1,7 @@
 """What a node is, and what it runs: the two files that `loadgen.node` reads.
 
 A *node settings* file is desired state: Ansible writes it on a fleet, the local cluster in its
-private directory. A *run settings* file is running state: operations put it into the node's state
+private directory. A *run settings* file is running state: `loadgen` puts it into the node's state
 directory as `run.json` before they start the processes of a run, and take it away afterwards.
 Without one the node stands idle with the default locustfile.
 """

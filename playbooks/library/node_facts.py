@@ -12,7 +12,7 @@ module: node_facts
 short_description: Learn what a host has of a fleet
 description:
   - Returns C(free_bytes) below I(software), C(run_under_way), C(has_run) when that is one of
-    operations and not of the web UI, C(links) of I(software), C(missing) of I(packages),
+    loadgen and not of the web UI, C(links) of I(software), C(missing) of I(packages),
     C(installed) by an earlier deploy, and whether C(firewalld) runs.
 options:
   software:

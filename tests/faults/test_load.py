@@ -178,7 +178,7 @@ def test_soak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     watched = {
         "master": psutil.Process(run.pids("master")[0]),
         "exporter": psutil.Process(exporters(run)[0]),
-        "operations": psutil.Process(run.process.pid),
+        "loadgen": psutil.Process(run.process.pid),
     }
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in watched}
     began = time.monotonic()

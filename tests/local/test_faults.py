@@ -108,7 +108,7 @@ def test_ctrl_c_before_the_load_begins_leaves_nothing(loadgen: Runner) -> None:
     assert run.wait() == 130, run.output
 
 
-@pytest.mark.fault(PART, "SIGKILL of the operations process on one machine")
+@pytest.mark.fault(PART, "SIGKILL of the loadgen process on one machine")
 def test_killed_operations_take_their_processes_along(loadgen: Runner, outcome: Outcome) -> None:
     run = start_loading(loadgen)
     children = psutil.Process(run.process.pid).children(recursive=True)

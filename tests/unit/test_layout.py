@@ -1,5 +1,7 @@
 """The sizes of the house: no room with more than its share, no drawer that is too full."""
 
+import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -30,3 +32,35 @@ def test_no_folder_holds_more_modules_than_a_reader_can_keep_in_mind() -> None:
     )
 
     assert {folder: count for folder, count in folders.items() if count > MODULES_MAX} == {}
+
+
+def test_every_module_that_the_documentation_names_is_there() -> None:
+    named = {
+        path
+        for page in (PROJECT / "docs").glob("*.md")
+        for path in re.findall(
+            r"`((?:loadgen|exporter|locustfiles|playbooks|tests)/[\w/.-]+)`", page.read_text()
+        )
+    }
+
+    assert {path for path in named if not (PROJECT / path).exists()} == set()
+
+
+def test_no_file_speaks_of_packages_that_are_no_more() -> None:
+    gone = re.compile(
+        r"\boperations[./](?!md\b)\w|-m operations\b|\blocustfiles[./]clients\b"
+        r"|\bexporter[./](publisher|reporter|ledger)\b|(?<![\w./])simulators[./]\w+\.py\b"
+    )
+    kept = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=False
+    ).stdout.split("\0")
+    speaking = [
+        f"{name}: {found.group()}"
+        for name in kept
+        if name.endswith((".py", ".md", ".yml", ".j2", ".toml", "Makefile"))
+        and name not in ("CHANGELOG.md", "tests/unit/test_layout.py")
+        and (PROJECT / name).is_file()
+        and (found := gone.search((PROJECT / name).read_text()))
+    ]
+
+    assert speaking == []

@@ -70,7 +70,7 @@ def test_half_open_at_the_workers(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "SIGKILL of the operations process; make status and make stop follow")
+@pytest.mark.fault(PART, "SIGKILL of the loadgen process; make status and make stop follow")
 def test_killed_operations(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet, seconds=60)
     run.process.kill()
@@ -84,9 +84,7 @@ def test_killed_operations(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome, "status names the run, stop collects it")
 
 
-@pytest.mark.fault(
-    PART, "SIGKILL of the operations process; the run ends alone, make stop collects"
-)
+@pytest.mark.fault(PART, "SIGKILL of the loadgen process; the run ends alone, make stop collects")
 def test_run_that_ends_alone(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet, seconds=6)
     run.process.kill()
