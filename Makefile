@@ -163,8 +163,12 @@ fix: $(VENV)/.dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check ## Check and run every test that this machine can run
-	$(BIN)/pytest
+# Runs wait more than they work; the rest keeps every core busy.
+RUN_TESTS = tests/local tests/monitoring
+QUICK_TESTS = tests/unit tests/attackers/quick
+test: check ## Check and run every test that this machine can run within minutes
+	$(BIN)/pytest -n 4 $(RUN_TESTS)
+	$(BIN)/pytest -n auto $(QUICK_TESTS)
 
 lock: $(VENV)/.dev ## Renew the hash-locked requirements
 	for role in node target controller dev bench; do \

@@ -14,6 +14,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_SECONDS = 30.0
 
@@ -76,7 +78,7 @@ def simulator(
 
     `tls` is a certificate and its key, as PEM files: the simulator then serves HTTPS.
     """
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -103,12 +105,6 @@ def simulator(
             process.kill()
             process.communicate()
             raise
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def _await_port(process: subprocess.Popen[bytes], address: str, port: int) -> None:

@@ -21,8 +21,8 @@ from loadgen.node import channel
 from loadgen.node.settings import NodeSettings, WebSettings
 from tests.attackers.peers import connections
 from tests.faults.record import Outcome
-from tests.local.conftest import free_ports
-from tests.monitoring.cluster import await_
+from tests.ports import free_ports
+from tests.waiting import await_
 
 PART = "Attackers: web UI"
 PROJECT = Path(__file__).resolve().parents[2]

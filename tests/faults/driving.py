@@ -7,7 +7,7 @@ import signal
 import textwrap
 import time
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -95,10 +95,3 @@ def seconds_until(run: Run, pattern: str, since: float) -> float:
 
 def reasons(run: Run) -> str:
     return "\n".join(run.summary["reasons"])
-
-
-def await_(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
-        time.sleep(0.05)

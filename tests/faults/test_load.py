@@ -12,10 +12,11 @@ import pytest
 import zmq
 
 from loadgen.node import channel
-from tests.faults.driving import Target, await_, exporters, locustfile, start
+from tests.faults.driving import Target, exporters, locustfile, start
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 from tests.local.test_run import csv_total, sample_total
+from tests.waiting import await_
 
 PART = "Load"
 WORKERS = 1000

@@ -8,9 +8,10 @@ import urllib.request
 
 import pytest
 
-from tests.faults.driving import Target, await_, locustfile, reasons, start
+from tests.faults.driving import Target, locustfile, reasons, start
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
+from tests.waiting import await_
 
 PART = "Locustfiles"
 OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time", "8s")

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.driving import Target, await_, locustfile, reasons, seconds_until, start
+from tests.faults.driving import Target, locustfile, reasons, seconds_until, start
 from tests.faults.network import delaying, dropping
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
+from tests.waiting import await_
 
 PART = "Network"
 OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.driving import Target, await_, locustfile, reasons, seconds_until, start
+from tests.faults.driving import Target, locustfile, reasons, seconds_until, start
 from tests.faults.memory import group_root, kills, memory_limit
 from tests.faults.record import Outcome
 from tests.local.conftest import Runner
+from tests.waiting import await_
 
 PART = "Resources"
 OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time", "6s")

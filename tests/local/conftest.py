@@ -1,11 +1,11 @@
 """Runs of the real command: real Locust, real sockets, and a look at what stays behind."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,20 +19,12 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_ports
+from tests.waiting import await_
+
 PROJECT = Path(__file__).resolve().parents[2]
 HARD_TIMEOUT_SECONDS = 120
 MARKER = "LOADGEN_TEST_MARKER"
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free on loopback a moment ago."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def processes_marked(marker: str) -> list[str]:
@@ -166,13 +158,16 @@ class Runner:
         return run.wait(), run
 
     def check_nothing_left(self) -> None:
-        deadline = time.monotonic() + 10
         for run in self.runs:
-            while processes_marked(run.marker) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            left = processes_marked(run.marker)
-            assert not left, f"processes left behind: {left}\n{run.output}"
+            self._await_end(run)
         assert not self.runs or not list(self.temporary.iterdir()), "a directory stayed behind"
+
+    def _await_end(self, run: Run) -> None:
+        try:
+            await_(lambda: not processes_marked(run.marker), "the end of every process", 10)
+        except AssertionError:
+            left = processes_marked(run.marker)
+            raise AssertionError(f"processes left behind: {left}\n{run.output}") from None
 
     def end(self) -> None:
         for run in self.runs:
@@ -184,12 +179,26 @@ class Runner:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
 
-@pytest.fixture
-def loadgen(tmp_path: Path) -> Iterator[Runner]:
-    """A runner; after the test no process and no temporary directory may be left."""
-    runner = Runner(tmp_path)
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Runner]:
+    """Give a runner; at the end no process and no temporary directory may be left."""
+    runner = Runner(directory)
     try:
         yield runner
         runner.check_nothing_left()
     finally:
         runner.end()
+
+
+@pytest.fixture
+def loadgen(tmp_path: Path) -> Iterator[Runner]:
+    """A runner for one test."""
+    with running(tmp_path) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def shared_loadgen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """A runner whose runs several tests of a module look at."""
+    with running(tmp_path_factory.mktemp("shared")) as runner:
+        yield runner

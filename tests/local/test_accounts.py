@@ -4,9 +4,7 @@ import os
 import re
 import signal
 import textwrap
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from tests.local.conftest import Runner
 from tests.local.scenarios import assert_counts_agree, ended, start_scenario, target_counts
 from tests.local.test_bad_input import usage_error
 from tests.servers import serving, simulator
+from tests.waiting import await_
 
 USERS = 12
 MEMBERS = """
@@ -84,13 +83,6 @@ def write_accounts(path: Path, names: list[str]) -> Path:
     return path
 
 
-def await_true(condition: Callable[[], bool], timeout_seconds: float = 60) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
-
-
 def test_killed_worker_makes_the_run_invalid_and_no_account_is_in_two_hands(
     loadgen: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +97,7 @@ def test_killed_worker_makes_the_run_invalid_and_no_account_is_in_two_hands(
             *("--workers", "3", "--run-time", "9s", "--", "--enable-rebalancing"),
         )
         run.wait_for("Loading")
-        await_true(lambda: house.entered.total() >= USERS)
+        await_(lambda: house.entered.total() >= USERS, "the entry of every user")
         assert house.entered == Counter(names), "each is in, and once"
         assert len(set(house.inside.values())) == 3, "over all workers"
         killed = run.pids("worker")[0]

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tests.local.conftest import Run, Runner
+from tests.unit.samples import summary
 
 DRAWN = """
 import os, random
@@ -171,8 +172,12 @@ def test_ctrl_c_ends_a_series_and_says_how_to_go_on(loadgen: Runner) -> None:
 
 
 def test_results_are_listed_and_pruned_after_asking(loadgen: Runner) -> None:
-    for _ in range(2):
-        loadgen.finish("--users", "1", "--run-time", "1s", "--workers", "1", "--quiet")
+    results = loadgen.tmp_path / "results"
+    for number in (1, 2):
+        made = summary().model_copy(update={"run_id": f"2026112{number}T101500Z-hello-aaaa"})
+        (results / made.run_id).mkdir(parents=True)
+        (results / made.run_id / "summary.json").write_text(made.model_dump_json())
+    (results / "latest").symlink_to(made.run_id)
     code, output = verb(loadgen, "results")
     assert code == 0
     assert len(output.splitlines()) == 3

@@ -10,17 +10,12 @@ from pathlib import Path
 import requests
 
 from loadgen.simulators import alarm_receiver
-from tests.local.conftest import PROJECT, free_ports
+from tests.local.conftest import PROJECT
+from tests.ports import free_ports
 from tests.servers import serving
+from tests.waiting import await_
 
 RATE = 60.0
-
-
-def _await(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.1)
 
 
 def _rate(received: Callable[[], int], seconds: float = 3.0) -> float:
@@ -56,10 +51,10 @@ def test_rate_is_taken_over_from_a_lost_worker(tmp_path: Path) -> None:
             *("--host", url, "--arrival-rate", f"{RATE:g}", "--run-time", "60s"),
         )
         try:
-            _await(lambda: received() > 20, f"load\n{log.read_text()}")
+            await_(lambda: received() > 20, f"load\n{log.read_text()}")
             together = _rate(received)
             workers[0].kill()
-            _await(lambda: "setting state to missing" in log.read_text(), "the loss")
+            await_(lambda: "setting state to missing" in log.read_text(), "the loss")
             alone = _rate(received)
         finally:
             for process in (master, *workers):

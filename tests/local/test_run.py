@@ -7,12 +7,15 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.certificates import make_certificate
-from tests.local.conftest import PROJECT, Runner
+from tests.local.conftest import PROJECT, Run, Runner
 
 QUICKSTART = """
 from locust import HttpUser, task
@@ -39,11 +42,41 @@ def csv_total(path: Path) -> int:
     return next(int(row["Request Count"]) for row in rows(path) if row["Name"] == "Aggregated")
 
 
-def test_run_passes_and_every_count_agrees(loadgen: Runner) -> None:
-    code, run = loadgen.finish("--users", "20", "--spawn-rate", "20", "--run-time", "4s")
+@dataclass
+class Seen:
+    """A run that has passed, and what its ports said meanwhile."""
 
-    assert code == 0, run.output + run.logs()
-    summary = run.summary
+    run: Run
+    page: bytes
+    page_headers: Mapping[str, str]
+    refused: list[int]
+    listening: set[str]
+
+
+@pytest.fixture(scope="module")
+def seen(shared_loadgen: Runner) -> Seen:
+    run = shared_loadgen.start("--users", "20", "--spawn-rate", "20", "--run-time", "4s")
+    run.wait_for("web UI at")
+    url = f"http://127.0.0.1:{run.web_port}/"
+    with urllib.request.urlopen(url, timeout=10) as page:
+        body, headers = page.read(), dict(page.headers)
+    refused = [
+        status_of(url + "stop", b"", Origin="http://evil.example"),
+        status_of(url, None, Host="evil.example"),
+    ]
+    ports = {run.web_port, run.worker_port, run.exporter_port}
+    listening = {
+        connection.laddr.ip
+        for pid in [*run.pids("master"), *run.pids("worker")]
+        for connection in psutil.Process(pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports
+    }
+    assert run.wait() == 0, run.output + run.logs()
+    return Seen(run, body, headers, refused, listening)
+
+
+def test_run_passes_and_every_count_agrees(seen: Seen) -> None:
+    run, summary = seen.run, seen.run.summary
     assert summary["verdict"] == "passed"
     assert summary["requests"] > 20
     assert summary["failures"] == 0
@@ -55,14 +88,11 @@ def test_run_passes_and_every_count_agrees(loadgen: Runner) -> None:
     assert 0 < summary["response_time_seconds"]["p50"] < 1
 
 
-def test_last_scrape_is_clean_to_promtool(loadgen: Runner) -> None:
+def test_last_scrape_is_clean_to_promtool(seen: Seen) -> None:
     subprocess.run([PROJECT / "tests" / "install-packages", "prometheus"], check=True)
-    code, run = loadgen.finish("--users", "2", "--run-time", "2s", "--workers", "1")
-    assert code == 0, run.output + run.logs()
-
     checked = subprocess.run(
         ["promtool", "check", "metrics"],
-        input=(run.directory / "metrics.prom").read_text(),
+        input=(seen.run.directory / "metrics.prom").read_text(),
         capture_output=True,
         text=True,
         check=False,
@@ -72,10 +102,8 @@ def test_last_scrape_is_clean_to_promtool(loadgen: Runner) -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
-def test_run_leaves_every_file_and_no_secret_key(loadgen: Runner) -> None:
-    code, run = loadgen.finish("--users", "2", "--run-time", "2s", "--workers", "1")
-
-    assert code == 0, run.output + run.logs()
+def test_run_leaves_every_file_and_no_secret_key(seen: Seen) -> None:
+    run = seen.run
     files = {path.relative_to(run.directory).as_posix() for path in run.directory.rglob("*")}
     assert {
         "summary.json",
@@ -95,14 +123,19 @@ def test_run_leaves_every_file_and_no_secret_key(loadgen: Runner) -> None:
     assert "secret-key" not in run.logs()
 
 
-def test_progress_is_plain_lines_without_a_terminal(loadgen: Runner) -> None:
-    code, run = loadgen.finish("--users", "2", "--run-time", "2s", "--workers", "1")
-
-    assert code == 0, run.output + run.logs()
+def test_progress_is_plain_lines_without_a_terminal(seen: Seen) -> None:
+    run = seen.run
     assert "\x1b" not in run.output
-    assert re.search(r"2/2 users  .* req/s  .* requests  0 failed  p50 .*  1/1 workers", run.output)
+    assert re.search(r"20/20 users  .* req/s  .* requests  0 failed  p50 ", run.output)
     assert f"PASSED  {run.directory.name}" in run.output
     assert "report.html" in run.output
+
+
+def test_web_ui_answers_on_loopback_only_during_the_run(seen: Seen) -> None:
+    assert b"Locust" in seen.page
+    assert "Access-Control-Allow-Origin" not in seen.page_headers
+    assert seen.refused == [403, 403]
+    assert seen.listening == {"127.0.0.1"}
 
 
 def test_plain_locustfile_from_locusts_documentation_runs(loadgen: Runner) -> None:
@@ -159,28 +192,6 @@ def status_of(url: str, body: bytes | None, **headers: str) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
-
-
-def test_web_ui_answers_on_loopback_only_during_the_run(loadgen: Runner) -> None:
-    run = loadgen.start("--users", "2", "--run-time", "4s", "--workers", "1")
-    run.wait_for("web UI at")
-
-    url = f"http://127.0.0.1:{run.web_port}/"
-    with urllib.request.urlopen(url, timeout=10) as page:
-        assert b"Locust" in page.read()
-        assert "Access-Control-Allow-Origin" not in page.headers
-    assert status_of(url + "stop", b"", Origin="http://evil.example") == 403
-    assert status_of(url, None, Host="evil.example") == 403
-    ports = {run.web_port, run.worker_port, run.exporter_port}
-    listening = {
-        connection.laddr.ip
-        for pid in [*run.pids("master"), *run.pids("worker")]
-        for connection in psutil.Process(pid).net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports
-    }
-
-    assert listening == {"127.0.0.1"}
-    assert run.wait() == 0, run.output
 
 
 def test_web_ui_speaks_tls_when_a_certificate_is_given(loadgen: Runner) -> None:

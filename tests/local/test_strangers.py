@@ -1,6 +1,6 @@
 """Strangers at the worker port get nothing: no users, no locustfile, no crash."""
 
-import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,72 +23,78 @@ MESSAGES = (
 )
 
 
-def say_everything(socket: zmq.Socket[bytes], port: int) -> list[bytes]:
-    """Speak the worker protocol; return whatever comes back."""
+def say_everything(socket: zmq.Socket[bytes], port: int) -> None:
+    """Speak the worker protocol."""
     socket.setsockopt(zmq.IDENTITY, b"stranger")
     socket.linger = 0
     socket.connect(f"tcp://127.0.0.1:{port}")
     for message in MESSAGES:
         socket.send(msgpack.packb(message))
+
+
+def what_comes_back(socket: zmq.Socket[bytes]) -> list[bytes]:
+    """Return every answer until nothing more comes."""
     answers = []
     while socket.poll(PATIENCE_MILLISECONDS):
         answers.append(socket.recv())
     return answers
 
 
-@pytest.fixture
-def run(loadgen: Runner) -> Run:
-    run = loadgen.start("--users", "4", "--run-time", "8s", "--workers", "2")
+@dataclass
+class Heard:
+    """A run that has ended, and what strangers and a friend heard from it meanwhile."""
+
+    run: Run
+    in_the_clear: list[bytes]
+    under_an_unknown_key: list[bytes]
+    friend: bytes
+
+
+@pytest.fixture(scope="module")
+def heard(shared_loadgen: Runner) -> Heard:
+    run = shared_loadgen.start("--users", "4", "--run-time", "7s", "--workers", "2")
     run.wait_for("Loading")
-    return run
+    keys = next(Path(shared_loadgen.temporary).glob("loadgen-run-*/master.key")).parent
+    with zmq.Context() as context:
+        with context.socket(zmq.DEALER) as clear, context.socket(zmq.DEALER) as unknown:
+            # The second even knows the master's public key; its own is not admitted.
+            unknown.curve_serverkey = channel.load_public_key(keys / "master.key")
+            unknown.curve_publickey, unknown.curve_secretkey = zmq.curve_keypair()
+            say_everything(clear, run.worker_port)
+            say_everything(unknown, run.worker_port)
+            clear_answers, unknown_answers = what_comes_back(clear), what_comes_back(unknown)
+        friend = ask_for_locustfile(context, keys, run)
+    code = run.wait()
+    assert code == 0, run.output + run.logs()
+    return Heard(run, clear_answers, unknown_answers, friend)
 
 
-def assert_untouched(run: Run) -> None:
-    assert run.wait() == 0, run.output + run.logs()
-    assert run.summary["workers"] == {"expected": 2, "seen": 2, "lost": 0}
-    assert "stranger (index" not in run.logs()
-
-
-@pytest.mark.fault(PART, "the worker protocol in the clear")
-def test_stranger_in_the_clear_gets_nothing(outcome: Outcome, run: Run) -> None:
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        answers = say_everything(socket, run.worker_port)
-
-    assert answers == []
-    assert_untouched(run)
-    outcome("no answer; run passed")
-
-
-@pytest.mark.fault(PART, "the worker protocol under a key that nobody admitted")
-def test_stranger_under_an_unknown_key_gets_nothing(
-    outcome: Outcome, run: Run, loadgen: Runner
-) -> None:
-    server_key = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key"))
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        # It even knows the master's public key; its own is not admitted.
-        socket.curve_serverkey = channel.load_public_key(server_key)
-        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
-        answers = say_everything(socket, run.worker_port)
-
-    assert answers == []
-    assert_untouched(run)
-    assert "Refused a stranger at the worker port from 127.0.0.1" in run.logs()
-    outcome("no answer; run passed; the log has the stranger's address")
-
-
-def test_admitted_key_is_answered_so_the_silence_above_means_refusal(
-    run: Run, loadgen: Runner
-) -> None:
-    keys = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key")).parent
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+def ask_for_locustfile(context: zmq.Context[zmq.Socket[bytes]], keys: Path, run: Run) -> bytes:
+    """Ask under an admitted key; return the answer."""
+    with context.socket(zmq.DEALER) as socket:
         channel.secure_client(socket, keys)
         socket.setsockopt(zmq.IDENTITY, b"friend")
         socket.linger = 0
         socket.connect(f"tcp://127.0.0.1:{run.worker_port}")
         socket.send(msgpack.packb(("locustfile", {"version": LOCUST_VERSION}, "friend")))
-        deadline = time.monotonic() + 20
-        while not socket.poll(100):
-            assert time.monotonic() < deadline, run.logs()
-        assert b"HelloUser" in socket.recv()
+        assert socket.poll(20_000), run.logs()
+        return socket.recv()
 
-    assert run.wait() == 0, run.output
+
+@pytest.mark.fault(PART, "the worker protocol in the clear")
+def test_stranger_in_the_clear_gets_nothing(outcome: Outcome, heard: Heard) -> None:
+    assert heard.in_the_clear == []
+    assert heard.run.summary["workers"] == {"expected": 2, "seen": 2, "lost": 0}
+    assert "stranger (index" not in heard.run.logs()
+    outcome("no answer; run passed")
+
+
+@pytest.mark.fault(PART, "the worker protocol under a key that nobody admitted")
+def test_stranger_under_an_unknown_key_gets_nothing(outcome: Outcome, heard: Heard) -> None:
+    assert heard.under_an_unknown_key == []
+    assert "Refused a stranger at the worker port from 127.0.0.1" in heard.run.logs()
+    outcome("no answer; run passed; the log has the stranger's address")
+
+
+def test_admitted_key_is_answered_so_the_silence_above_means_refusal(heard: Heard) -> None:
+    assert b"HelloUser" in heard.friend

@@ -80,7 +80,7 @@ client.send = lossy
 """
 SHIFTED = """
 import time
-from exporter import reporter
+from loadgen.node import reporter
 from types import SimpleNamespace
 real = time.time
 reporter.time = SimpleNamespace(time=lambda: real() + 3, monotonic=time.monotonic)

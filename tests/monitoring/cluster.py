@@ -1,8 +1,6 @@
 """A real Locust master with real workers, publisher and reporters, as child processes."""
 
-import contextlib
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -18,35 +16,13 @@ import zmq
 
 from loadgen.node.settings import NodeSettings, WebSettings
 from loadgen.shared.snapshot import Snapshot, unpack
+from tests.ports import free_port
+from tests.waiting import await_
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PLUGIN = Path(__file__).with_name("plugin.py")
 PATIENCE_SECONDS = 60.0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now.
-
-    Below the kernel's range for outgoing connections: Prometheus keeps trying a port between two
-    runs, and from that range such a connection may meet itself and hold the port.
-    """
-    for _ in range(1000):
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no free port between 20000 and 32000")
-
-
-def await_(condition: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
-    """Return the condition's first true value; fail, naming `what`, when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 class Cluster:

@@ -17,8 +17,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from loadgen.shared.snapshot import Snapshot
-from tests.monitoring.cluster import ROOT, await_, free_port
+from tests.monitoring.cluster import ROOT
+from tests.ports import free_port
 from tests.unit.exporter.samples import SNAPSHOT, entry, snapshot
+from tests.waiting import await_
 
 
 class Exporter:

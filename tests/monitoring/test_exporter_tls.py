@@ -17,8 +17,9 @@ import pytest
 
 from loadgen.watch.fleet_scrapes import newest
 from tests.monitoring.certificates import Authority
-from tests.monitoring.cluster import ROOT, await_
+from tests.monitoring.cluster import ROOT
 from tests.monitoring.test_exporter import Exporter
+from tests.waiting import await_
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.monitoring.cluster import Cluster, Listener, await_, running
+from tests.monitoring.cluster import Cluster, Listener, running
 from tests.monitoring.test_publisher import requests
+from tests.waiting import await_
 
 PLUGIN = Path(__file__).with_name("plugin_leaving.py")
 OPTIONS = ("--enable-rebalancing", "--stop-timeout", "10")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.monitoring.cluster import ROOT, free_port
+from tests.monitoring.cluster import ROOT
+from tests.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("prometheus_package")
 

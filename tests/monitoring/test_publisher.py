@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from loadgen.shared.snapshot import Snapshot
-from tests.monitoring.cluster import Cluster, Listener, await_, running
+from tests.monitoring.cluster import Cluster, Listener, running
+from tests.waiting import await_
 
 FINAL_REPORT_SECONDS = (
     5.0  # loadgen.node.statistics.load_test's; importing it would import Locust into pytest

@@ -9,9 +9,11 @@ import pytest
 from loadgen.shared.project import PROJECT
 from loadgen.watch import monitoring
 from tests.faults.record import Outcome
-from tests.monitoring.cluster import Cluster, await_, free_port
+from tests.monitoring.cluster import Cluster
 from tests.monitoring.prometheus_api import Prometheus
 from tests.monitoring.test_exporter import Exporter
+from tests.ports import free_port
+from tests.waiting import await_
 
 pytestmark = pytest.mark.usefixtures("prometheus_package")
 

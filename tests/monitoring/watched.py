@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from loadgen.watch import monitoring
-from tests.monitoring.cluster import ROOT, await_, free_port
+from tests.monitoring.cluster import ROOT
 from tests.monitoring.prometheus_api import Prometheus
+from tests.ports import free_port
+from tests.waiting import await_
 
 LOCUSTFILE = Path(__file__).with_name("shop.py")
 RUN_SECONDS = 14

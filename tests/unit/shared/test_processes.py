@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from loadgen.shared.processes import Child, end_all, last_telling_line
 from loadgen.shared.project import PROJECT
+from tests.waiting import await_
 
 
 @pytest.fixture
@@ -24,10 +24,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.01)
+    await_(condition, "the condition", 20)
 
 
 def wait_until_up(child: Child) -> None:
