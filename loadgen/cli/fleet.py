@@ -15,7 +15,7 @@ from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.inventory import Inventory, Node, limit, load_inventory
 from loadgen.fleet.ssh import Outcomes, Remote, ask, on_all
 from loadgen.runs.progress import Progress
-from loadgen.runs.run import take_over
+from loadgen.runs.run import Run
 from loadgen.shared.errors import BusyError, NodeError, UsageError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
@@ -115,7 +115,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     interruption = Interruption()
     with interruption.listen():
         progress = Progress(specification.run_time)
-        summary = take_over(plan, cluster, interruption, progress, versions)
+        summary = Run(plan, cluster, interruption, progress, versions).take_over()
     print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
     print(plain("".join(f"  {reason}\n" for reason in summary.reasons)), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")

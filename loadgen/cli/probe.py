@@ -1,15 +1,18 @@
 """`loadgen probe`: finds or starts the target, and walks a scenario in a process of its own."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
+from pathlib import Path
 
-from loadgen.cluster.inspection import find_locustfile
-from loadgen.cluster.local import LocalCluster
+from loadgen.cluster.bundled_target import BundledTarget
+from loadgen.cluster.inspection import find_locustfile, look_at
+from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import UsageError
 from loadgen.specification.run import specify
-
-TARGET_START_SECONDS = 15.0
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -23,23 +26,24 @@ def probe(options: Namespace) -> int:
     """Carry out `loadgen probe`; return 1 when a request failed, else 0."""
     given = {"locustfile": options.locustfile, "host": options.host}
     specification = specify({name: value for name, value in given.items() if value})
-    cluster = LocalCluster(specification)
-    try:
-        inspection = cluster.inspect(specification)
-        if inspection.error:
-            raise UsageError(f"--locustfile {options.locustfile} can't be used: {inspection.error}")
-        own = [host for host in inspection.user_classes.values() if host]
+    inspection = look_at(specification, os.environ)
+    if inspection.error:
+        raise UsageError(f"--locustfile {options.locustfile} can't be used: {inspection.error}")
+    own = [host for host in inspection.user_classes.values() if host]
+    with ExitStack() as stack:
         host = options.host or (own[0] if own else None)
-        patience_seconds = 0.0
         if host is None:
-            host = str(cluster.default_host(inspection.simulator))
-            patience_seconds = TARGET_START_SECONDS
-            print(f"No HOST given: the bundled target is at {host}", flush=True)
-        cluster.require_target(host, patience_seconds, verify=False)
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loadgen-")))
+            target = BundledTarget(inspection.simulator, (), directory)
+            stack.callback(target.end)
+            print(f"No HOST given: the bundled target is at {target.host}", flush=True)
+            target.require_answer()
+            host = target.host
+        else:
+            require_answer(host, verify=False)
         file = str(find_locustfile(options.locustfile))
         command = [sys.executable, "-m", "loadgen.node.probe", file, "--host", host]
-        return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        cluster.kill()
+        try:
+            return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
+        except KeyboardInterrupt:
+            return 130

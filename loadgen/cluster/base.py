@@ -31,14 +31,19 @@ class Cluster(Protocol):
         """Check all that can be checked before anything starts; raise the faults found."""
         ...
 
-    def default_host(self, simulator: str | None) -> str | None:
-        """Return the base URL of the bundled target, starting it where that is this cluster's work.
+    def running_target(self) -> str | None:
+        """Return the base URL of a target that this cluster has and that runs already, or None."""
+        ...
 
-        None when the cluster has no target of its own.
+    def start_bundled_target(self, simulator: str | None) -> str | None:
+        """Start a target, where that is this cluster's work, and return its base URL.
+
+        `simulator` is the locustfile's own choice. It answers when this returns; OperationError:
+        it doesn't. None when the cluster starts none.
         """
         ...
 
-    def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
+    def require_target(self, host: str, verify: bool) -> None:
         """Ask the target from where the load will come; TargetError when it doesn't answer."""
         ...
 

@@ -1,9 +1,16 @@
-"""Finds a locustfile and looks at it before a run."""
+"""Finds locustfiles and looks at them before a run, in a process of their own."""
 
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from loadgen.node.locustfile_check import Inspection, parse_inspection
 from loadgen.shared.errors import UsageError
 from loadgen.shared.project import PROJECT
+from loadgen.specification.run import RunSpecification
+
+INSPECTION_SECONDS = 60
 
 
 def find_locustfile(path: str) -> Path:
@@ -16,3 +23,25 @@ def find_locustfile(path: str) -> Path:
         f"--locustfile {path} was not found in {Path.cwd()}: give the path of a Python file with a "
         "User class"
     )
+
+
+def look_at(specification: RunSpecification, environment: Mapping[str, str]) -> Inspection:
+    """Import a run's locustfiles under the environment that its processes will have."""
+    files = [str(find_locustfile(path)) for path in specification.locustfiles]
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-m", "loadgen.node.locustfile_check", *files],
+            capture_output=True,
+            text=True,
+            timeout=INSPECTION_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**environment, **specification.node_environment(environment)},
+        )
+    except subprocess.TimeoutExpired:
+        return Inspection(error=f"importing it took more than {INSPECTION_SECONDS} s")
+    try:
+        return parse_inspection(finished.stdout)
+    except ValueError as error:
+        detail = finished.stderr.strip().splitlines()[-1:] or [str(error)]
+        return Inspection(error=detail[0])

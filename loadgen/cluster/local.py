@@ -8,8 +8,6 @@ import contextlib
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,23 +15,22 @@ from pathlib import Path
 import psutil
 import zmq
 
-from loadgen.cluster.inspection import find_locustfile
+from loadgen.cluster.bundled_target import BundledTarget
+from loadgen.cluster.inspection import find_locustfile, look_at
 from loadgen.node import channel, control
-from loadgen.node.locustfile_check import Inspection, parse_inspection
+from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunSettings, WebSettings
 from loadgen.node.target_check import require_answer
-from loadgen.shared.errors import BusyError, OperationError, TargetError, UsageError
+from loadgen.shared.errors import BusyError, OperationError, UsageError
+from loadgen.shared.ports import LOOPBACK, listeners
 from loadgen.shared.processes import Child, end_all
 from loadgen.shared.project import PROJECT
 from loadgen.shared.snapshot import Snapshot, unpack
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
 
-LOOPBACK = "127.0.0.1"
-INSPECTION_SECONDS = 60
 QUIT_SECONDS = 20
 SILENCE_SECONDS = 15.0
-TARGET_END_SECONDS = 3.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
 SOCKET_PATH_MAX = 107
@@ -55,29 +52,12 @@ class LocalCluster:
         self._subscription = self._context.socket(zmq.SUB)
         self._master: Child | None = None
         self._exporter: Child | None = None
-        self._target: Child | None = None
+        self._target: BundledTarget | None = None
         self._workers: list[Child] = []
 
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Import the locustfiles in a child process."""
-        self._write_node_settings("check")
-        self._write_run("check", specification.locustfiles)
-        try:
-            finished = subprocess.run(
-                self._node_command("check"),
-                capture_output=True,
-                text=True,
-                timeout=INSPECTION_SECONDS,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.TimeoutExpired:
-            return Inspection(error=f"importing it took more than {INSPECTION_SECONDS} s")
-        try:
-            return parse_inspection(finished.stdout)
-        except ValueError as error:
-            detail = finished.stderr.strip().splitlines()[-1:] or [str(error)]
-            return Inspection(error=detail[0])
+        return look_at(specification, os.environ)
 
     def preflight(self, specification: RunSpecification) -> None:
         """Check users a worker, key material for TLS, and that the ports are free."""
@@ -98,36 +78,20 @@ class LocalCluster:
         ):
             require_free_port(option, port)
 
-    def default_host(self, simulator: str | None) -> str | None:
-        """Start the bundled target on a free port of loopback."""
-        name = self._specification.simulator or simulator or "hello"
-        listen = f"{LOOPBACK}:{free_port()}"
-        self._target = Child(
-            "target",
-            [
-                "loadgen.simulators",
-                name,
-                "--listen",
-                listen,
-                *self._specification.simulator_arguments,
-            ],
-            self._private / "target.log",
-            lifeline=True,
-        )
-        return f"http://{listen}"
+    def running_target(self) -> str | None:
+        """Return None: this machine has no target until one is started."""
+        return None
 
-    def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
+    def start_bundled_target(self, simulator: str | None) -> str | None:
+        """Start the bundled target and wait until it answers."""
+        name = self._specification.simulator or simulator
+        self._target = BundledTarget(name, self._specification.simulator_arguments, self._private)
+        self._target.require_answer()
+        return self._target.host
+
+    def require_target(self, host: str, verify: bool) -> None:
         """Ask the target from here."""
-        try:
-            require_answer(host, patience_seconds, verify)
-        except TargetError as error:
-            if self._target is None or self._target.alive:
-                raise
-            said = self._target.log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise OperationError(
-                f"the bundled target ended by itself: {''.join(said) or 'it said nothing'};"
-                " or give a target's address with --host"
-            ) from error
+        require_answer(host, verify=verify)
 
     def start(self, plan: Plan) -> None:
         """Make keys and settings, then start exporter, master and workers at once."""
@@ -139,7 +103,7 @@ class LocalCluster:
         admitted.mkdir()
         shutil.copy(keys / f"{channel.WORKER}.key", admitted / f"{HOST_NAME}.key")
         node = self._write_node_settings(HOST_NAME)
-        self._write_run(plan.run_id, plan.specification.locustfiles, plan, self.workers_expected)
+        self._write_run(plan)
         self._subscription.subscribe(b"")
         self._subscription.connect(node.publisher_endpoint)
         self._exporter = Child(
@@ -162,7 +126,8 @@ class LocalCluster:
 
     def faults(self) -> Mapping[str, str]:
         """Tell which child processes ended without being asked."""
-        children = [self._target, self._exporter, self._master, *self._workers]
+        target = self._target.process if self._target else None
+        children = [target, self._exporter, self._master, *self._workers]
         return {child.name: child.fault for child in children if child and child.fault}
 
     def stop_load(self) -> None:
@@ -194,7 +159,7 @@ class LocalCluster:
             if child:
                 child.kill()
         if self._target:
-            end_all([self._target], TARGET_END_SECONDS)
+            self._target.end()
         self._context.destroy(linger=0)
         shutil.rmtree(self._private, ignore_errors=True)
 
@@ -208,10 +173,6 @@ class LocalCluster:
     def _start_node(self, role: str, log: Path, name: str | None = None) -> Child:
         arguments = ["loadgen.node", role, "--settings", str(self._settings_file)]
         return Child(name or role, arguments, log, lifeline=True)
-
-    def _node_command(self, command: str) -> list[str]:
-        module = ["-m", "loadgen.node", command]
-        return [sys.executable, *module, "--settings", str(self._settings_file)]
 
     @property
     def _settings_file(self) -> Path:
@@ -239,24 +200,19 @@ class LocalCluster:
         self._settings_file.write_text(node.model_dump_json())
         return node
 
-    def _write_run(
-        self,
-        run_id: str,
-        locustfiles: tuple[str, ...],
-        plan: Plan | None = None,
-        workers: int = 0,
-    ) -> None:
+    def _write_run(self, plan: Plan) -> None:
+        specification, directory = plan.specification, plan.directory.resolve()
         run = RunSettings(
-            run_id=run_id,
-            locustfiles=tuple(str(find_locustfile(path)) for path in locustfiles),
-            locust_arguments=plan.locust_arguments() if plan else (),
-            master_arguments=plan.master_arguments(workers) if plan else (),
-            environment=self._specification.node_environment(os.environ),
-            results_directory=plan.directory.resolve() if plan else None,
-            slos=self._specification.slos,
-            request_tags=self._specification.request_tags,
-            request_log=self._specification.request_log,
-            request_log_directory=plan.directory.resolve() / "requests" if plan else None,
+            run_id=plan.run_id,
+            locustfiles=tuple(str(find_locustfile(path)) for path in specification.locustfiles),
+            locust_arguments=plan.locust_arguments(),
+            master_arguments=plan.master_arguments(self.workers_expected),
+            environment=specification.node_environment(os.environ),
+            results_directory=directory,
+            slos=specification.slos,
+            request_tags=specification.request_tags,
+            request_log=specification.request_log,
+            request_log_directory=directory / "requests",
         )
         (self._private / RUN_FILE).write_text(run.model_dump_json())
 
@@ -291,13 +247,6 @@ def sweep_private_directories() -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def free_port() -> int:
-    """Return a TCP port that was free on loopback a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def require_free_port(option: str, port: int) -> None:
     """Raise BusyError with the holder's name when a loopback port can't be bound."""
     with socket.socket() as probe:
@@ -307,17 +256,7 @@ def require_free_port(option: str, port: int) -> None:
         except PermissionError as error:
             raise UsageError(f"{option} {port} needs root: give a port above 1023") from error
         except OSError as error:
+            holder = "".join(f" by {one}" for one in listeners(port)[:1])
             raise BusyError(
-                f"port {port} of {LOOPBACK} is in use{_holder(port)}: end that, or give another "
-                f"{option}"
+                f"port {port} of {LOOPBACK} is in use{holder}: end that, or give another {option}"
             ) from error
-
-
-def _holder(port: int) -> str:
-    with contextlib.suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            local = connection.laddr
-            listens = local and local.port == port and connection.status == psutil.CONN_LISTEN
-            if listens and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()}, process {connection.pid}"
-    return ""

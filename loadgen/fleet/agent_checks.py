@@ -9,12 +9,12 @@ import socket
 import subprocess
 from pathlib import Path
 
-import psutil
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from loadgen.node import channel
 from loadgen.node.settings import NodeSettings
+from loadgen.shared.ports import listeners
 
 HANDSHAKE_SECONDS = 5.0
 SPARE_DESCRIPTORS = 200
@@ -40,14 +40,12 @@ def master_faults(node: NodeSettings, state: str) -> list[str]:
 
 def port_holder(port: int) -> str:
     """Name the process that listens on a TCP port and is none of the kit's; empty for none."""
-    for connection in psutil.net_connections("tcp"):
-        local = connection.laddr
-        if connection.status != psutil.CONN_LISTEN or not local or local.port != port:
-            continue
-        cgroup = Path(f"/proc/{connection.pid}/cgroup")
-        if connection.pid and "loadgen-" not in cgroup.read_text():
-            return f"{psutil.Process(connection.pid).name()}, process {connection.pid}"
-    return ""
+    strangers = [one for one in listeners(port) if not _is_ours(one.process)]
+    return str(strangers[0]) if strangers else ""
+
+
+def _is_ours(process: int) -> bool:
+    return "loadgen-" in Path(f"/proc/{process}/cgroup").read_text()
 
 
 def capacity_faults(users: int, workers: int, unit: str) -> list[str]:

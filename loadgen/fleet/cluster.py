@@ -17,8 +17,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from loadgen.cluster.inspection import find_locustfile
-from loadgen.cluster.local import LocalCluster
+from loadgen.cluster.inspection import find_locustfile, look_at
 from loadgen.deploy import release
 from loadgen.fleet.agent import NodeReport, Request
 from loadgen.fleet.agent_files import RUNS
@@ -66,7 +65,6 @@ class FleetCluster:
         self._specification = specification
         self._site = site_locustfile(specification)
         self.release = release.current(self._site)
-        self._here = LocalCluster(specification)
         self._remotes = {node.name: Remote(node) for node in inventory.nodes}
         self._master = self._remotes[inventory.master.name]
         self._shares: dict[str, int] = {}
@@ -79,7 +77,7 @@ class FleetCluster:
 
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Import the locustfiles here: the release is the same as on every node."""
-        return self._here.inspect(specification)
+        return look_at(specification, os.environ)
 
     def preflight(self, specification: RunSpecification) -> None:
         """Check every node at once. NodeError has a sentence for each that can't take part."""
@@ -102,14 +100,17 @@ class FleetCluster:
         self._require_free(reports.answers[self.inventory.master.name])
         self._share(specification, reports.answers)
 
-    def default_host(self, simulator: str | None) -> str | None:
-        """Return the base URL of the inventory's first simulated target, which already runs."""
-        del simulator
+    def running_target(self) -> str | None:
+        """Return the base URL of the inventory's first simulated target."""
         return self.inventory.target
 
-    def require_target(self, host: str, patience_seconds: float, verify: bool) -> None:
+    def start_bundled_target(self, simulator: str | None) -> str | None:
+        """Return None: a fleet's targets are deployed."""
+        del simulator
+        return None
+
+    def require_target(self, host: str, verify: bool) -> None:
         """Ask the target from every worker host: what counts is that they reach it."""
-        del patience_seconds
         request = Request(host=host, verify_target=verify)
         asked = on_all(self._worker_remotes(), lambda remote: ask(remote, "target", request))
         if asked.faults:
@@ -184,7 +185,6 @@ class FleetCluster:
             self._collect(plan, set(aborted.answers))
         for remote in self._remotes.values():
             remote.close()
-        self._here.kill()
 
     def adopt(self, master: NodeReport) -> Snapshot:
         """Take over what the master does now, to end and collect it; return its last snapshot.

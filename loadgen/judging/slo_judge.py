@@ -5,13 +5,14 @@ Feed every snapshot in order; ask for `results` at any time. Nothing here reads 
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict
 
-from loadgen.judging.measure import Totals, measure_between
+from loadgen.judging.measure import measure_between
 from loadgen.shared.snapshot import EntryStatistics, Snapshot
 from loadgen.shared.text import clock
+from loadgen.shared.totals import Totals
 from loadgen.specification.slo import RequestTags, Slo
 
 
@@ -128,8 +129,11 @@ class Judge:
         self._load_ended_at: float | None = None
         self._time: float | None = None
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Take the next snapshot; a new epoch (a warm-up that ended) starts again."""
+    def add(self, snapshot: Snapshot, whole: Totals | None = None) -> None:
+        """Take the next snapshot; a new epoch (a warm-up that ended) starts again.
+
+        `whole` are the totals over all of its entries, if the caller has them.
+        """
         if snapshot.test_started_at is None:
             return
         if snapshot.epoch != self._epoch:
@@ -141,10 +145,11 @@ class Judge:
         for index, slo in enumerate(self._slos):
             # While users finish, throughput falls by intention: no window ends there.
             if loading or slo.window_seconds is None:
-                self._add(index, slo, snapshot)
+                whole = whole or Totals.of(snapshot.time, snapshot.entries)
+                self._add(index, slo, snapshot, whole)
         self._time = snapshot.time
 
-    def _add(self, index: int, slo: Slo, snapshot: Snapshot) -> None:
+    def _add(self, index: int, slo: Slo, snapshot: Snapshot, whole: Totals) -> None:
         started = snapshot.test_started_at or 0.0
         chosen = [entry for entry in snapshot.entries if slo.matches(entry, self._tags)]
         now = self._load_ended_at or snapshot.time
@@ -156,7 +161,8 @@ class Judge:
                 self._trackers[index, key] = tracker
                 tracker.states.extend(self._base(slo, started))
             if now >= started + slo.after_seconds:
-                tracker.add(Totals.of(now, entries))
+                is_whole = len(entries) == len(snapshot.entries)
+                tracker.add(replace(whole, time=now) if is_whole else Totals.of(now, entries))
 
     def _base(self, slo: Slo, started: float) -> list[Totals]:
         """Return the state from which a name new to us counts: nothing, if that is known."""

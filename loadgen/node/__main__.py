@@ -2,7 +2,6 @@
 
     python -m loadgen.node master --settings /etc/loadgen/node.json
     python -m loadgen.node worker --settings /etc/loadgen/node.json
-    python -m loadgen.node check  --settings …     look at the locustfile, print JSON, end
     python -m loadgen.node follow --settings …     print the master's snapshots, a JSON line each
     python -m loadgen.node control stop --settings …
 
@@ -17,7 +16,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,7 +31,6 @@ from loadgen.node import (
     control,
     control_server,
     locust_fixes,
-    locustfile_check,
     web_login,
     web_origin,
 )
@@ -162,7 +159,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["master", "worker", "check", "follow", "control"])
+    parser.add_argument("command", choices=["master", "worker", "follow", "control"])
     parser.add_argument("request", nargs="?", choices=control.REQUESTS)
     parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
@@ -178,11 +175,7 @@ def _carry_out(options: argparse.Namespace) -> None:
     if options.command == "control":
         print(json.dumps(control.request(node.control_endpoint, options.request or "status")))
         return
-    commands: dict[str, Callable[[NodeSettings], None]] = {
-        "check": locustfile_check.print_inspection,
-        "follow": follow,
-    }
-    commands[options.command](node)
+    follow(node)
 
 
 if __name__ == "__main__":

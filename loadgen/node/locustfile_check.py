@@ -1,16 +1,16 @@
 """A look at a run's locustfiles before anything is started.
 
 Importing a locustfile runs its code, so this happens in a child process that ends afterwards
-(`python -m loadgen.node check`); the answer crosses over as one line of JSON.
+(`python -m loadgen.node.locustfile_check FILE...`); the answer crosses over as one line of JSON.
 """
 
 import json
-import os
 import sys
+from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from loadgen.node.settings import NodeSettings, load_run_settings
+from loadgen.shared.project import PROJECT
 
 
 class Inspection(BaseModel):
@@ -42,14 +42,10 @@ def inspect_locustfile(path: str) -> Inspection:
     )
 
 
-def inspect_run(node: NodeSettings) -> Inspection:
-    """Import every locustfile of the node's run and merge what they hold."""
-    run = load_run_settings(node)
-    os.environ.update(run.environment if run else {})
-    sys.path.insert(0, str(node.release_directory))
+def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
+    """Import locustfiles into this process and merge what they hold; a fault becomes `error`."""
     merged = Inspection()
-    for locustfile in run.locustfiles if run else (node.locustfile,):
-        path = str(node.release_directory / locustfile)
+    for path in paths:
         try:
             found = inspect_locustfile(path)
         except BaseException as error:
@@ -76,14 +72,19 @@ def describe_import_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}{where}"
 
 
-def print_inspection(node: NodeSettings) -> None:
-    """Print the inspection as the last line of standard output."""
-    print("\n" + inspect_run(node).model_dump_json(), flush=True)
-
-
 def parse_inspection(output: str) -> Inspection:
-    """Read what `print_inspection` wrote. Raises ValueError when the child ended without it."""
+    """Read what `main` wrote. Raises ValueError when the child ended without it."""
     lines = output.strip().splitlines()
     if not lines:
         raise ValueError("the locustfile ended the process that looked at it")
     return Inspection.model_validate(json.loads(lines[-1]))
+
+
+def main(paths: Sequence[str]) -> None:
+    """Print the inspection as the last line of standard output."""
+    sys.path.insert(0, str(PROJECT))
+    print("\n" + inspect_locustfiles(paths).model_dump_json(), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

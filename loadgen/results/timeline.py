@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from loadgen.shared.histograms import difference, merge
 from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.totals import Totals
 
 POINTS_MAX = 1200
 
@@ -46,48 +47,30 @@ class Timeline:
 
     points_max: int = POINTS_MAX
     points: list[Point] = field(default_factory=list)
-    _state: "_State | None" = None
+    _epoch: str = ""
+    _earlier: Totals = field(default_factory=lambda: Totals(0.0))
+    _final: bool = False
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Append what was gained since the snapshot before; idle time is left out."""
+    def add(self, snapshot: Snapshot, totals: Totals) -> None:
+        """Append what was gained since the snapshot before; idle time is left out.
+
+        `totals` are those over all of the snapshot's entries.
+        """
         started = snapshot.test_started_at
         if started is None:
             return
-        if self._state is None or self._state.epoch != snapshot.epoch:
-            self.points, self._state = [], _State(snapshot.epoch, min(started, snapshot.time))
-        earlier = self._state
-        if earlier.final or snapshot.time <= earlier.time:
+        if self._epoch != snapshot.epoch:
+            self._epoch, self._final, self.points = snapshot.epoch, False, []
+            self._earlier = Totals(min(started, snapshot.time))
+        if self._final or totals.time <= self._earlier.time:
             return
-        self._state = _State.of(snapshot)
-        self.points.append(_gain(snapshot.users, self._state, earlier))
+        self.points.append(_gain(snapshot.users, totals, self._earlier))
+        self._earlier, self._final = totals, snapshot.final
         if len(self.points) > self.points_max:
             self.points = _halve(self.points)
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The totals of one snapshot."""
-
-    epoch: str
-    time: float
-    final: bool = False
-    requests: int = 0
-    failures: int = 0
-    response_times: dict[float, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> "_State":
-        return cls(
-            epoch=snapshot.epoch,
-            time=snapshot.time,
-            final=snapshot.final,
-            requests=sum(entry.requests for entry in snapshot.entries),
-            failures=sum(entry.failures for entry in snapshot.entries),
-            response_times=merge(entry.response_times for entry in snapshot.entries),
-        )
-
-
-def _gain(users: int, later: _State, earlier: _State) -> Point:
+def _gain(users: int, later: Totals, earlier: Totals) -> Point:
     return Point(
         time=later.time,
         seconds=later.time - earlier.time,

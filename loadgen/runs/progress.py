@@ -8,7 +8,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TextIO
 
 from rich.console import Console
@@ -16,29 +15,13 @@ from rich.live import Live
 from rich.text import Text
 
 from loadgen.judging.slo_judge import SloResult
-from loadgen.shared.histograms import difference, merge, percentile
+from loadgen.shared.histograms import difference, percentile
 from loadgen.shared.snapshot import Snapshot
 from loadgen.shared.text import plain, plain_line
+from loadgen.shared.totals import Totals
 
 WINDOW_SECONDS = 10.0
 PLAIN_INTERVAL_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class _Totals:
-    time: float
-    requests: int
-    failures: int
-    response_times: dict[float, int]
-
-
-def _totals(snapshot: Snapshot) -> _Totals:
-    return _Totals(
-        snapshot.time,
-        sum(entry.requests for entry in snapshot.entries),
-        sum(entry.failures for entry in snapshot.entries),
-        merge(entry.response_times for entry in snapshot.entries),
-    )
 
 
 class Window:
@@ -47,16 +30,16 @@ class Window:
     def __init__(self, seconds: float = WINDOW_SECONDS) -> None:
         self._seconds = seconds
         self._epoch = ""
-        self._states: deque[_Totals] = deque()
+        self._states: deque[Totals] = deque()
 
-    def add(self, snapshot: Snapshot) -> None:
-        """Take one more snapshot; a new epoch starts the window again."""
+    def add(self, snapshot: Snapshot, totals: Totals) -> None:
+        """Take one more snapshot and its totals; a new epoch starts the window again."""
         if snapshot.epoch != self._epoch:
             self._epoch = snapshot.epoch
             self._states.clear()
             started = snapshot.test_started_at or snapshot.time
-            self._states.append(_Totals(min(started, snapshot.time), 0, 0, {}))
-        self._states.append(_totals(snapshot))
+            self._states.append(Totals(min(started, snapshot.time)))
+        self._states.append(totals)
         while len(self._states) > 2 and self._states[1].time <= snapshot.time - self._seconds:
             self._states.popleft()
 
@@ -92,18 +75,16 @@ class Progress:
         self._live: Live | None = None
         self._window = Window()
         self._last_line_at = -PLAIN_INTERVAL_SECONDS
-        self._last: Snapshot | None = None
 
     def step(self, sentence: str) -> None:
         """Tell what happens now."""
         self._console.print(Text(plain(sentence)))
 
-    def show(self, snapshot: Snapshot, slos: Sequence[SloResult] = ()) -> None:
+    def show(self, snapshot: Snapshot, totals: Totals, slos: Sequence[SloResult] = ()) -> None:
         """Show the run as of this snapshot, and how many SLOs hold so far."""
         if snapshot.test_started_at is None:
             return
-        self._window.add(snapshot)
-        self._last = snapshot
+        self._window.add(snapshot, totals)
         line = self._line(snapshot) + _slo_state(slos)
         if self._console.is_terminal:
             if self._live is None:

@@ -10,9 +10,7 @@ from loadgen.specification.run import specify
 def test_bundled_target_that_ends_by_itself_says_why() -> None:
     cluster = LocalCluster(specify({}))
     try:
-        host = cluster.default_host("no_such_target")
-        assert host
         with pytest.raises(OperationError, match=r"ended by itself: .*no_such_target.*--host"):
-            cluster.require_target(host, 5, verify=True)
+            cluster.start_bundled_target("no_such_target")
     finally:
         cluster.kill()

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadgen.cluster.local import LocalCluster, free_port
+from loadgen.cluster.local import LocalCluster
 from loadgen.deploy.versions import versions
 from loadgen.results.describe import describe as describe_run
 from loadgen.results.evaluation.pictures import save_picture
@@ -22,6 +22,7 @@ from loadgen.runs.progress import Progress
 from loadgen.runs.run import execute
 from loadgen.shared.errors import LoadgenError, UsageError
 from loadgen.shared.interruption import Interruption
+from loadgen.shared.ports import free_port
 from loadgen.specification.run import RunSpecification, specify
 from loadgen.studies.alarm.figures import (
     PUBLISHED,

@@ -3,14 +3,20 @@ from hypothesis import strategies as st
 
 from loadgen.results.timeline import Timeline, regroup
 from loadgen.shared.histograms import merge
+from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.totals import Totals
 from tests.unit.samples import START, entry, snapshot
+
+
+def add(timeline: Timeline, one: Snapshot) -> None:
+    timeline.add(one, Totals.of(one.time, one.entries))
 
 
 def fed(counts: list[int], points_max: int = 1200) -> Timeline:
     timeline, sent = Timeline(points_max), 0
     for second, count in enumerate(counts, 1):
         sent += count
-        timeline.add(snapshot(second, [entry(response_times={5.0: sent})]))
+        add(timeline, snapshot(second, [entry(response_times={5.0: sent})]))
     return timeline
 
 
@@ -38,14 +44,14 @@ def test_point_holds_the_gain_since_the_snapshot_before() -> None:
 
 def test_a_new_epoch_starts_again() -> None:
     timeline = fed([3, 4])
-    timeline.add(snapshot(3, [entry(response_times={5.0: 1})], epoch="e2"))
+    add(timeline, snapshot(3, [entry(response_times={5.0: 1})], epoch="e2"))
     assert [point.requests for point in timeline.points] == [1]
 
 
 def test_nothing_is_added_after_the_final_snapshot() -> None:
     timeline = Timeline()
     for second, final in ((1, True), (2, False)):
-        timeline.add(snapshot(second, [entry()], final=final))
+        add(timeline, snapshot(second, [entry()], final=final))
     assert len(timeline.points) == 1
 
 

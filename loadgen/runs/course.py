@@ -1,0 +1,135 @@
+"""What a run has shown so far: its last snapshot, its SLOs, its faults, and what it comes to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from loadgen.judging.slo_judge import Judge
+from loadgen.judging.validity import Validity, default_checks
+from loadgen.judging.verdict import decide
+from loadgen.results.timeline import Timeline
+from loadgen.results.writer import Outcome
+from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.text import clock
+from loadgen.shared.totals import Totals
+from loadgen.specification.run import RunSpecification
+
+RUN_FAULT = "run"
+
+
+@dataclass
+class Course:
+    """What a run has shown so far.
+
+    `faults` are machines and processes that failed: the verdict is error. `invalid` are reasons
+    beside those that the snapshots give. `totals` are those of the last snapshot, over all names.
+    """
+
+    judge: Judge
+    validity: Validity
+    timeline: Timeline = field(default_factory=Timeline)
+    last: Snapshot | None = None
+    totals: Totals = field(default_factory=lambda: Totals(0.0))
+    workers_seen: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+    invalid: dict[str, str] = field(default_factory=dict)
+    warm: bool = True
+    _measured_from: float | None = None
+    _announced: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, run: RunSpecification, release: str, locust_version: str) -> "Course":
+        """Begin the course of a run that is measured from its start; see `warm`."""
+        checks = default_checks(release, locust_version, run.arrival_rate)
+        return cls(Judge(run.slos, run.request_tags), Validity(checks))
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Learn from one more snapshot."""
+        if self.last is not None and self.last.test_started_at:
+            if not snapshot.test_started_at:
+                return
+            self._note_reset(self.last, snapshot)
+        if self._measured_from is not None:
+            snapshot = replace(snapshot, test_started_at=self._measured_from)
+        self.last = snapshot
+        self.totals = Totals.of(snapshot.time, snapshot.entries)
+        self.workers_seen = max(self.workers_seen, len(snapshot.workers))
+        self.judge.add(snapshot, self.totals)
+        self.validity.add(snapshot)
+        self.timeline.add(snapshot, self.totals)
+
+    @property
+    def has_load(self) -> bool:
+        """Whether Locust has started the test."""
+        return bool(self.last and self.last.test_started_at)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last statistics have arrived."""
+        return bool(self.last and self.last.final)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the load has run, by the master's clock."""
+        if self.last is None or self.last.test_started_at is None:
+            return 0.0
+        return self.last.time - self.last.test_started_at
+
+    def _note_reset(self, before: Snapshot, snapshot: Snapshot) -> None:
+        """Tell the reset that ends a warm-up from one that forgets a part of the run."""
+        if snapshot.epoch == before.epoch:
+            return
+        self._measured_from = before.time
+        if self.warm:
+            self.invalid["reset"] = (
+                f"at {clock(before.time)} the statistics were reset during the run, so what came "
+                "before is not in them"
+            )
+        self.warm = True
+
+    def note_faults(self, faults: Mapping[str, str]) -> None:
+        """Note what ended by itself; without a worker or the exporter no run is to be believed."""
+        for name, sentence in faults.items():
+            if name in ("master", "target"):
+                self.faults.setdefault(name, sentence)
+            else:
+                self.invalid.setdefault(name, f"{name} {sentence}")
+
+    def news(self) -> list[str]:
+        """Return, once each, the reasons why the run will be invalid."""
+        found = {reason.kind: reason.sentence for reason in self.validity.reasons()}
+        fresh = {k: s for k, s in (self.invalid | found).items() if k not in self._announced}
+        self._announced.update(fresh)
+        return list(fresh.values())
+
+    def conclude(
+        self, interrupted: bool, workers_expected: int, versions: Mapping[str, str]
+    ) -> Outcome:
+        """Return what the run has come to."""
+        if not self.faults and not interrupted:
+            if not self.totals.requests:
+                self.invalid["requests"] = "not one request was made, so nothing was measured"
+            if not self.warm:
+                self.invalid["warm_up"] = (
+                    "the run ended before its warm-up, so nothing was measured"
+                )
+        faults = [
+            sentence if name == RUN_FAULT else f"{name} {sentence}"
+            for name, sentence in self.faults.items()
+        ]
+        reasons = self.validity.reasons()
+        invalid = [reason.sentence for reason in reasons] + [*self.invalid.values()]
+        slos = self.judge.results()
+        return Outcome(
+            verdict=decide(interrupted=interrupted, faults=faults, invalid=invalid, slos=slos),
+            reasons=(*faults, *invalid),
+            reason_kinds=("fault",) * len(faults)
+            + (*(reason.kind for reason in reasons), *self.invalid),
+            slos=slos,
+            last=self.last,
+            points=self.timeline.points,
+            workers_expected=workers_expected,
+            workers_seen=self.workers_seen,
+            versions=versions,
+            ended_at=datetime.now(UTC),
+        )

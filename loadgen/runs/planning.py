@@ -1,0 +1,73 @@
+"""Checks a run and decides what is open, before anything of it has started."""
+
+from pathlib import Path
+
+from loadgen.cluster.base import Cluster
+from loadgen.node.locustfile_check import Inspection
+from loadgen.results import archive
+from loadgen.runs.progress import Progress
+from loadgen.shared.errors import UsageError
+from loadgen.specification.plan import Plan
+from loadgen.specification.run import RunSpecification
+
+
+def make_plan(
+    specification: RunSpecification,
+    cluster: Cluster,
+    results: Path,
+    progress: Progress,
+    run_id: str,
+) -> Plan:
+    """Check everything and decide what is open; nothing of the run has started yet.
+
+    The run's directory is made last. UsageError: the request is wrong; OperationError: a node or
+    the target can't take part.
+    """
+    cluster.preflight(specification)
+    inspection = cluster.inspect(specification)
+    _require_usable(specification, inspection)
+    host = _decide_host(specification, cluster, inspection, progress)
+    directory = archive.create_run_directory(results, run_id)
+    return Plan(run_id, specification, host, bool(inspection.shapes), directory)
+
+
+def _require_usable(specification: RunSpecification, inspection: Inspection) -> None:
+    if inspection.error:
+        raise UsageError(
+            f"--locustfile {specification.locustfile} can't be used: {inspection.error}"
+        )
+    unknown = set(specification.user_classes) - set(inspection.user_classes)
+    if unknown:
+        raise UsageError(
+            f"{specification.locustfile} has no User class {', '.join(sorted(unknown))}: it has "
+            f"{', '.join(sorted(inspection.user_classes))}"
+        )
+
+
+def _decide_host(
+    specification: RunSpecification, cluster: Cluster, inspection: Inspection, progress: Progress
+) -> str:
+    """Return the target's base URL, which answers; empty when User classes have several."""
+    own = {host for host in inspection.user_classes.values() if host}
+    host = specification.host or (own.pop() if len(own) == 1 else None)
+    if host is None and not own:
+        return _bundled(cluster, inspection, progress)
+    if host and not specification.skip_target_check:
+        cluster.require_target(host, verify=not specification.insecure_target)
+    return host or ""
+
+
+def _bundled(cluster: Cluster, inspection: Inspection, progress: Progress) -> str:
+    host = cluster.running_target()
+    if host:
+        progress.step(f"No HOST given: loading the bundled target at {host}")
+        cluster.require_target(host, verify=True)
+        return host
+    host = cluster.start_bundled_target(inspection.simulator)
+    if host is None:
+        raise UsageError(
+            "no host to load: give --host the target's base URL, or put a host into group "
+            "targets of the inventory"
+        )
+    progress.step(f"No HOST given: loading the bundled target at {host}")
+    return host

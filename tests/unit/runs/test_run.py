@@ -1,0 +1,199 @@
+"""A run's life on a cluster that plays what the test wrote."""
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pytest
+
+from loadgen.cluster.fake import FakeCluster, Happening
+from loadgen.node.locustfile_check import Inspection
+from loadgen.results.summary import Summary
+from loadgen.runs import run as run_module
+from loadgen.runs.progress import Progress
+from loadgen.runs.run import Run, execute
+from loadgen.shared.errors import NodeError, OperationError, UsageError
+from loadgen.shared.interruption import Interruption
+from loadgen.shared.snapshot import Snapshot
+from loadgen.specification.plan import Plan
+from loadgen.specification.run import specify
+from tests.unit.samples import entry, snapshot, worker
+
+VERSIONS = {"locust": "2.47.0"}
+
+
+def at(second: float, requests: int = 10, **changes: object) -> Snapshot:
+    times = {10.0: requests} if requests else {}
+    taken = snapshot(second, [entry(response_times=times)], [worker(sent=requests)])
+    same = dataclasses.replace(taken.workers[0], requests_received=requests)
+    return dataclasses.replace(taken, **{"workers": [same], "release": "a" * 64, **changes})  # type: ignore[arg-type]
+
+
+def final(second: float, requests: int = 10) -> Snapshot:
+    return at(second, requests, final=True, state="stopped")
+
+
+class Played:
+    """One run that was carried out on a fake cluster."""
+
+    def __init__(self, results: Path, cluster: FakeCluster, **fields: object) -> None:
+        self.said, self.cluster, self.interruption = io.StringIO(), cluster, Interruption()
+        self.results, self.fields = results, fields
+
+    def __call__(self) -> Summary:
+        progress = Progress(None, self.said)
+        specification = specify({"run_time": 5, "workers": 1, **self.fields})
+        summary, directory = execute(
+            specification, self.cluster, self.results, self.interruption, progress, VERSIONS
+        )
+        assert (directory / "summary.json").is_file()
+        return summary
+
+
+def play(results: Path, *happenings: Happening, **fields: object) -> tuple[Summary, Played]:
+    played = Played(results, FakeCluster(happenings), **fields)
+    return played(), played
+
+
+def test_a_run_that_goes_well_is_started_followed_and_collected_in_order(tmp_path: Path) -> None:
+    summary, played = play(tmp_path, at(1), at(2, 20), final(3, 30))
+    assert (summary.verdict, summary.requests) == ("passed", 30), summary.reasons
+    assert played.cluster.asked == [
+        "preflight", "inspect", "ask http://target.example", f"start {summary.run_id}", "finish",
+        "kill",
+    ]  # fmt: skip
+    assert (tmp_path / "latest").resolve().name == summary.run_id
+
+
+@pytest.mark.parametrize("refusal", [UsageError("no"), NodeError("no", {"worker1": "off"})])
+def test_what_preflight_refuses_leaves_no_directory(tmp_path: Path, refusal: UsageError) -> None:
+    played = Played(tmp_path, FakeCluster())
+    played.cluster.refusal = refusal
+    with pytest.raises(type(refusal)):
+        played()
+    assert played.cluster.asked == ["preflight", "kill"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("inspection", "fields", "words"),
+    [
+        (Inspection(error="NameError: x"), {}, "can't be used: NameError: x"),
+        (Inspection(user_classes={"A": None}), {"user_classes": ("B",)}, "no User class B: it has"),
+    ],
+)
+def test_a_locustfile_that_cant_be_used_ends_it_before_the_target_is_asked(
+    tmp_path: Path, inspection: Inspection, fields: dict[str, object], words: str
+) -> None:
+    played = Played(tmp_path, FakeCluster(), **fields)
+    played.cluster.inspection = inspection
+    with pytest.raises(UsageError, match=words):
+        played()
+    assert played.cluster.asked == ["preflight", "inspect", "kill"]
+
+
+def test_without_any_host_the_next_step_is_named(tmp_path: Path) -> None:
+    played = Played(tmp_path, FakeCluster())
+    played.cluster.target = None
+    with pytest.raises(UsageError, match="give --host"):
+        played()
+    assert "start target None" in played.cluster.asked
+
+
+def test_a_host_of_the_user_class_is_asked_and_can_be_left_unasked(tmp_path: Path) -> None:
+    for skip in (False, True):
+        played = Played(tmp_path, FakeCluster([final(1)]), skip_target_check=skip)
+        played.cluster.inspection = Inspection(user_classes={"A": "http://own.example"})
+        played()
+        assert ("ask http://own.example" in played.cluster.asked) is not skip
+
+
+def test_a_process_that_ends_before_the_load_is_an_error(tmp_path: Path) -> None:
+    summary, played = play(tmp_path, {"worker 1": "ended with exit 1"})
+    assert summary.verdict == "error"
+    assert "worker 1 ended with exit 1" in summary.reasons
+    assert played.cluster.asked[-1] == "kill"
+    assert "finish" not in played.cluster.asked
+
+
+def test_a_worker_that_ends_under_load_makes_the_run_invalid_and_says_so_once(
+    tmp_path: Path,
+) -> None:
+    summary, played = play(tmp_path, at(1), {"worker 1": "ended with exit 1"}, at(2), final(3))
+    assert summary.verdict == "invalid"
+    assert played.said.getvalue().count("Invalid: worker 1 ended with exit 1") == 1
+
+
+def test_a_master_that_ends_under_load_is_an_error_and_is_collected(tmp_path: Path) -> None:
+    summary, played = play(tmp_path, at(1), {"master": "ended with exit 1"})
+    assert summary.verdict == "error"
+    assert summary.requests == 10
+    assert "finish" in played.cluster.asked
+
+
+def test_a_master_that_falls_silent_is_given_up(tmp_path: Path) -> None:
+    summary, _ = play(tmp_path, at(1), at(2))
+    assert summary.verdict == "error"
+    assert "the master has said nothing for" in summary.reasons[0]
+
+
+def test_workers_that_never_come_end_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "READY_SECONDS", 0.01)
+    summary, _ = play(tmp_path)
+    assert "only 0 of 1 workers were ready" in summary.reasons[0]
+
+
+def test_what_finish_could_not_do_is_a_fault_of_the_run(tmp_path: Path) -> None:
+    played = Played(tmp_path, FakeCluster([at(1), final(2)]))
+    played.cluster.faults_of_finish = {"worker1": "said nothing for 60 s"}
+    assert played().reasons == ("worker1 said nothing for 60 s",)
+
+
+def test_a_broken_abort_limit_stops_the_load(tmp_path: Path) -> None:
+    slo = {"measure": "p95_seconds", "at_most": 0.001, "abort": True, "window_seconds": 2}
+    summary, played = play(tmp_path, at(1), at(3, 20), final(4, 30), slos=(slo,))
+    assert summary.verdict == "failed"
+    assert played.cluster.asked[-3:] == ["stop", "finish", "kill"]
+
+
+def test_the_warm_up_ends_with_a_reset_and_isnt_measured(tmp_path: Path) -> None:
+    warm = [at(1), at(4), at(5, 2, epoch="e2"), at(6, 3, epoch="e2", final=True, state="stopped")]
+    summary, played = play(tmp_path, *warm, warm_up=3)
+    assert "reset" in played.cluster.asked
+    assert (summary.verdict, summary.requests) == ("passed", 3), summary.reasons
+
+
+def test_ctrl_c_stops_gracefully_and_twice_at_once(tmp_path: Path) -> None:
+    for count, ended in ((1, "finish"), (2, "kill")):
+        happenings: list[Happening] = [at(1)]
+        played = Played(tmp_path, FakeCluster(happenings))
+
+        def press(played: Played = played, count: int = count) -> Snapshot:
+            played.interruption.count = count
+            return final(2)
+
+        happenings.append(press)
+        assert played().verdict == "interrupted"
+        assert ended in played.cluster.asked[-2:]
+
+
+def take_over(results: Path, *happenings: Happening) -> tuple[Summary, FakeCluster]:
+    directory = results / "run-1"
+    directory.mkdir()
+    cluster, run = FakeCluster(happenings), specify({"run_time": 5})
+    plan = Plan("run-1", run, "http://target.example", False, directory)
+    progress = Progress(None, io.StringIO())
+    return Run(plan, cluster, Interruption(), progress, VERSIONS).take_over(), cluster
+
+
+def test_a_run_of_another_process_is_stopped_collected_and_judged(tmp_path: Path) -> None:
+    summary, cluster = take_over(tmp_path, at(1), final(2))
+    assert (summary.verdict, summary.requests) == ("passed", 10), summary.reasons
+    assert cluster.asked == ["stop", "finish", "kill"]
+
+
+def test_a_run_of_which_the_master_says_nothing_cant_be_taken_over(tmp_path: Path) -> None:
+    with pytest.raises(OperationError, match="has said nothing"):
+        take_over(tmp_path)
