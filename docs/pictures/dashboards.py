@@ -181,7 +181,7 @@ def watch(exporter_port: int) -> None:
     """Keep the terminal's view of the first run, when it is well under way."""
     url = f"http://127.0.0.1:{exporter_port}/metrics"
     options = ["--url", url, "--seconds", str(SECONDS - 25), "--svg", str(PICTURES / "watch.svg")]
-    command = [sys.executable, "-m", "loadgen.watch.watch", *options]
+    command = [sys.executable, "-m", "loadgen", "watch", *options]
     for _ in range(SECONDS):
         if not subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode:
             return

@@ -1,1 +1,1 @@
-"""The `loadgen` command: one module a group of verbs."""
+"""The `loadgen` command: one module a group of verbs; `main` assembles them."""

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
+from loadgen.cli.verb import Verb, VerbParser
 from loadgen.fleet.agent import NodeReport, Request
 from loadgen.fleet.cluster import TEST_STATES, FleetCluster
 from loadgen.fleet.collecting import collect_node
@@ -16,6 +17,7 @@ from loadgen.fleet.inventory import Inventory, Node, limit, load_inventory
 from loadgen.fleet.ssh import Outcomes, Remote, ask, on_all
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run
+from loadgen.shared import exit_codes
 from loadgen.shared.errors import BusyError, NodeError, UsageError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
@@ -37,7 +39,7 @@ def status(options: argparse.Namespace) -> int:
     if master:
         print(plain_line(describe_run(master, inventory)))
     well = all(state == "active" for one in found.answers.values() for state in one.units.values())
-    return 0 if well and not found.faults else 4
+    return exit_codes.PASSED if well and not found.faults else exit_codes.ERROR
 
 
 def describe(report: NodeReport) -> str:
@@ -119,7 +121,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
     print(plain("".join(f"  {reason}\n" for reason in summary.reasons)), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")
-    return 4 if summary.verdict == "error" else 0
+    return exit_codes.ERROR if summary.verdict == "error" else exit_codes.PASSED
 
 
 def drain(options: argparse.Namespace) -> int:
@@ -163,3 +165,39 @@ def _on_nodes(
 def _require(summary: str, faults: Mapping[str, str]) -> None:
     if faults:
         raise NodeError(summary, faults)
+
+
+def _add_options(verb: VerbParser) -> None:
+    verb.add_argument("--inventory", type=Path, required=True, help="the fleet's inventory")
+
+
+def _add_stop_options(verb: VerbParser) -> None:
+    _add_options(verb)
+    verb.add_argument("--results", type=Path, default=Path("results"), help="archive (results)")
+
+
+def _add_logs_options(verb: VerbParser) -> None:
+    _add_stop_options(verb)
+    verb.add_argument("--host-limit", help="these hosts only, with commas")
+    verb.add_argument("--lines", type=int, default=200, help="newest lines of each unit (200)")
+
+
+def _add_drain_options(verb: VerbParser) -> None:
+    _add_options(verb)
+    verb.add_argument("--host-limit", required=True, help="worker hosts to let go, with commas")
+
+
+VERBS = {
+    "status": Verb(_add_options, status, ("loadgen status --inventory inventory/mine",)),
+    "stop": Verb(_add_stop_options, stop, ("loadgen stop --inventory inventory/mine",)),
+    "logs": Verb(
+        _add_logs_options,
+        logs,
+        ("loadgen logs --inventory inventory/mine --host-limit worker1 --lines 50",),
+    ),
+    "drain": Verb(
+        _add_drain_options,
+        drain,
+        ("loadgen drain --inventory inventory/mine --host-limit worker2,worker3",),
+    ),
+}

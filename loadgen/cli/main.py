@@ -1,83 +1,124 @@
-"""The `loadgen` command: what make calls, and what scripts and CI call themselves."""
+"""The `loadgen` command: what make calls, and what scripts and CI call themselves.
+
+A verb's module is imported when the verb is chosen, so that `loadgen --help` is quick and a machine
+needs the packages of the verbs only that it uses.
+"""
 
 import argparse
+import importlib
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
-from loadgen.cli import results
-from loadgen.cli.run import add_run_options, resume, run
-from loadgen.shared.errors import LoadgenError
+from loadgen.cli.verb import Verb, VerbParser, refusal
+from loadgen.shared.errors import LoadgenError, UsageError
 from loadgen.shared.text import plain
 
-EXAMPLES = """examples:
-  loadgen run
-  loadgen run --locustfile my/locustfile.py --host https://shop.example --users 200 --run-time 5m
-  loadgen run --tags browse --user-classes Visitor --results /srv/results
-  loadgen run --users 50 -- --my-locustfile-option 3
-  loadgen run --experiment experiments/dspace-100.yml --quiet
-  loadgen resume results/20261121T101500Z-capacity-3f9a
-  loadgen compare baseline latest
+# Module → verb → its help; each module holds VERBS.
+GROUPS = {
+    "run": {
+        "run": "run a load test and judge it",
+        "resume": "go on with a sweep or search that was ended",
+    },
+    "scenario": {
+        "probe": "walk one iteration of a scenario, step by step",
+        "record": "make a locustfile that runs from a browser's HAR file",
+        "simulator": "serve a simulated target",
+    },
+    "watch": {
+        "watch": "watch the running test: Grafana's address, or live in this terminal",
+        "monitoring": "run Prometheus, and Grafana where installed, on this machine",
+    },
+    "results": {
+        "results": "list runs, or name the baseline",
+        "compare": "compare two runs by name; exit 1 on a regression",
+        "evaluate": "draw pictures and tables from a run's request log",
+        "prune": "remove old runs, after asking",
+    },
+    "study": {"study": "run a published study again"},
+    "deploy": {
+        "deploy": "turn the hosts of an inventory into a fleet, ready and idle",
+        "verify": "look whether the fleet answers; changes nothing",
+        "rotate": "make new channel keys and certificates for an idle fleet",
+        "teardown": "give every host of the fleet back as it was",
+        "teardown-workers": "give the worker hosts back as they were",
+    },
+    "fleet": {
+        "status": "tell what each host of a fleet is doing",
+        "stop": "end the run that is under way on a fleet, and collect it",
+        "logs": "print the newest journal lines of every host of a fleet",
+        "drain": "take worker hosts out of a run under way, last statistics first",
+    },
+    "lab": {
+        "lab": "start real hosts for tests on this machine (root on Debian)",
+        "lab-host": "stop, start, cut off or slow a lab host",
+        "lab-down": "remove the lab",
+    },
+}
+EPILOG = """example: loadgen run --locustfile my/locustfile.py --host https://shop.example
 
 exit codes: 0 passed, 1 an SLO did not hold, 2 usage, 3 invalid measurement, 4 a machine or a
 process failed, 130 interrupted (results are kept)"""
 
 
-FLEET_VERBS = {
-    "status": "tell what each host of a fleet is doing",
-    "stop": "end the run that is under way on a fleet, and collect it",
-    "logs": "print the newest journal lines of every host of a fleet",
-    "drain": "take worker hosts out of a run under way, last statistics first",
-}
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit with its code; a user's mistake is one sentence, never a traceback."""
-    options = _parser().parse_args(arguments)
     try:
-        code = options.verb(options)
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        code = options.carry_out(options)
     except LoadgenError as error:
         print(f"loadgen: {plain(str(error))}", file=sys.stderr)
         code = error.exit_code
     sys.exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line. UsageError: a verb or an option that isn't there, or a wrong value."""
+    parser, verbs = make_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise UsageError(refusal(options.verb, unknown, _filled(verbs)))
+    return options
+
+
+def make_parser() -> tuple[VerbParser, dict[str, VerbParser]]:
+    """Return the command's parser, and that of each verb, not filled yet."""
+    parser = VerbParser(
         prog="loadgen",
         description="Run distributed load tests on Locust, on this machine or a fleet.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
     )
-    verbs_parser = parser.add_subparsers(required=True, metavar="VERB")
-    verb = verbs_parser.add_parser(
-        "run",
-        help="run a load test and judge it",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_run_options(verb)
-    verb.set_defaults(verb=run)
-    verb = verbs_parser.add_parser("resume", help="go on with a sweep or search that was ended")
-    verb.add_argument("directory", type=Path, help="results/<series>")
-    verb.add_argument("--inventory", type=Path, help="go on on this fleet")
-    verb.add_argument("--quiet", "-q", action="store_true", help="print verdicts only")
-    verb.set_defaults(verb=resume)
-    results.add_verbs(verbs_parser)
-    for name, text in FLEET_VERBS.items():
-        verb = verbs_parser.add_parser(name, help=text)
-        add = verb.add_argument
-        add("--inventory", type=Path, required=True, help="the fleet's inventory")
-        add("--results", type=Path, default=Path("results"), help="where results go (results)")
-        add("--host-limit", required=name == "drain", help="logs, drain: these hosts, with commas")
-        add("--lines", type=int, default=200, help="logs: the newest lines of each unit (200)")
-        verb.set_defaults(verb=_on_fleet, name=name)
-    return parser
+    actions = parser.add_subparsers(required=True, metavar="VERB", parser_class=VerbParser)
+    verbs = {
+        name: actions.add_parser(
+            name,
+            help=words,
+            description=f"{words[0].upper()}{words[1:]}.",
+            fill=lambda verb, module=module, name=name: verb.become(find(module, name)),
+        )
+        for module, texts in GROUPS.items()
+        for name, words in texts.items()
+    }
+    return parser, verbs
 
 
-def _on_fleet(options: argparse.Namespace) -> int:
-    # SSH takes a moment to import, and needs a controller's packages.
-    from loadgen.cli import fleet  # noqa: PLC0415
+def find(module: str, name: str) -> Verb:
+    """Import the module of a verb. UsageError when this environment lacks its packages."""
+    try:
+        verbs: dict[str, Verb] = importlib.import_module(f"loadgen.cli.{module}").VERBS
+    except ModuleNotFoundError as error:
+        if (error.name or "loadgen").partition(".")[0] == "loadgen":
+            raise
+        raise UsageError(
+            f"loadgen {name} needs the package {error.name}, which isn't installed here: call it "
+            "through make, which installs what a verb needs"
+        ) from error
+    return verbs[name]
 
-    carry_out: Callable[[argparse.Namespace], int] = getattr(fleet, options.name)
-    return carry_out(options)
+
+def _filled(verbs: dict[str, VerbParser]) -> Iterator[VerbParser]:
+    for verb in verbs.values():
+        try:
+            verb.fill()
+        except UsageError:
+            continue
+        yield verb

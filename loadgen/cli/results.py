@@ -3,12 +3,10 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from loadgen.cli import probe
+from loadgen.cli.verb import Verb, VerbParser
 from loadgen.judging.verdict import EXIT_CODES
-from loadgen.recordings import command as recording
 from loadgen.results import catalogue
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain
@@ -129,24 +127,17 @@ def _ratio(text: str) -> float:
     return value
 
 
-def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verbs of this module to the command's parser."""
+def _add_archive(verb: VerbParser) -> None:
+    verb.add_argument("--results", type=Path, default=Path("results"), help="archive (results)")
 
-    def add(
-        name: str, words: str, function: Callable[[argparse.Namespace], int]
-    ) -> argparse.ArgumentParser:
-        verb = verbs.add_parser(name, help=words, description=f"{words.capitalize()}.")
-        verb.add_argument("--results", type=Path, default=Path("results"), help="(results)")
-        verb.set_defaults(verb=function)
-        return verb
 
-    verb = verbs.add_parser("record", help="make a locustfile that runs from a browser's HAR file")
-    recording.add_options(verb)
-    verb = verbs.add_parser("probe", help="walk one iteration of a scenario, step by step")
-    probe.add_options(verb)
-    verb = add("results", "list runs, or name the baseline", results)
+def _add_results_options(verb: VerbParser) -> None:
+    _add_archive(verb)
     verb.add_argument("--baseline", metavar="RUN", help="let `baseline` mean this run")
-    verb = add("compare", "compare two runs by name; exit 1 on a regression", compare)
+
+
+def _add_compare_options(verb: VerbParser) -> None:
+    _add_archive(verb)
     for side in ("a", "b"):
         words = "run, or runs with commas, or a series: an id, a path, latest or baseline"
         verb.add_argument(side, metavar=side.upper(), help=words)
@@ -154,14 +145,41 @@ def add_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     verb.add_argument("--confidence", type=_ratio, default=0.99, help="of each interval (0.99)")
     verb.add_argument("--allow-invalid", action="store_true", help="compare runs that are invalid")
     verb.add_argument("--output", type=Path, help="write the differences as JSON")
-    verb = add("prune", "remove old runs, after asking", prune)
+
+
+def _add_prune_options(verb: VerbParser) -> None:
+    _add_archive(verb)
     verb.add_argument("--keep", type=int, default=10, help="how many of the newest to keep (10)")
     verb.add_argument("--older-than", help="only runs older than this: 30d, 12h")
     verb.add_argument("--yes", action="store_true", help="don't ask")
-    verb = add("evaluate", "draw pictures and tables from a run's request log", evaluate)
+
+
+def _add_evaluate_options(verb: VerbParser) -> None:
+    _add_archive(verb)
     verb.add_argument("run", nargs="?", default="latest", help="id, path, latest or baseline")
     verb.add_argument("--limits", type=_numbers, default=(), help="lines at these seconds: 10,30")
     verb.add_argument("--fault-times", type=_numbers, default=(), help="known faults: 300,360 (s)")
     verb.add_argument("--interval", type=float, help="seconds between one user's requests")
     verb.add_argument("--speed", type=float, default=1.0, help="of a time-scaled alarm study (1)")
     verb.add_argument("--formats", type=_formats, default=("svg", "png", "pdf"), help="svg,png,pdf")
+
+
+VERBS = {
+    "results": Verb(
+        _add_results_options, results, ("loadgen results", "loadgen results --baseline latest")
+    ),
+    "compare": Verb(
+        _add_compare_options,
+        compare,
+        (
+            "loadgen compare baseline latest",
+            "loadgen compare run1,run2,run3 latest --tolerance 0.1",
+        ),
+    ),
+    "prune": Verb(_add_prune_options, prune, ("loadgen prune --keep 20 --older-than 30d",)),
+    "evaluate": Verb(
+        _add_evaluate_options,
+        evaluate,
+        ("loadgen evaluate", "loadgen evaluate latest --limits 10,30 --formats svg"),
+    ),
+}

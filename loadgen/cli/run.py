@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loadgen.cli.verb import Verb, VerbParser
 from loadgen.cluster.base import Cluster
 from loadgen.cluster.local import LocalCluster
 from loadgen.deploy.versions import versions
@@ -26,11 +27,19 @@ from loadgen.runs.series import (
     search_exit_code,
     sweep_exit_code,
 )
-from loadgen.shared.errors import OperationError
+from loadgen.shared import exit_codes
+from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.specification.experiment import Experiment, load_experiment
 from loadgen.specification.run import RunSpecification, specify
 from loadgen.specification.slo import Slo
+
+RESULTS = Path("results")
+# What Locust has no option of the same name for.
+LOADGENS_OWN = (
+    *("--experiment", "--quiet", "--inventory", "--results", "--warm-up", "--arrival-rate"),
+    *("--request-log", "--workers", "--exporter-port", "--skip-target-check", "--insecure-target"),
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +49,10 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out `loadgen run`."""
-    fields = _fields(options)
+    _refuse_own_options(options.passed_on)
+    fields = _fields(options) | (
+        {"locust_arguments": options.passed_on} if options.passed_on else {}
+    )
     if options.experiment is None:
         given = specify(fields).model_dump(exclude_unset=True)
         experiment = Experiment.model_validate(given)
@@ -80,7 +92,7 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
             return finish_series(series)
         except Interrupted:
             print(f"Ended by the user; {again}")
-            return 130
+            return exit_codes.INTERRUPTED
         except OperationError as error:
             raise OperationError(f"{error}\n{again}") from error
 
@@ -117,7 +129,7 @@ def _run_once(
 def _cluster(specification: RunSpecification, inventory: Path | None) -> Cluster:
     if inventory is None:
         return LocalCluster(specification)
-    # As in _on_fleet.
+    # SSH takes a moment to import, and needs a controller's packages.
     from loadgen.fleet.cluster import FleetCluster  # noqa: PLC0415
     from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
 
@@ -131,17 +143,28 @@ def _fields(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value not in (None, "", [], (), False)}
 
 
+def _refuse_own_options(passed_on: Sequence[str]) -> None:
+    """Raise UsageError when an option of loadgen's own stands among Locust's."""
+    for word in passed_on:
+        flag = word.partition("=")[0]
+        if flag in LOADGENS_OWN:
+            variable = flag.removeprefix("--").replace("-", "_").upper()
+            raise UsageError(
+                f"{flag} is an option of loadgen run, and Locust doesn't know it: give it before "
+                f"--, or as {variable}=… with make"
+            )
+
+
 def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def add_run_options(verb: argparse.ArgumentParser) -> None:
-    """Add the options of `loadgen run`."""
+def _add_run_options(verb: VerbParser) -> None:
     # Values stay text here: the specification checks them, and says the same for experiment files.
     add = verb.add_argument
     add("--experiment", type=Path, help="experiment file; the options below win over its fields")
-    add("--quiet", "-q", action="store_true", help="print the verdict only")
-    add("--inventory", type=Path, help="run on this fleet instead of this machine")
+    _add_common_options(verb)
+    add("--results", type=Path, default=RESULTS, help=f"where results go ({RESULTS})")
     add("--warm-up", help="load that comes before the run time and isn't measured (0s)")
     add("--arrival-rate", help="arrivals a second of an open-model locustfile")
     add(
@@ -172,8 +195,16 @@ def add_run_options(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="don't verify the target's certificate, before the run and in it",
     )
-    add("--results", type=Path, default=Path("results"), help="where results go (results)")
-    add("locust_arguments", nargs="*", metavar="-- LOCUST OPTIONS", help="passed to Locust as is")
+
+
+def _add_common_options(verb: VerbParser) -> None:
+    verb.add_argument("--quiet", "-q", action="store_true", help="print verdicts only")
+    verb.add_argument("--inventory", type=Path, help="run on this fleet instead of this machine")
+
+
+def _add_resume_options(verb: VerbParser) -> None:
+    verb.add_argument("directory", type=Path, help="results/<series>")
+    _add_common_options(verb)
 
 
 def finish_series(series: Series) -> int:
@@ -208,3 +239,24 @@ def _save(figure: "Figure", stem: Path, formats: "Sequence[Format] | None" = Non
     from loadgen.results.evaluation import pictures  # noqa: PLC0415  as above
 
     pictures.save_picture(figure, stem, formats or pictures.FORMATS)
+
+
+VERBS = {
+    "run": Verb(
+        _add_run_options,
+        run,
+        (
+            "loadgen run",
+            "loadgen run --locustfile my/locustfile.py --host https://shop.example --users 200",
+            "loadgen run --tags browse --user-classes Visitor --results /srv/results",
+            "loadgen run --users 50 -- --my-locustfile-option 3",
+            "loadgen run --experiment experiments/dspace-100.yml --quiet",
+        ),
+        passes_on="Locust",
+    ),
+    "resume": Verb(
+        _add_resume_options,
+        resume,
+        ("loadgen resume results/20261121T101500Z-capacity-3f9a",),
+    ),
+}

@@ -1,21 +1,15 @@
-"""Runs a command as the only one that changes a fleet.
+"""Lets one process at a time change a fleet.
 
-    python -m loadgen.deploy.inventory_lock INVENTORY COMMAND…
-
-The inventory is locked itself, so no file is left behind, and the lock goes with the
-command's process, however that ends. Two at once would each remove the release that the other one
-brings.
+The inventory is locked itself, so no file is left behind, and the lock goes with the process that
+holds it, however that ends. Two at once would each remove the release that the other one brings.
 """
 
 import os
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-from loadgen.shared import command
 from loadgen.shared.errors import BusyError, UsageError
 from loadgen.shared.files import lock
 
@@ -23,7 +17,10 @@ LOCKS = Path("/proc/locks")
 
 
 def hold(path: Path) -> None:
-    """Lock `path` until this process ends. BusyError names who holds it, and since when."""
+    """Lock `path` until this process, or the program that it becomes, ends.
+
+    BusyError names who holds it, and since when.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
@@ -50,18 +47,3 @@ def holder(locked: os.stat_result) -> str:
             return f"process {words[4]}"
         return f"process {words[4]} since {time.strftime('%H:%M:%S', time.localtime(began))}"
     return "another process"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Lock, then become the command."""
-    path, *words = sys.argv[1:] if arguments is None else arguments
-
-    def change() -> int:
-        hold(Path(path))
-        return os.execvp(words[0], words)  # noqa: S606 - the command is the caller's own
-
-    return command.ending(change)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,6 @@ installs without a way out; on a fleet with simulated targets those of `requirem
 too. Both are made on the controller; the playbooks push them.
 
     python -m loadgen.deploy.release build DIRECTORY [--locustfile FILE]
-    python -m loadgen.deploy.release verify DIRECTORY
     python -m loadgen.deploy.release wheelhouse DIRECTORY [--roles node target]
         [--python-version 3.11] [--platform ...]
 """
@@ -273,14 +272,11 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadgen.deploy.release", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    verbs = parser.add_subparsers(required=True, metavar="build|verify|wheelhouse")
+    verbs = parser.add_subparsers(required=True, metavar="build|wheelhouse")
     verb = verbs.add_parser("build", help="make DIRECTORY/<sha256>/ and .tar, print the SHA-256")
     verb.add_argument("directory", type=Path)
     verb.add_argument("--locustfile", type=Path, help="take its directory too, as site/<name>/")
     verb.set_defaults(run=lambda given: build(given.directory, given.locustfile).sha256)
-    verb = verbs.add_parser("verify", help="print a release's SHA-256, or fail if it was changed")
-    verb.add_argument("directory", type=Path)
-    verb.set_defaults(run=lambda given: verify(given.directory))
     verb = verbs.add_parser("wheelhouse", help="make DIRECTORY/<key>/ with wheels, print its path")
     verb.add_argument("directory", type=Path)
     verb.add_argument("--python-version", default=DEFAULT_PYTHON, help="the hosts' (%(default)s)")

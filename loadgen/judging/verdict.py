@@ -4,16 +4,17 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from loadgen.judging.slo_judge import SloResult, all_held
+from loadgen.shared import exit_codes
 
 Verdict = Literal["passed", "failed", "invalid", "error", "interrupted"]
 
 
 EXIT_CODES: dict[Verdict, int] = {
-    "passed": 0,
-    "failed": 1,
-    "invalid": 3,
-    "error": 4,
-    "interrupted": 130,
+    "passed": exit_codes.PASSED,
+    "failed": exit_codes.FAILED,
+    "invalid": exit_codes.INVALID,
+    "error": exit_codes.ERROR,
+    "interrupted": exit_codes.INTERRUPTED,
 }
 
 

@@ -3,7 +3,6 @@
     python -m loadgen.node master --settings /etc/loadgen/node.json
     python -m loadgen.node worker --settings /etc/loadgen/node.json
     python -m loadgen.node follow --settings …     print the master's snapshots, a JSON line each
-    python -m loadgen.node control stop --settings …
 
 It sets up the channel's keys, the resolution of response times, the publisher (in a master) or the
 reporter (in a worker), and hands over to Locust, whose command line it builds from the settings.
@@ -28,7 +27,6 @@ import loadgen.node.statistics.reporter
 from loadgen.node import (
     channel,
     channel_guard,
-    control,
     control_server,
     locust_fixes,
     web_login,
@@ -159,8 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["master", "worker", "follow", "control"])
-    parser.add_argument("request", nargs="?", choices=control.REQUESTS)
+    parser.add_argument("command", choices=["master", "worker", "follow"])
     parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     options = parser.parse_args(arguments)
@@ -171,9 +168,6 @@ def _carry_out(options: argparse.Namespace) -> None:
     node = load_node_settings(options.settings)
     if options.command in ("master", "worker"):
         launch(options.command, node, options.lifeline)
-        return
-    if options.command == "control":
-        print(json.dumps(control.request(node.control_endpoint, options.request or "status")))
         return
     follow(node)
 

@@ -1,6 +1,6 @@
 """`loadgen record HAR`: reads a recording, writes a locustfile, and says what was done to it."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -20,16 +20,6 @@ UNREADABLE = (
 )
 REPLACED_PLUGINS = ["rest.py", "default_headers.py", "ruff.py"]
 RESOURCE_TYPES = "xhr,document,other,fetch,eventsource"
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """Add the verb's options."""
-    parser.add_argument("har", type=Path, help="recording of a browser session, as a HAR file")
-    parser.add_argument(
-        "--output", "-o", type=Path, help="where to write (locustfiles/<name of the HAR>.py)"
-    )
-    parser.add_argument("--host", help="base URL of the site to keep; other sites are left out")
-    parser.set_defaults(verb=record)
 
 
 def record(options: Namespace) -> int:

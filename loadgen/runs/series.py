@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from loadgen.judging.verdict import EXIT_CODES, Verdict
 from loadgen.results import archive
 from loadgen.results.journal import JOURNAL_FILE, Journal
@@ -147,7 +149,14 @@ def load_series(directory: Path) -> Experiment:
             f"{directory} holds no series: give the directory that an interrupted sweep or search "
             "printed, such as results/20261121T101500Z-dspace-3f9a"
         )
-    return Experiment.model_validate_json(path.read_text())
+    try:
+        return Experiment.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        kept = type(error).__name__ if isinstance(error, ValidationError) else error
+        raise UsageError(
+            f"{path} can't be read as the experiment of a series ({kept}): it was changed or cut "
+            "off; begin the series anew with loadgen run"
+        ) from error
 
 
 def sweep_exit_code(rows: list[dict[str, Value]]) -> int:

@@ -12,17 +12,19 @@ A message says what happened, the value, the rule, and what to do next, in that 
 
 from collections.abc import Mapping
 
+from loadgen.shared import exit_codes
+
 
 class LoadgenError(Exception):
     """A fault with one sentence for the user; `exit_code` is the code that `loadgen` ends with."""
 
-    exit_code = 4
+    exit_code = exit_codes.ERROR
 
 
 class UsageError(LoadgenError):
     """The request itself is wrong; nothing was started."""
 
-    exit_code = 2
+    exit_code = exit_codes.USAGE
 
 
 class BusyError(UsageError):

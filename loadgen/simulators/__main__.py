@@ -16,61 +16,60 @@ from loadgen.shared.processes import hold_lifeline
 
 NAMES = ("alarm_receiver", "capacity", "django_site", "dspace", "hello", "teastore")
 KEEP_ALIVE_SECONDS = 75
+DEFAULT_LISTEN = "127.0.0.1:8000"
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line; wrong values end the process with one sentence and exit 2.
-
-    The options of the simulator named are the keyword arguments of its `build`; they come back as
-    the mapping `model`.
-    """
-    parser = _parser()
-    name = argparse.ArgumentParser(add_help=False)
-    name.add_argument("name", nargs="?")
-    simulator = _load(name.parse_known_args(arguments)[0].name)
-    models = _add_model_options(parser, simulator.build) if simulator else []
-    options = parser.parse_args(arguments)
-    options.build = simulator.build if simulator else None
-    options.model = {model: getattr(options, model) for model in models}
-    address, _, port = options.listen.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        parser.error(f"--listen {options.listen} can't be used: give address:port")
-    options.address, options.port = address.strip("[]") or "127.0.0.1", int(port)
-    return options
-
-
-def _parser() -> argparse.ArgumentParser:
+    """Read the command line; wrong values end the process with one sentence and exit 2."""
     parser = argparse.ArgumentParser(
         prog="python -m loadgen.simulators",
         description="Serve a simulated target. Its state stands at /_state.",
-        epilog="example: python -m loadgen.simulators hello --listen 127.0.0.1:8000",
     )
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--listen", default="127.0.0.1:8000", help="address:port")
-    parser.add_argument("--tls-certificate", help="PEM file; serves https")
-    parser.add_argument("--tls-key", help="PEM file")
-    parser.add_argument("--seed", type=int, default=42, help="for data and service times")
-    parser.add_argument(
+    parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
+    name = argparse.ArgumentParser(add_help=False)
+    name.add_argument("name", nargs="?")
+    chosen = name.parse_known_args(arguments)[0].name
+    if chosen in NAMES:
+        add_options(parser, chosen)
+    return parser.parse_args(arguments)
+
+
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add what a simulator can be told: where to listen, and its model's own options.
+
+    The model's options are the keyword arguments of its `build`, named in `models`.
+    """
+    add = parser.add_argument
+    add("--listen", default=DEFAULT_LISTEN, type=_endpoint, help="address:port (127.0.0.1:8000)")
+    add("--tls-certificate", help="PEM file; serves https")
+    add("--tls-key", help="PEM file")
+    add("--seed", type=int, default=42, help="for data and service times (42)")
+    add(
         "--connections-max",
         type=int,
         help="answer 503 to whoever comes while so many connections are open: an overloaded server",
     )
-    parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
-    return parser
+    build = _load(name).build
+    models = _add_model_options(parser, build)
+    parser.set_defaults(name=name, build=build, models=models, lifeline=None)
 
 
-def _load(name: str | None) -> ModuleType | None:
-    if name not in NAMES:
-        return None
+def _endpoint(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text} can't be used: give address:port")
+    return address.strip("[]") or "127.0.0.1", int(port)
+
+
+def _load(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"loadgen.simulators.{name}")
     except ModuleNotFoundError as error:
-        print(
-            f"simulator {name} needs the package {error.name}: run "
-            f"`make simulator NAME={name}`, which installs it",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        raise UsageError(
+            f"simulator {name} needs the package {error.name}: run make simulator NAME={name}, "
+            "which installs it"
+        ) from error
 
 
 def _add_model_options(parser: argparse.ArgumentParser, build: Callable[..., Any]) -> list[str]:
@@ -91,22 +90,17 @@ def _add_model_options(parser: argparse.ArgumentParser, build: Callable[..., Any
     return [parameter.name for parameter in added]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; exit 2 when an option can't be used or packages are missing."""
-    options = parse(arguments)
-    if options.lifeline is not None:
-        hold_lifeline(options.lifeline)
-    try:
-        app = options.build(options.seed, **options.model)
-    except UsageError as error:
-        print(f"simulator {options.name}: {error}", file=sys.stderr)
-        return error.exit_code
+def serve(options: argparse.Namespace) -> int:
+    """Serve until interrupted. UsageError: a value that the simulator's model refuses."""
+    model = {name: getattr(options, name) for name in options.models}
+    app = options.build(options.seed, **model)
+    address, port = options.listen
     # uvicorn ends with the signal that it was sent: an exit, so that temporary files go too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,
-        host=options.address,
-        port=options.port,
+        host=address,
+        port=port,
         http="httptools",
         access_log=False,
         log_level="warning",
@@ -116,6 +110,18 @@ def main(arguments: list[str] | None = None) -> int:
         ssl_keyfile=options.tls_key,
     )
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until interrupted; exit 2 when an option can't be used or packages are missing."""
+    try:
+        options = parse(arguments)
+        if options.lifeline is not None:
+            hold_lifeline(options.lifeline)
+        return serve(options)
+    except UsageError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return error.exit_code
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ SILENT_SECONDS = 20.0
 def stream_command(url: str) -> list[str]:
     """Return the command that streams the master's own exporter, each scrape closed by `END`."""
     options = f"--ca {TLS}/ca.pem --certificate {TLS}/certificate.pem --key {TLS}/key.pem"
-    return in_release(f"{PYTHON} -m loadgen.watch.watch --stream --url {url} {options}")
+    return in_release(f"{PYTHON} -m loadgen.watch.stream --url {url} {options}")
 
 
 class FleetScrapes:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import yaml
 
-from loadgen.shared.errors import BusyError, LoadgenError, OperationError, UsageError
+from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.processes import last_telling_line
 from loadgen.shared.project import PROJECT
 
@@ -219,25 +219,11 @@ def bring_up(ports: Ports, directory: Path, results: Path, ended: threading.Even
         ended.wait()
 
 
-def main() -> int:
-    """Run until Ctrl-C or SIGTERM; a fault is one sentence."""
-    parser = argparse.ArgumentParser(prog="make monitoring", description=__doc__.split("\n")[0])
-    for field in fields(Ports):
-        parser.add_argument(f"--{field.name}-port", type=int, default=field.default)
-    parser.add_argument("--directory", type=Path, default=PROJECT / ".monitoring")
-    parser.add_argument("--results", type=Path, default=PROJECT / "results")
-    given = parser.parse_args()
+def monitor(given: argparse.Namespace) -> int:
+    """Carry out `loadgen monitoring`: until Ctrl-C or SIGTERM."""
     ports = Ports(**{field.name: getattr(given, f"{field.name}_port") for field in fields(Ports)})
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    try:
-        bring_up(ports, given.directory.absolute(), given.results.absolute(), ended)
-    except LoadgenError as error:
-        print(f"monitoring: {error}", file=sys.stderr)
-        return error.exit_code
+    bring_up(ports, given.directory.absolute(), given.results.absolute(), ended)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -38,7 +38,7 @@ def start_make(
     verb: str, *variables: str, inventory: Path = INVENTORY, options: str = ""
 ) -> subprocess.Popen[str]:
     """Start a verb in a process group of its own; `options` are Ansible's."""
-    given = [f"INVENTORY={inventory}", f"PLAYBOOK_OPTIONS={options}"]
+    given = [f"INVENTORY={inventory}", *([f"PLAYBOOK_OPTIONS={options}"] if options else [])]
     return subprocess.Popen(
         ["make", verb, *given, *variables],
         cwd=PROJECT,
@@ -87,7 +87,9 @@ class Loadgen:
         self.inventory = inventory
 
     def command(self, verb: str, *options: str) -> list[str]:
-        own = ["--inventory", str(self.inventory), "--results", str(self.results)]
+        own = ["--inventory", str(self.inventory)]
+        if verb in ("run", "stop", "logs"):
+            own += ["--results", str(self.results)]
         return [sys.executable, "-m", "loadgen", verb, *own, *options]
 
     def start(self, verb: str, *options: str) -> subprocess.Popen[str]:

@@ -99,7 +99,7 @@ def test_another_machine_watches_through_a_stream_of_scrapes(
 ) -> None:
     certificate, key = map(str, authority.issue("master"))
     options = ["--ca", str(authority.certificate), "--certificate", certificate, "--key", key]
-    command = [sys.executable, "-m", "loadgen.watch.watch", "--stream", *options]
+    command = [sys.executable, "-m", "loadgen.watch.stream", *options]
     url = f"https://127.0.0.1:{exporter.port}/metrics"
     with subprocess.Popen([*command, "--url", url], stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("prometheus_package")
 
 
 def start(directory: Path, *options: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "loadgen.watch.monitoring", "--directory", str(directory)]
+    command = [sys.executable, "-m", "loadgen", "monitoring", "--directory", str(directory)]
     ports = [
         f"--{name}-port={free_port()}"
         for name in ("prometheus", "grafana", "exporter", "archive", "node")
@@ -51,5 +51,5 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
         process = start(tmp_path, "--prometheus-port", str(port))
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert stderr.startswith(f"monitoring: Prometheus can't listen on 127.0.0.1:{port}")
+    assert stderr.startswith(f"loadgen: Prometheus can't listen on 127.0.0.1:{port}")
     assert len(stderr.splitlines()) == 1

@@ -23,7 +23,9 @@ def _study(results: Path, *arguments: str) -> tuple[int, str, str]:
         *first,
         sys.executable,
         "-m",
-        "loadgen.studies.alarm.command",
+        "loadgen",
+        "study",
+        "alarm",
         "--results",
         str(results),
     ]

@@ -77,5 +77,5 @@ def test_scenario_has_no_failures_and_its_target_counts_the_same(
 def test_scenario_does_so_over_https(locustfile: str, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     with simulator(SCENARIOS[locustfile][0], (certificate, key)) as url:
-        directory = _run(locustfile, url, tmp_path, "LOCUST_OPTIONS=--insecure-target")
+        directory = _run(locustfile, url, tmp_path, "INSECURE_TARGET=1")
         _check(f"{locustfile} over https", url, directory, str(certificate))

@@ -1,4 +1,4 @@
-"""The alarm study's hour under fault, run again: `make alarm-study`, or `SPEED=60` for a minute.
+"""The alarm study's hour under fault, run again: `loadgen study alarm --speed 60` for a minute.
 
 One device, an alarm a second, against the simulated centre with one lock of 2 s and three faults in
 a row. The run is an ordinary one, with a request log; afterwards its figures stand beside the
@@ -8,7 +8,6 @@ published ones and beside what the same parts give in virtual time over many see
 import argparse
 import math
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from loadgen.results.request_log import read_log
 from loadgen.results.summary import Summary
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import execute
-from loadgen.shared.errors import LoadgenError, UsageError
+from loadgen.shared.errors import UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.ports import free_port
 from loadgen.specification.run import RunSpecification, specify
@@ -156,23 +155,8 @@ def report(responses: list[Response], expected: list[Spread], directory: Path) -
     return faults
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="make alarm-study",
-        description="Run the alarm study's hour under fault again.",
-        epilog="exit codes: 0 reproduced, 1 not reproduced, otherwise those of loadgen run",
-    )
-    add = parser.add_argument
-    add("--speed", type=float, default=1.0, help="study seconds in a real second (1)")
-    add("--seed", type=int, default=42, help="of the fault schedule (42)")
-    add("--checklist-position", type=int, default=1, help="the receiver's, from 1 (1)")
-    add("--results", type=Path, default=Path("results"), help="where results go (results)")
-    add("--web-port", type=int, help="port of Locust's web UI (any free one)")
-    return parser
-
-
 def study(options: argparse.Namespace) -> int:
-    """Carry out the study; return its exit code."""
+    """Carry out `loadgen study alarm`: 0 reproduced, 1 not reproduced, else as `loadgen run`."""
     if options.speed <= 0:
         raise UsageError(f"--speed is {options.speed}; it must be above 0, 1 for an hour")
     summary, directory = run_study(options)
@@ -187,17 +171,3 @@ def study(options: argparse.Namespace) -> int:
     overhead = max(0.0, evaluate(responses).median - SERVICE_SECONDS)
     settings = StudySettings(overhead=overhead, checklist_position=options.checklist_position)
     return 1 if report(responses, spreads(settings), directory) else 0
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study; a user's mistake is one sentence."""
-    options = _parser().parse_args(arguments)
-    try:
-        return study(options)
-    except LoadgenError as error:
-        print(f"alarm study: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -29,18 +29,17 @@ VALUES = (
 )
 RUN = """LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES
 STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS INVENTORY EXPERIMENT
-WARM_UP ARRIVAL_RATE""".split()  # noqa: SIM905  it reads like the Makefile's own list
-FLEET = ("INVENTORY", "RESULTS", "HOST_LIMIT", "LINES")
+WARM_UP ARRIVAL_RATE REQUEST_LOG""".split()  # noqa: SIM905  it reads like the Makefile's own list
 TARGETS = {
     "run-distributed": RUN,
     "probe": ("LOCUSTFILE", "HOST"),
     "record": ("HAR", "OUTPUT", "HOST"),
     "simulator": ("NAME", "LISTEN"),
     "alarm-study": ("SPEED", "SEED"),
-    "status": FLEET,
-    "stop": FLEET,
-    "logs": FLEET,
-    "drain": FLEET,
+    "status": ("INVENTORY",),
+    "stop": ("INVENTORY", "RESULTS"),
+    "logs": ("INVENTORY", "RESULTS", "HOST_LIMIT", "LINES"),
+    "drain": ("INVENTORY", "HOST_LIMIT"),
     "deploy": ("INVENTORY", "LOCUSTFILE"),
     "verify": ("INVENTORY",),
     "rotate": ("INVENTORY",),
@@ -49,9 +48,7 @@ TARGETS = {
 }
 # Stands in for every program that a recipe starts, and keeps the words that it was given.
 RECORDER = f"""#!{sys.executable}
-import json, os, sys
-if sys.argv[1:2] == ["-c"]:
-    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+import json, sys
 with open({{kept!r}}, "a") as kept:
     kept.write(json.dumps(sys.argv[1:]) + "\\n")
 """

@@ -9,7 +9,19 @@ import pytest
 from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import UsageError
 
-COMMAND = [sys.executable, "-m", "loadgen.deploy.inventory_lock"]
+BECOME = """
+import os, sys
+from pathlib import Path
+from loadgen.deploy.inventory_lock import hold
+from loadgen.shared.errors import UsageError
+try:
+    hold(Path(sys.argv[1]))
+except UsageError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+COMMAND = [sys.executable, "-c", BECOME]
 
 
 def test_the_second_change_is_refused_and_names_the_first_until_that_ends(tmp_path: Path) -> None:

@@ -8,18 +8,19 @@ from loadgen.simulators.__main__ import NAMES, main, parse
 @pytest.mark.parametrize("name", NAMES)
 def test_every_simulator_is_served_without_further_options(name: str) -> None:
     options = parse([name, "--listen", "127.0.0.1:8123"])
-    assert (options.address, options.port, options.seed) == ("127.0.0.1", 8123, 42)
+    assert (options.listen, options.seed) == (("127.0.0.1", 8123), 42)
 
 
 def test_keyword_arguments_of_a_simulator_are_its_options() -> None:
     arguments = ["--faults", "--checklist-position", "1", "--speed", "60", "--law", "regression"]
-    assert parse(["alarm_receiver", *arguments]).model == {
+    options = parse(["alarm_receiver", *arguments])
+    assert {name: getattr(options, name) for name in options.models} == {
         "law": "regression",
         "faults": True,
         "checklist_position": 1,
         "speed": 60.0,
     }
-    assert parse(["hello"]).model == {}
+    assert parse(["hello"]).models == []
 
 
 @pytest.mark.parametrize(
@@ -44,5 +45,5 @@ def test_wrong_command_lines_end_with_exit_2(
 def test_option_out_of_range_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["alarm_receiver", "--speed", "0"]) == 2
     assert capsys.readouterr().err == (
-        "simulator alarm_receiver: speed is 0.0; it must be above 0, 1 for real time\n"
+        "simulator: speed is 0.0; it must be above 0, 1 for real time\n"
     )

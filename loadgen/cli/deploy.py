@@ -1,0 +1,107 @@
+"""Verbs on a fleet's desired state: each runs a playbook, and one at a time changes a fleet."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from loadgen.cli.verb import Verb, VerbParser
+from loadgen.deploy.inventory_lock import hold
+from loadgen.shared.errors import UsageError
+from loadgen.shared.project import PROJECT
+
+PLAYBOOKS = PROJECT / "playbooks"
+SAMPLE = "sample"
+
+
+def playbook(name: str, options: Sequence[str]) -> list[str]:
+    """Return the command that runs a playbook. UsageError where Ansible or the playbook lacks."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    path = PLAYBOOKS / f"{name}.yml"
+    if not program.is_file():
+        raise UsageError(
+            f"{program} isn't there: this environment is not a controller's; run make {name}, "
+            "which installs what it needs"
+        )
+    if not path.is_file():
+        raise UsageError(f"{path} isn't there: run loadgen {name} from a checkout of the kit")
+    return [str(program), *options, str(path)]
+
+
+def become(command: list[str], **environment: str) -> int:
+    """Turn this process into Ansible, which then gets its signals and holds its locks."""
+    settings = {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
+    os.execve(command[0], command, settings | os.environ | environment)  # noqa: S606 - our own
+
+
+def require_inventory(path: Path) -> None:
+    """Raise UsageError, naming what there is, unless the inventory exists."""
+    if str(path) and path.exists():
+        return
+    there = [
+        os.path.relpath(one)
+        for one in sorted((PROJECT / "inventory").glob("*/"))
+        if one.name != SAMPLE
+    ]
+    names = ", ".join(there) or "none yet (copy inventory/sample to inventory/NAME and edit it)"
+    raise UsageError(f"--inventory {path} does not exist: nothing was touched. There are: {names}")
+
+
+def untemplated(name: str, path: Path) -> str:
+    """Return a variable for Ansible that holds a path; it would look for templates in a text."""
+    return json.dumps({name: {"__ansible_unsafe": os.path.abspath(path)}})  # noqa: PTH100 - as typed
+
+
+def change(name: str) -> Callable[[argparse.Namespace], int]:
+    """Return what runs a playbook while nobody else changes the fleet."""
+
+    def carry_out(options: argparse.Namespace) -> int:
+        require_inventory(options.inventory)
+        command = playbook(name, _options(options))
+        hold(options.inventory)
+        return become(command)
+
+    return carry_out
+
+
+def look(options: argparse.Namespace) -> int:
+    """Carry out `loadgen verify`, which may run beside a change."""
+    require_inventory(options.inventory)
+    return become(playbook("verify", _options(options)))
+
+
+def _options(options: argparse.Namespace) -> list[str]:
+    words = ["--inventory", str(options.inventory), *options.passed_on]
+    if locustfile := getattr(options, "locustfile", None):
+        words += ["--extra-vars", untemplated("release_locustfile", locustfile)]
+    return words
+
+
+def _add_options(verb: VerbParser) -> None:
+    verb.add_argument("--inventory", type=Path, required=True, help="the fleet's inventory")
+
+
+def _add_deploy_options(verb: VerbParser) -> None:
+    _add_options(verb)
+    verb.add_argument("--locustfile", type=Path, help="your own, taken into the release")
+
+
+def _verb(
+    name: str,
+    carry_out: Callable[[argparse.Namespace], int],
+    add_options: Callable[[VerbParser], None] = _add_options,
+) -> Verb:
+    command = f"loadgen {name} --inventory inventory/mine"
+    examples = (command, f"{command} -- --limit localhost,master,worker1")
+    return Verb(add_options, carry_out, examples, passes_on="ansible-playbook")
+
+
+VERBS = {
+    "deploy": _verb("deploy", change("deploy"), _add_deploy_options),
+    "verify": _verb("verify", look),
+    "rotate": _verb("rotate", change("rotate")),
+    "teardown": _verb("teardown", change("teardown")),
+    "teardown-workers": _verb("teardown-workers", change("teardown-workers")),
+}

@@ -1,0 +1,54 @@
+"""Verbs on the lab: real hosts for tests on this machine (root on Debian)."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from loadgen.cli.deploy import PLAYBOOKS, become, playbook
+from loadgen.cli.verb import Verb, VerbParser
+
+LAB_HOST = PLAYBOOKS / "roles" / "lab_hosts" / "files" / "lab-host"
+
+
+def _run(name: str, options: argparse.Namespace, variable: str, value: str) -> int:
+    here: Sequence[str] = ("--inventory", "localhost,", "-e")
+    given = [*here, f"ansible_python_interpreter={sys.executable}", "-e", f"{variable}={value}"]
+    command = playbook(name, [*given, *options.passed_on])
+    return become(command, ANSIBLE_INVENTORY_ENABLED="host_list")
+
+
+def lab(options: argparse.Namespace) -> int:
+    """Carry out `loadgen lab`."""
+    return _run("lab", options, "lab_hosts_worker_count", str(options.workers))
+
+
+def lab_down(options: argparse.Namespace) -> int:
+    """Carry out `loadgen lab-down`."""
+    return _run("lab-down", options, "lab_purge", str(options.purge).lower())
+
+
+def lab_host(options: argparse.Namespace) -> int:
+    """Carry out `loadgen lab-host`."""
+    os.execv(LAB_HOST, [str(LAB_HOST), *options.words])  # noqa: S606 - the kit's own program
+
+
+def _add_lab_options(verb: VerbParser) -> None:
+    verb.add_argument("--workers", type=int, default=3, help="worker hosts, beside a master (3)")
+
+
+def _add_host_options(verb: VerbParser) -> None:
+    verb.add_argument("words", nargs="*", help="what to do, and with which host; none prints all")
+
+
+def _add_down_options(verb: VerbParser) -> None:
+    verb.add_argument("--purge", action="store_true", help="remove the cached images too")
+
+
+VERBS = {
+    "lab": Verb(_add_lab_options, lab, ("loadgen lab --workers 4",), passes_on="ansible-playbook"),
+    "lab-host": Verb(_add_host_options, lab_host, ("loadgen lab-host cut worker1",)),
+    "lab-down": Verb(
+        _add_down_options, lab_down, ("loadgen lab-down --purge",), passes_on="ansible-playbook"
+    ),
+}

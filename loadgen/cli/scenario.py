@@ -1,0 +1,84 @@
+"""Verbs that make scenarios: walk one, record one, serve a target to try one on."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from contextlib import ExitStack
+from pathlib import Path
+
+from loadgen.cli.verb import Verb, VerbParser
+from loadgen.cluster.bundled_target import BundledTarget
+from loadgen.cluster.inspection import find_locustfile, look_at
+from loadgen.node.target_check import require_answer
+from loadgen.recordings.command import record
+from loadgen.shared import exit_codes
+from loadgen.shared.errors import UsageError
+from loadgen.simulators import __main__ as simulator
+from loadgen.specification.run import specify
+
+
+def probe(options: Namespace) -> int:
+    """Carry out `loadgen probe` in a process of its own; return 1 when a request failed, else 0."""
+    given = {"locustfile": options.locustfile, "host": options.host}
+    specification = specify({name: value for name, value in given.items() if value})
+    inspection = look_at(specification, os.environ)
+    if inspection.error:
+        raise UsageError(f"--locustfile {options.locustfile} can't be used: {inspection.error}")
+    own = [host for host in inspection.user_classes.values() if host]
+    with ExitStack() as stack:
+        host = options.host or (own[0] if own else None)
+        if host is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loadgen-")))
+            target = BundledTarget(inspection.simulator, (), directory)
+            stack.callback(target.end)
+            print(f"No HOST given: the bundled target is at {target.host}", flush=True)
+            target.require_answer()
+            host = target.host
+        else:
+            require_answer(host, verify=False)
+        file = str(find_locustfile(options.locustfile))
+        command = [sys.executable, "-m", "loadgen.node.probe", file, "--host", host]
+        try:
+            return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
+        except KeyboardInterrupt:
+            return exit_codes.INTERRUPTED
+
+
+def _add_probe_options(verb: VerbParser) -> None:
+    verb.add_argument("--locustfile", "-f", required=True, help="scenario, one file")
+    verb.add_argument("--host", "-H", help="base URL; the scenario's bundled target without it")
+
+
+def _add_record_options(verb: VerbParser) -> None:
+    verb.add_argument("har", type=Path, help="recording of a browser session, as a HAR file")
+    verb.add_argument(
+        "--output", "-o", type=Path, help="where to write (locustfiles/<name of the HAR>.py)"
+    )
+    verb.add_argument("--host", help="base URL of the site to keep; other sites are left out")
+
+
+def _add_simulators(verb: VerbParser) -> None:
+    names = verb.add_subparsers(required=True, metavar="NAME", parser_class=VerbParser)
+    for name in simulator.NAMES:
+        names.add_parser(name, fill=lambda parser, name=name: parser.become(_simulator(name)))
+
+
+def _simulator(name: str) -> Verb:
+    return Verb(
+        lambda parser: simulator.add_options(parser, name),
+        simulator.serve,
+        (f"loadgen simulator {name} --listen 127.0.0.1:8000",),
+    )
+
+
+VERBS = {
+    "probe": Verb(_add_probe_options, probe, ("loadgen probe --locustfile locustfiles/dspace.py",)),
+    "record": Verb(_add_record_options, record, ("loadgen record session.har",)),
+    "simulator": Verb(
+        _add_simulators,
+        simulator.serve,
+        ("loadgen simulator hello --listen 127.0.0.1:8000", "loadgen simulator dspace --help"),
+    ),
+}

@@ -1,0 +1,108 @@
+"""What a verb is, and the parser that reads one: a verb's module is imported when it is chosen."""
+
+import argparse
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loadgen.shared.errors import UsageError
+
+Fill = Callable[["VerbParser"], None]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: its options, what it does with them, and commands to copy.
+
+    `carry_out` returns the exit code. `passes_on` names the program whose own options may follow
+    `--`; they arrive as `options.passed_on`.
+    """
+
+    add_options: Callable[["VerbParser"], None]
+    carry_out: Callable[[argparse.Namespace], int]
+    examples: Sequence[str]
+    passes_on: str | None = None
+    epilog: str = ""
+
+
+class VerbParser(argparse.ArgumentParser):
+    """A parser that gets its options from `fill` when it is first used. UsageError on a mistake."""
+
+    def __init__(self, *, fill: Fill | None = None, **settings: Any) -> None:  # noqa: ANN401
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+        self._fill = fill
+        self._passes_on = False
+
+    def fill(self) -> None:
+        """Add the verb's options, once."""
+        fill, self._fill = self._fill, None
+        if fill is not None:
+            fill(self)
+
+    def become(self, verb: Verb) -> None:
+        """Take a verb's options, and show its examples."""
+        verb.add_options(self)
+        self._passes_on = verb.passes_on is not None
+        if verb.passes_on:
+            self.usage = f"{self.format_usage().removeprefix('usage: ').rstrip()} [-- OPTIONS]"
+            self.description = f"{self.description} What follows -- is for {verb.passes_on}."
+        examples = "\n".join(f"  {example}" for example in verb.examples)
+        self.epilog = "\n\n".join(filter(None, [f"examples:\n{examples}", verb.epilog]))
+        self.set_defaults(verb=self, carry_out=verb.carry_out)
+
+    def parse_known_args(  # type: ignore[override]  # its overloads say the same of one result
+        self,
+        args: Sequence[str] | None = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Read the options; what follows `--` is kept apart where a verb passes it on."""
+        self.fill()
+        if not self._passes_on or args is None:
+            return super().parse_known_args(args, namespace)
+        words = list(args)
+        end = words.index("--") if "--" in words else len(words)
+        options, unknown = super().parse_known_args(words[:end], namespace)
+        options.passed_on = words[end + 1 :]
+        return options, unknown
+
+    def format_help(self) -> str:
+        """Return the help, with the verb's options in it."""
+        self.fill()
+        return super().format_help()
+
+    def error(self, message: str) -> Any:  # noqa: ANN401 - argparse says NoReturn
+        """Raise the mistake as one sentence."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+    @property
+    def flags(self) -> set[str]:
+        """The long options that this verb has."""
+        self.fill()
+        return {flag for flag in self._option_string_actions if flag.startswith("--")}
+
+
+def refusal(parser: VerbParser, unknown: Sequence[str], others: Iterable[VerbParser]) -> str:
+    """Return the sentence that refuses words which `parser` doesn't know."""
+    word = next((one for one in unknown if one.startswith("-")), unknown[0])
+    flag = word.partition("=")[0]
+    near = difflib.get_close_matches(flag.lower(), sorted(parser.flags), 1)
+    taking = [other.prog for other in others if flag in other.flags]
+    if not flag.startswith("-"):
+        said = f"{parser.prog} can't use {word!r}."
+    elif taking:
+        said = f"{parser.prog} has no option {flag}; {_and(taking)} {_has(taking)} it."
+    elif near:
+        said = f"{parser.prog} has no option {flag}: is {near[0]} meant?"
+    else:
+        said = f"{parser.prog} has no option {flag}."
+    return f"{said} Nothing was started; see {parser.prog} --help"
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+
+
+def _has(names: Sequence[str]) -> str:
+    return "have" if len(names) > 1 else "has"

@@ -1,0 +1,44 @@
+"""Verbs that show a running test: live in the terminal, or in Prometheus and Grafana."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from loadgen.cli.verb import Verb, VerbParser
+from loadgen.shared.project import PROJECT
+from loadgen.watch import stream
+from loadgen.watch.monitoring import Ports, monitor
+from loadgen.watch.watch import DEFAULT_GRAFANA, watch
+
+
+def _add_watch_options(verb: VerbParser) -> None:
+    stream.add_options(verb)
+    add = verb.add_argument
+    add("--inventory", type=Path, help="the fleet to watch, over SSH")
+    add("--grafana", default=DEFAULT_GRAFANA, help=f"Grafana ({DEFAULT_GRAFANA})")
+    add("--terminal", action="store_true", help="don't look for Grafana")
+    add("--svg", type=Path, help="follow for --seconds, then write a picture")
+    add("--seconds", type=float, default=20.0, help="how long to follow for --svg (20)")
+
+
+def _add_monitoring_options(verb: VerbParser) -> None:
+    for field in fields(Ports):
+        words = f"port on loopback ({field.default})"
+        verb.add_argument(f"--{field.name}-port", type=int, default=field.default, help=words)
+    verb.add_argument(
+        "--directory", type=Path, default=PROJECT / ".monitoring", help="data (.monitoring)"
+    )
+    verb.add_argument(
+        "--results", type=Path, default=PROJECT / "results", help="archive to show (results)"
+    )
+
+
+VERBS = {
+    "watch": Verb(
+        _add_watch_options,
+        watch,
+        ("loadgen watch", "loadgen watch --inventory inventory/mine --terminal"),
+    ),
+    "monitoring": Verb(
+        _add_monitoring_options, monitor, ("loadgen monitoring --prometheus-port 9099",)
+    ),
+}

@@ -1,0 +1,96 @@
+"""Reads an exporter; as a program, writes a scrape a second for a watch on another machine.
+
+    python -m loadgen.watch.stream --url https://[::1]:9646/metrics --ca F --certificate F --key F
+
+The master runs it over SSH, with a node's packages only: its exporter answers the monitoring hosts
+alone.
+"""
+
+import argparse
+import http.client
+import ssl
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+from loadgen.shared.errors import UsageError
+from loadgen.shared.interruption import Interruption
+from loadgen.watch.scrape import END
+
+DEFAULT_URL = "http://127.0.0.1:9646/metrics"
+TIMEOUT_SECONDS = 5.0
+INTERVAL_SECONDS = 1.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the exporter is, and how it knows who asks."""
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"the exporter ({DEFAULT_URL})")
+    parser.add_argument("--ca", type=Path, help="CA of the exporter's certificate (PEM)")
+    parser.add_argument("--certificate", type=Path, help="client certificate (PEM)")
+    parser.add_argument("--key", type=Path, help="its key (PEM)")
+
+
+def tls_context(given: argparse.Namespace) -> ssl.SSLContext | None:
+    """Return the TLS settings for `given.url`, None for http. UsageError: a file of no use."""
+    if not given.url.startswith("https:"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=given.ca)
+        if given.certificate:
+            context.load_cert_chain(given.certificate, given.key)
+    except OSError as error:
+        raise UsageError(
+            f"--ca, --certificate or --key can't be used: {error}. Give PEM files."
+        ) from error
+    return context
+
+
+def fetch(url: str, context: ssl.SSLContext | None) -> bytes:
+    """Return one exposition. Raises OSError, ValueError or HTTPException."""
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
+        content: bytes = answer.read()
+        return content
+
+
+def pause(seconds: float, interruption: Interruption) -> None:
+    """Wait, until the user interrupts."""
+    # In short steps: a signal handler that raises nothing doesn't end a sleep.
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not interruption.requested:
+        threading.Event().wait(0.05)
+
+
+def stream(url: str, context: ssl.SSLContext | None, interruption: Interruption) -> None:
+    """Write a scrape a second, each closed by `END`, until nobody reads; empty is a fault."""
+    while not interruption.requested:
+        try:
+            content = fetch(url, context)
+        except (OSError, ValueError, http.client.HTTPException):
+            content = b""
+        try:
+            sys.stdout.buffer.write(content + END)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            return
+        pause(INTERVAL_SECONDS, interruption)
+
+
+def main() -> int:
+    """Stream until nobody reads; a wrong option is one sentence."""
+    parser = argparse.ArgumentParser(prog="python -m loadgen.watch.stream")
+    add_options(parser)
+    given = parser.parse_args()
+    interruption = Interruption()
+    try:
+        with interruption.listen():
+            stream(given.url, tls_context(given), interruption)
+    except UsageError as error:
+        print(f"stream: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What is typed after make is known to the target, or is refused before anything runs."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+
+def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # -n prints what would run; what is refused is refused all the same.
+    return subprocess.run(
+        ["make", "-n", *words],
+        check=False,
+        cwd=PROJECT,
+        env=CLEAN | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("stop INVENTORY=i HOST_LIMIT=w1", "make stop doesn't take HOST_LIMIT: it is for make dra"),
+        ("status INVENTORY=i LINES=5", "make status doesn't take LINES: it is for make logs."),
+        ("run-distributed USRES=5", "doesn't take USRES: is USERS meant?"),
+        ("run-distributed user=5", "doesn't take user: is USERS meant?"),
+        ("run-distributed RUNTIME=5m", "doesn't take RUNTIME: is RUN_TIME meant?"),
+        ("run-distributed RunTime=5m USERS=5", "doesn't take RunTime: is RUN_TIME meant?"),
+        ("drain HOSTLIMIT=w1 INVENTORY=i", "doesn't take HOSTLIMIT: is HOST_LIMIT meant?"),
+        ("deploy INVENTROY=i", "doesn't take INVENTROY: is INVENTORY meant?"),
+        ("check USERS=5", "make check doesn't take USERS: it is for make run-distributed."),
+        ("USERS=5", "make help doesn't take USERS"),
+        ("run-distributed ACCOUNTS=a.csv", "as in ACCOUNTS=… make run-distributed."),
+        ("run-distributed x'$(touch${IFS}pwned)=5", "doesn't take x'"),
+    ],
+)
+def test_a_variable_that_a_target_does_not_take_is_refused(line: str, sentence: str) -> None:
+    refused = make(*line.split())
+    assert refused.returncode == 2
+    assert sentence in refused.stderr
+    assert "Nothing was started" in refused.stderr
+    assert refused.stdout == ""
+    assert not (PROJECT / "pwned").exists()
+
+
+def test_a_limit_from_the_environment_does_not_end_the_whole_run() -> None:
+    refused = make("stop", "INVENTORY=inventory/sample", HOST_LIMIT="worker1")
+    assert refused.returncode == 2
+    assert "make stop doesn't take HOST_LIMIT" in refused.stderr
+
+
+def last_line(*words: str) -> list[str]:
+    told = make(*words)
+    assert told.returncode == 0, told.stderr
+    return told.stdout.splitlines()[-1].split()
+
+
+@pytest.mark.parametrize("typed", ["-- --spike-users 3", "--spike-users 3"])
+def test_locusts_options_follow_the_dashes_however_they_are_typed(typed: str) -> None:
+    words = last_line("run-distributed", f"LOCUST_OPTIONS={typed}", "QUIET=1")
+    assert words[2:] == ["run", "--quiet", "--", "--spike-users", "3"]
+
+
+def test_a_flag_is_off_when_it_says_so() -> None:
+    given = ("INSECURE_TARGET=no", "QUIET=0", "SKIP_TARGET_CHECK=yes", "REQUEST_LOG=0.1")
+    words = last_line("run-distributed", *given)
+    assert words[2:] == ["run", "--request-log", "'0.1'", "--skip-target-check"]
+
+
+def test_several_targets_take_what_one_of_them_takes() -> None:
+    assert (
+        make("deploy", "run-distributed", "INVENTORY=inventory/sample", "USERS=5").returncode == 0
+    )
+
+
+def test_tools_variables_are_taken_everywhere() -> None:
+    assert make("check", "PYTHON=python3", "PYTEST_ADDOPTS=-x", "VENV=.venv").returncode == 0

@@ -1,0 +1,142 @@
+"""The `loadgen` command: each verb has its help, its own options, and starts quickly."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadgen.cli import main
+from loadgen.cli.main import GROUPS, find, make_parser, parse
+from loadgen.deploy.inventory_lock import hold
+from loadgen.shared.errors import BusyError, UsageError
+
+VERBS = [(module, name) for module, verbs in GROUPS.items() for name in verbs]
+HEAVY = ("fabric", "paramiko", "matplotlib", "polars", "ansible", "numpy")
+
+
+@pytest.mark.parametrize(("module", "name"), VERBS)
+def test_every_verb_explains_itself_by_examples_that_it_accepts(
+    module: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([name, "--help"])
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert told.startswith(f"usage: loadgen {name} ")
+    for example in find(module, name).examples:
+        assert example in told
+        if "--help" not in example:
+            assert parse(example.split()[1:]).carry_out
+
+
+@pytest.mark.parametrize("words", [["simulator", "dspace"], ["study", "alarm"]])
+def test_a_name_within_a_verb_has_its_own_help(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse([*words, "--help"])
+    assert f"loadgen {' '.join(words)} " in capsys.readouterr().out
+
+
+def test_groups_name_each_verb_of_their_modules() -> None:
+    _, verbs = make_parser()
+    assert list(verbs) == [name for _, name in VERBS]
+    for module, texts in GROUPS.items():
+        found = __import__(f"loadgen.cli.{module}", fromlist=["VERBS"]).VERBS
+        assert set(found) == set(texts)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help_and_run_start_without_heavy_packages(arguments: list[str]) -> None:
+    program = f"""
+import sys
+from loadgen.cli.main import main
+try:
+    main({arguments})
+except SystemExit:
+    pass
+print("heavy:", [name for name in {HEAVY} if name in sys.modules])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.endswith("heavy: []\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "stop --inventory i --host-limit worker1",
+            "loadgen stop has no option --host-limit; loadgen logs and loadgen drain have it.",
+        ),
+        ("status --inventory i --lines=5", "loadgen logs has it. Nothing was started"),
+        ("run --usres 5", "loadgen run has no option --usres: is --users meant?"),
+        ("run --user 5", "loadgen run has no option --user: is --users meant?"),
+        ("run --bogus", "loadgen run has no option --bogus"),
+        ("run locustfile.py", "loadgen run can't use 'locustfile.py'"),
+        ("simulator hello --faults", "loadgen simulator hello has no option --faults"),
+        ("rnu", "invalid choice: 'rnu'"),
+        ("deploy", "required: --inventory; see loadgen deploy --help"),
+        ("compare latest", "required: B"),
+    ],
+)
+def test_what_a_verb_does_not_have_is_refused_by_name(line: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse(line.split())
+    assert sentence in str(refused.value)
+
+
+def test_a_mistake_is_one_sentence_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["stop", "--inventory", "i", "--host-limit", "worker1"])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_follows_the_dashes_is_for_the_other_program() -> None:
+    assert parse(["run", "--users", "3", "--", "--tags", "a"]).passed_on == ["--tags", "a"]
+    assert parse(["run"]).passed_on == []
+    assert parse(["teardown", "--inventory", "i", "--", "-v"]).passed_on == ["-v"]
+
+
+@pytest.mark.parametrize("word", ["--quiet", "--insecure-target", "--request-log=0.1"])
+def test_an_option_of_loadgens_own_is_refused_among_locusts(word: str) -> None:
+    options = parse(["run", "--", word])
+    with pytest.raises(UsageError, match=r"give it before --, or as [A-Z_]+=… with make"):
+        options.carry_out(options)
+
+
+@pytest.mark.parametrize("verb", ["deploy", "verify", "rotate", "teardown", "teardown-workers"])
+def test_a_fleet_verb_names_the_inventories_that_there_are(verb: str) -> None:
+    options = parse([verb, "--inventory", "inventory/typo"])
+    with pytest.raises(UsageError, match=r"inventory/typo does not exist: nothing was touched\."):
+        options.carry_out(options)
+
+
+def test_two_changes_of_a_fleet_at_once_are_refused(tmp_path: Path) -> None:
+    hold(tmp_path)
+    options = parse(["teardown", "--inventory", str(tmp_path)])
+    with pytest.raises(BusyError, match="is being changed by process"):
+        options.carry_out(options)
+
+
+def test_a_verb_whose_packages_lack_says_what_installs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "loadgen.cli.fleet", None)
+    monkeypatch.setattr(
+        "loadgen.cli.main.importlib.import_module",
+        lambda _: (_ for _ in ()).throw(ModuleNotFoundError("no", name="fabric")),
+    )
+    with pytest.raises(UsageError, match="needs the package fabric, which isn't installed here"):
+        parse(["status", "--inventory", "i"])
+
+
+def test_a_changed_experiment_of_a_series_is_one_sentence(tmp_path: Path) -> None:
+    for content in (b'{"users": ', b'{"users": "many"}', b"\xff\xfe", b'{"nonsense": 1}', b"[]"):
+        (tmp_path / "experiment.json").write_bytes(content)
+        options = parse(["resume", str(tmp_path)])
+        with pytest.raises(UsageError, match=r"experiment\.json can't be read as the experiment"):
+            options.carry_out(options)
