@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 
 from loadgen.cli.verb import Verb, VerbParser, refusal
-from loadgen.shared.errors import LoadgenError, UsageError
-from loadgen.shared.text import plain
+from loadgen.shared import command
+from loadgen.shared.errors import UsageError
 
 # Module → verb → its help; each module holds VERBS.
 GROUPS = {
@@ -62,13 +62,13 @@ process failed, 130 interrupted (results are kept)"""
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit with its code; a user's mistake is one sentence, never a traceback."""
-    try:
+
+    def carry_out() -> int:
         options = parse(sys.argv[1:] if arguments is None else arguments)
-        code = options.carry_out(options)
-    except LoadgenError as error:
-        print(f"loadgen: {plain(str(error))}", file=sys.stderr)
-        code = error.exit_code
-    sys.exit(code)
+        code: int = options.carry_out(options)
+        return code
+
+    sys.exit(command.ending(carry_out, "loadgen"))
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import uvicorn
 
+from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.processes import hold_lifeline
 
@@ -114,14 +115,14 @@ def serve(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; exit 2 when an option can't be used or packages are missing."""
-    try:
+
+    def carry_out() -> int:
         options = parse(arguments)
         if options.lifeline is not None:
             hold_lifeline(options.lifeline)
         return serve(options)
-    except UsageError as error:
-        print(f"simulator: {error}", file=sys.stderr)
-        return error.exit_code
+
+    return command.ending(carry_out, "simulator")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.watch.scrape import END
@@ -83,13 +84,8 @@ def main() -> int:
     add_options(parser)
     given = parser.parse_args()
     interruption = Interruption()
-    try:
-        with interruption.listen():
-            stream(given.url, tls_context(given), interruption)
-    except UsageError as error:
-        print(f"stream: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    with interruption.listen():
+        return command.ending(lambda: stream(given.url, tls_context(given), interruption), "stream")
 
 
 if __name__ == "__main__":
