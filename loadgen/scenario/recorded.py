@@ -80,7 +80,7 @@ class RecordedSession(SequentialTaskSet):
         sent = dict(headers or {})
         if method not in SAFE_METHODS:
             # Browsers say where a change comes from, and Django wants to know it over https.
-            host = str(self.client.base_url).rstrip("/")
+            host = self.client.origin
             sent |= {"origin": host, "referer": f"{host}/"}
         if parts:
             data, sent["content-type"] = _multipart(parts)

@@ -2,17 +2,38 @@
 
 import errno
 import os
+import re
 import socket
+from functools import lru_cache
 from time import monotonic
 from typing import Any
+from urllib.parse import unquote
 
 import gevent.monkey
 import gevent.socket
+import idna
 from gevent.lock import Semaphore
 
 PlainSocket = gevent.monkey.get_original("socket", "socket")
 Address = tuple[int, Any]
 """Address family and socket address."""
+_MAX_ANSWER_BYTES = 65536
+_TUNNEL_OPEN = re.compile(r"HTTP/1\.[01] 2\d\d")
+
+
+@lru_cache(maxsize=1024)
+def canonical(host: str) -> str:
+    """Return a host as browsers send it: in lower case, and in ASCII (UTS 46, then punycode).
+
+    Raises ValueError if a host has no such form.
+    """
+    host = unquote(host).lower()
+    if host.isascii():
+        return host
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise ValueError(f"{host!r} is no name of a host: {error}; correct it") from error
 
 
 class Resolver:
@@ -78,3 +99,30 @@ def _await_connection(sock: socket.socket, address: Any, timeout: float) -> None
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
+
+
+def open_tunnel(sock: socket.socket, authority: str, timeout: float) -> None:
+    """Ask the HTTP proxy at the other end for a tunnel to `authority` (RFC 9110, 9.3.6).
+
+    `timeout` is in seconds, for each wait. Raises OSError, and closes the socket, when the proxy
+    refuses.
+    """
+    try:
+        sock.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            late = TimeoutError(f"timed out: no answer of the proxy after {timeout:g} s")
+            gevent.socket.wait_read(sock.fileno(), timeout, timeout_exc=late)
+            part = sock.recv(_MAX_ANSWER_BYTES)
+            answer += part
+            if not part or len(answer) > _MAX_ANSWER_BYTES:
+                break
+        status = answer.partition(b"\r\n")[0].decode("latin-1")
+    except BaseException:
+        sock.close()
+        raise
+    if not _TUNNEL_OPEN.match(status):
+        sock.close()
+        raise ConnectionRefusedError(
+            errno.ECONNREFUSED, f"the proxy opens no tunnel to {authority}: it says {status!r}"
+        )

@@ -34,7 +34,7 @@ from loadgen.scenario.http.errors import (
     InvalidResponseError,
     StaleConnectionError,
 )
-from loadgen.scenario.http.head import ends_with_connection
+from loadgen.scenario.http.head import ends_with_connection, mended, tolerate
 
 RECEIVE_BYTES = 65536
 MAX_HEAD_BYTES = 262144
@@ -108,6 +108,14 @@ class Connection:
             self._transmit(request)
             while not self.status:
                 self.receive()
+        except ConnectionClosedError:
+            self.close()
+            raise
+        except ConnectionError as error:
+            self.close()
+            if self.raw or self.requests == 1:
+                raise
+            raise StaleConnectionError(f"the kept connection was gone: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -187,12 +195,31 @@ class Connection:
             self.reusable = False
             fault = str(error) or "malformed"
         self._take_events()
-        if fault and not self.complete:
+        if fault and not self.complete and (self.status or not self._mend()):
             raise InvalidResponseError(f"the response is not HTTP/1.x: {fault}")
         if not self.status and len(self.raw) > MAX_HEAD_BYTES:
             raise InvalidResponseError(
                 f"the response's header is larger than {MAX_HEAD_BYTES} bytes"
             )
+
+    def _mend(self) -> bool:
+        """Parse a head that was refused once more, mended, or wait for its end; say if that goes.
+
+        Only heads that the parser refuses come here.
+        """
+        raw = mended(self.raw)
+        if raw is None:
+            return True
+        self._renew_parser()
+        self.raw, self.reusable = raw, True
+        try:
+            self._parser.feed_data(raw)
+        except HttpParserUpgrade:
+            self.reusable = False
+        except HttpParserError:
+            return False
+        self._take_events()
+        return True
 
     def _take_events(self) -> None:
         for event in self._events:
@@ -348,7 +375,7 @@ def _parser(events: list[object]) -> HttpResponseParser:
 
     callbacks.on_headers_complete = on_headers_complete
     parser.__init__(callbacks)  # type: ignore[misc]
-    return parser
+    return tolerate(parser)
 
 
 def _on_readable(reference: "ReferenceType[Connection]") -> None:

@@ -67,6 +67,12 @@ class _Deflate:
         return self._inflate.decompress(data)
 
 
+_MEMBER_BEGINS: dict[str, tuple[bytes, ...]] = {
+    "gzip": (b"\x1f\x8b",),
+    "x-gzip": (b"\x1f\x8b",),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))),
+}
+"""What a further member or frame begins with; whatever else follows the first is ignored."""
 _CODINGS: dict[str, Callable[[], _Decompressor]] = {
     "gzip": lambda: zlib.decompressobj(_GZIP),
     "x-gzip": lambda: zlib.decompressobj(_GZIP),
@@ -85,15 +91,29 @@ class _Stage:
             raise ContentError(f"the body has the Content-Encoding {coding!r}; known are {known}")
         self._coding = coding
         self._decompressor = _CODINGS[coding]()
+        self._beginnings = _MEMBER_BEGINS.get(coding, ())
+        self._after = b""
 
     def decode(self, data: bytes) -> bytes:
         decoded = []
+        data, self._after = self._after + data, b""
         while data:
-            if self._decompressor.eof:
-                self._decompressor = _CODINGS[self._coding]()
+            if self._decompressor.eof and not self._begin_next(data):
+                break
             decoded.append(self._decompressor.decompress(data))
             data = self._decompressor.unused_data
         return b"".join(decoded)
+
+    def _begin_next(self, data: bytes) -> bool:
+        """Say whether `data` is a further member; if not, all is ignored, as gzip(1) does."""
+        if data.startswith(self._beginnings):
+            self._decompressor = _CODINGS[self._coding]()
+            return True
+        if any(beginning.startswith(data) for beginning in self._beginnings):
+            self._after = data  # too short to tell
+        else:
+            self._beginnings = ()
+        return False
 
     def finish(self) -> None:
         if not self._decompressor.eof:

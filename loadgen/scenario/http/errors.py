@@ -3,6 +3,11 @@
 from locust.contrib.fasthttp import LocustBadStatusCode
 from locust.exception import ResponseError
 
+NO_RETRIES = (
+    "{}: FastUser does not retry, because a load test counts what a server failed to answer; "
+    "leave it out, retry in the task, or use locust.FastHttpUser"
+)
+
 
 class ConnectionClosedError(ConnectionError):
     """The server closed the connection before the response was complete."""

@@ -1,4 +1,4 @@
-"""The head of a response, parsed only when somebody looks at it."""
+"""The head of a response: parsed when somebody looks at it, mended when the parser refuses it."""
 
 import re
 from contextlib import suppress
@@ -8,7 +8,24 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 _FIRST_FINAL_STATUS = 200
 _SWITCHING_PROTOCOLS = 101
-_SET_COOKIE = re.compile(rb"\r\nset-cookie:", re.IGNORECASE)
+_SET_COOKIE = re.compile(rb"\nset-cookie:", re.IGNORECASE)
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_INTERIM = re.compile(rb"\s*HTTP/\d\.\d 1(?!01)\d\d")
+_RESPONSE = re.compile(rb"\s*HTTP/1\.[01] [1-9]\d\d[ \r\n]")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+
+
+def tolerate(parser: HttpResponseParser) -> HttpResponseParser:
+    """Let a parser take what RFC 9112 says that a recipient must or may take.
+
+    Folded lines (5.2), blanks after a chunk's size (7.1.1), line ends without CR (2.2).
+    """
+    parser.set_dangerous_leniencies(
+        lenient_headers=True,
+        lenient_optional_cr_before_lf=True,
+        lenient_spaces_after_chunk_size=True,
+    )
+    return parser
 
 
 class _Head:
@@ -17,7 +34,7 @@ class _Head:
     def __init__(self) -> None:
         self.fields = Headers()
         self.done = False
-        self.parser = HttpResponseParser(self)
+        self.parser = tolerate(HttpResponseParser(self))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.done:
@@ -39,6 +56,45 @@ def parse_head(raw: bytes) -> Headers:
     return head.fields
 
 
+def mended(raw: bytes) -> bytes | None:
+    """Return `raw` with its head as the parser takes it; None while its end has not come.
+
+    Content-Lengths that say the same become one, and none beside a Transfer-Encoding, which has
+    precedence (RFC 9112, 6.3); `identity`, which is no transfer coding any more, and blanks before
+    a colon go. Other faults stay, so the parser refuses them again.
+    """
+    end = _END_OF_HEAD.search(raw)
+    if end is None:
+        return None if _RESPONSE.match(raw) else raw
+    head, rest = raw[: end.start()], raw[end.end() :]
+    if _INTERIM.match(head):
+        following = mended(rest)
+        return None if following is None else raw[: end.end()] + following
+    first, *lines = _FOLD.sub(b" ", head).replace(b"\r\n", b"\n").split(b"\n")
+    return b"\r\n".join([first, *_framed(lines), b"", b""]) + rest
+
+
+def _framed(lines: list[bytes]) -> list[bytes]:
+    fields = [(name.rstrip(b" \t"), colon, value) for name, colon, value in map(_split, lines)]
+    coded = any(_is_coding(name, value) for name, _, value in fields)
+    lengths: dict[bytes, None] = {}
+    kept = []
+    for name, colon, value in fields:
+        if name.lower() == b"content-length":
+            lengths |= dict.fromkeys(each.strip(b" \t") for each in value.split(b","))
+        elif name.lower() != b"transfer-encoding" or _is_coding(name, value):
+            kept.append(name + colon + value)
+    return kept + [b"Content-Length: " + length for length in lengths if not coded]
+
+
+def _split(line: bytes) -> tuple[bytes, bytes, bytes]:
+    return line.partition(b":")
+
+
+def _is_coding(name: bytes, value: bytes) -> bool:
+    return name.lower() == b"transfer-encoding" and value.strip().lower() != b"identity"
+
+
 def ends_with_connection(raw: bytes) -> bool:
     """Say whether a response's body goes on until the server closes (RFC 9112, 6.3)."""
     fields = parse_head(raw)
@@ -55,4 +111,4 @@ def sets_cookie(raw: bytes) -> bool:
     """Say whether a response's head may hold a Set-Cookie, without parsing it."""
     interim = raw.startswith(b"1", 9)
     end = len(raw) if interim else raw.find(b"\r\n\r\n")
-    return _SET_COOKIE.search(raw, 0, end) is not None
+    return _SET_COOKIE.search(raw, 0, end if end > 0 else len(raw)) is not None

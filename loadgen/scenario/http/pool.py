@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ssl import SSLContext, SSLSession
 from time import perf_counter
 from typing import NamedTuple
@@ -10,9 +11,9 @@ from urllib.parse import urlsplit
 
 from gevent.event import AsyncResult
 
-from loadgen.scenario.http.address import Resolver, connect
+from loadgen.scenario.http.address import Resolver, canonical, connect, open_tunnel
 from loadgen.scenario.http.connection import Connection
-from loadgen.scenario.http.tls import TlsConnection
+from loadgen.scenario.http.tls import TlsConnection, shared_context
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -27,17 +28,25 @@ class OriginKey(NamedTuple):
     @classmethod
     def of(cls, url: str) -> "OriginKey":
         """Return a URL's origin; ValueError if it is not an http or https URL."""
-        parts = urlsplit(url)
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = canonical(parts.hostname or ""), parts.port
+        except ValueError as error:
+            raise ValueError(f"{url!r} is no URL of a web server: {error}") from error
+        if parts.scheme not in _DEFAULT_PORTS or not host:
             raise ValueError(f"{url!r} is no URL of a web server: give it as http(s)://host[:port]")
-        return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+        return cls(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port)
 
     @property
-    def host_line(self) -> str:
-        """The Host header line of a request to this origin."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"Host: {host}{port}\r\n"
+    def authority(self) -> str:
+        """Host and port as a Host header has them: no default port, no zone of an address."""
+        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def text(self) -> str:
+        """The origin as an Origin header has it (RFC 6454, 6.2)."""
+        return f"{self.scheme}://{self.authority}"
 
 
 class Timeouts(NamedTuple):
@@ -52,14 +61,22 @@ class Timeouts(NamedTuple):
         return cls(*timeout) if isinstance(timeout, tuple) else cls(timeout, timeout)
 
 
+_TIMEOUTS = Timeouts(60.0, 60.0)
+_VERIFYING = partial(shared_context, False)
+
+
 @dataclass
 class Settings:
-    """What every connection of a pool shares."""
+    """What every connection of a pool shares: `concurrency` counts for each server by itself.
 
-    resolver: Resolver
-    timeouts: Timeouts
-    concurrency: int
-    context: Callable[[], SSLContext]
+    `proxy` is the host and port of an HTTP proxy that every connection goes through.
+    """
+
+    resolver: Resolver = field(default_factory=Resolver)
+    timeouts: Timeouts = _TIMEOUTS
+    concurrency: int = 10
+    context: Callable[[], SSLContext] = _VERIFYING
+    proxy: tuple[str, int] | None = None
 
 
 class Origin:
@@ -67,7 +84,9 @@ class Origin:
 
     def __init__(self, key: OriginKey, settings: Settings) -> None:
         self.key = key
-        self.host_line = key.host_line
+        self.host_line = f"Host: {key.authority}\r\n"
+        via_proxy = settings.proxy is not None and key.scheme == "http"
+        self.target_prefix = key.text if via_proxy else ""
         self._settings = settings
         self._idle: list[Connection] = []
         self._open = 0
@@ -132,9 +151,12 @@ class Origin:
     def _connect(self, timeout: float) -> Connection:
         started = perf_counter()
         scheme, host, port = self.key
-        sock = connect(self._settings.resolver.resolve(host, port), timeout)
+        proxy = self._settings.proxy
+        sock = connect(self._settings.resolver.resolve(*(proxy or (host, port))), timeout)
         if scheme != "https":
             return Connection(sock, perf_counter() - started)
+        if proxy:
+            open_tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", timeout)
         connection = TlsConnection(sock)
         connection.start(self._settings.context(), host, self._session)
         connection.handshake(perf_counter(), timeout)
@@ -152,7 +174,7 @@ class Origin:
 class Pool:
     """A user's origins; give one to several users to let them share connections."""
 
-    settings: Settings
+    settings: Settings = field(default_factory=Settings)
     origins: dict[OriginKey, Origin] = field(default_factory=dict)
 
     def origin(self, key: OriginKey) -> Origin:

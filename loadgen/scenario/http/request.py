@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from geventhttpclient.header import Headers
+from requests.models import RequestEncodingMixin
 from requests.utils import requote_uri
-from urllib3.filepost import encode_multipart_formdata
 
-Headers = Mapping[str, Any]
+Fields = Mapping[str, Any]
 Lines = dict[str, str]
 """Header lines by lower-case name, each with its CRLF; "" for one that is to be left out."""
 
@@ -46,11 +47,14 @@ class Request:
         return self.body
 
     @property
-    def headers(self) -> dict[str, str]:
-        """The header fields that were sent."""
-        lines = self.head.split("\r\n")[1:]
-        pairs = (line.partition(":") for line in lines if line)
-        return {name: value.strip() for name, _, value in pairs}
+    def headers(self) -> Headers:
+        """The header fields that were sent, looked up without regard to case."""
+        fields = Headers()
+        for line in self.head.split("\r\n")[1:]:
+            name, colon, value = line.partition(":")
+            if colon:
+                fields.add(name, value.strip())
+        return fields
 
     def to_bytes(self, lines: str) -> bytes:
         """Return the request's bytes, given the text of all its header lines."""
@@ -85,7 +89,7 @@ def _without_none(params: Any) -> list[tuple[Any, Any]]:
     return [(name, value) for name, value in pairs if value is not None]
 
 
-def header_lines(headers: Headers) -> Lines:
+def header_lines(headers: Fields) -> Lines:
     """Return `headers` as lines by lower-case name; a value of None leaves the header out.
 
     Raises ValueError for a name or a value that HTTP has no room for, a line break above all.
@@ -152,18 +156,8 @@ def _whole(data: Any) -> bytes:
 
 
 def _multipart(files: Any, data: Any) -> tuple[bytes, Lines]:
+    """Encode a form with files as `requests` does, whose form of `files` this is."""
     if isinstance(data, str | bytes):
         raise TypeError("data must be a form (a dict) when files are given: a body is one of both")
-    form = data.items() if isinstance(data, Mapping) else data or []
-    fields: list[Any] = [(name, str(value)) for name, value in form if value is not None]
-    parts = files.items() if isinstance(files, Mapping) else files
-    fields += [(name, _part(name, content)) for name, content in parts]
-    body, content_type = encode_multipart_formdata(fields)
+    body, content_type = RequestEncodingMixin._encode_files(files, data)
     return body, _content_type(content_type)
-
-
-def _part(name: str, content: Any) -> tuple[Any, ...]:
-    if not isinstance(content, tuple):
-        content = (getattr(content, "name", name), content)
-    filename, source, *rest = content
-    return filename, source.read() if hasattr(source, "read") else source, *rest[:1]

@@ -1,8 +1,8 @@
 """A response as a locustfile sees it: the interface of Locust's FastResponse, everything lazy."""
 
-import json
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
+from json import JSONDecodeError, detect_encoding, loads
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,10 +10,11 @@ from charset_normalizer import detect
 from geventhttpclient.header import Headers
 from locust.event import EventHook
 from locust.exception import CatchResponseError, LocustError, ResponseError
-from requests.utils import get_encoding_from_headers
 
+from loadgen.scenario.http.charset import charset_of, default_charset, known_charset, to_text
 from loadgen.scenario.http.connection import Connection
 from loadgen.scenario.http.content import Decoder, decode
+from loadgen.scenario.http.errors import ContentError
 from loadgen.scenario.http.head import parse_head
 from loadgen.scenario.http.request import Request
 
@@ -21,6 +22,19 @@ _NOT_CAUGHT = (
     "the state of a request can only be changed in a with-block over a call that was given "
     "catch_response=True"
 )
+
+
+_KEPT_IN_HISTORY = ("status_code", "raw", "body", "connect_time", "time_to_first_byte")
+
+
+class Seconds(float):
+    """A number of seconds that answers as the `timedelta` of requests and FastHttpUser does."""
+
+    __slots__ = ()
+
+    def total_seconds(self) -> float:
+        """Return the seconds."""
+        return float(self)
 
 
 class Response:
@@ -33,15 +47,15 @@ class Response:
 
     status_code = 0
     error: Exception | None = None
-    encoding: str | None = None
     connect_time = 0.0
     time_to_first_byte = 0.0
-    elapsed = 0.0
+    seconds = 0.0
     history: tuple["Response", ...] = ()
     raw = b""
     body: bytes | None = None
     received_at = 0.0
     _content: bytes | None = None
+    _encoding: str | None = None
     _headers: Headers | None = None
     _source: "BodySource | None" = None
 
@@ -52,6 +66,20 @@ class Response:
     def url(self) -> str:
         """The URL that was asked for (the last one, after redirects)."""
         return self.request.url
+
+    @property
+    def elapsed(self) -> Seconds:
+        """Seconds from the first byte sent to the last one received: the response time."""
+        return Seconds(self.seconds)
+
+    @property
+    def encoding(self) -> str | None:
+        """The charset of the body: what was set, else what the header says, None without either."""
+        return self._encoding or charset_of(self.headers)
+
+    @encoding.setter
+    def encoding(self, encoding: str | None) -> None:
+        self._encoding = encoding
 
     @property
     def ok(self) -> bool:
@@ -95,24 +123,49 @@ class Response:
     def _codings(self) -> list[str]:
         return [] if self.headers is None else self.headers.getlist("content-encoding")
 
+    def decode(self) -> None:
+        """Decode the body now; ContentError, and no body, if that fails."""
+        try:
+            _ = self.content
+        except ContentError:
+            self.body = None
+            raise
+
     @property
     def text(self) -> str | None:
-        """The body as text: `encoding` if set, else the header's charset, else a good guess."""
+        """The body as text: `encoding` if set, else the header's charset, else a good guess.
+
+        What does not decode becomes replacement characters; an unknown charset counts as UTF-8.
+        """
         content = self.content
         if content is None:
             return None
-        if self.encoding is None and self.headers is not None:
-            self.encoding = get_encoding_from_headers(self.headers)  # type: ignore[arg-type]
-        if self.encoding is None and content:
-            self.encoding = detect(content)["encoding"]
-        return str(content, self.encoding or "utf-8", errors="replace")
+        encoding = self.encoding or default_charset(self.headers)
+        if encoding is None and content:
+            encoding = detect(content)["encoding"]
+        return to_text(content, encoding or "utf-8")
 
     def json(self) -> Any:
-        """Return the body as JSON (UTF-8 unless `encoding` is set); raises JSONDecodeError."""
+        """Return the body as JSON; raises JSONDecodeError.
+
+        Its charset is `encoding`'s or the header's, else UTF-8 (or -16, or -32, as it begins);
+        bytes of another one become replacement characters.
+        """
         content = self.content
         if content is None:
-            raise json.JSONDecodeError("there is no response to parse", "", 0)
-        return json.loads(content if self.encoding is None else content.decode(self.encoding))
+            raise JSONDecodeError("there is no response to parse", "", 0)
+        text = to_text(content, self.encoding or detect_encoding(content))
+        try:
+            return loads(text.removeprefix("\ufeff"))
+        except JSONDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:  # digits or depth beyond Python's limits
+            raise JSONDecodeError(str(error), text[:100], 0) from error
+
+    @property
+    def stream(self) -> "BodyReader":
+        """The decoded body as something to read from, once."""
+        return BodyReader(self._pieces())
 
     def iter_content(
         self, chunk_size: int = 1024, decode_content: bool = True
@@ -139,7 +192,7 @@ class Response:
     def iter_lines(self) -> Iterator[str]:
         """Yield the body's lines as text, without their ends, as they come."""
         rest = ""
-        decoder = getincrementaldecoder(self.encoding or "utf-8")("replace")
+        decoder = getincrementaldecoder(known_charset(self.encoding))("replace")
         for piece in self._pieces():
             *lines, rest = (rest + decoder.decode(piece)).split("\n")
             yield from lines
@@ -155,7 +208,7 @@ class Response:
         """Put a copy of this response into `history`, and forget it here."""
         self.close()
         earlier = Response(self.request)
-        for name in ("status_code", "raw", "body", "connect_time", "time_to_first_byte"):
+        for name in _KEPT_IN_HISTORY:
             setattr(earlier, name, getattr(self, name))
         self.history = (*self.history, earlier)
         self.status_code, self.raw = 0, b""
@@ -278,6 +331,30 @@ class BodySource:
 
     def __del__(self) -> None:
         self.close()
+
+
+class BodyReader:
+    """Reads a body piece by piece: `read(n)` gives at most n bytes, b"" at its end."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return up to `size` bytes, all that are left without it; raises OSError, ContentError."""
+        if size is None or size < 0:
+            data, self._rest = self._rest + b"".join(self._pieces), b""
+            return data
+        while not self._rest and (piece := next(self._pieces, None)) is not None:
+            self._rest = piece
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._rest:
+            yield self._rest
+            self._rest = b""
+        yield from self._pieces
 
 
 def _text_if_utf8(part: bytes) -> str | bytes:

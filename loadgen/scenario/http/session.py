@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from gevent import getcurrent
@@ -13,12 +13,17 @@ from locust.event import EventHook
 
 from loadgen.scenario.http import redirect
 from loadgen.scenario.http.cookies import Jar
-from loadgen.scenario.http.errors import FAILURES, RedirectError, StaleConnectionError
+from loadgen.scenario.http.errors import (
+    FAILURES,
+    NO_RETRIES,
+    RedirectError,
+    StaleConnectionError,
+)
 from loadgen.scenario.http.head import sets_cookie
 from loadgen.scenario.http.pool import Origin, OriginKey, Pool, Timeouts
 from loadgen.scenario.http.request import (
     IDEMPOTENT_METHODS,
-    Headers,
+    Fields,
     Lines,
     Request,
     basic_auth,
@@ -28,6 +33,7 @@ from loadgen.scenario.http.request import (
     target_of,
 )
 from loadgen.scenario.http.response import BodySource, CaughtResponse, Response
+from loadgen.scenario.http.verbs import Verbs
 
 if TYPE_CHECKING:
     from locust import User
@@ -42,7 +48,14 @@ _BODY_HEADERS = frozenset(
 )
 
 
-class HttpSession:
+class Agent(NamedTuple):
+    """What `client.client` is good for in FastHttpUser: to close connections, to see cookies."""
+
+    clientpool: Pool
+    cookiejar: Jar
+
+
+class HttpSession(Verbs):
     """Sends requests, keeps cookies and connections, and fires Locust's request event for each.
 
     `intended_start` (perf_counter seconds), if set, is when the next request should have started:
@@ -56,13 +69,13 @@ class HttpSession:
         request_event: EventHook,
         user: "User | None",
         pool: Pool,
-        default_headers: Headers | None = None,
+        default_headers: Fields | None = None,
         max_redirects: int = 30,
     ) -> None:
         self.request_name: str | None = None
         self.max_redirects = max_redirects
         self._user = user
-        self._event = request_event
+        self.request_event = request_event
         self._pool = pool
         self._jar: Jar | None = None
         self._intended: dict[object, float] = {}
@@ -71,15 +84,47 @@ class HttpSession:
         self._set_base(base_url)
 
     def _set_base(self, base_url: str) -> None:
+        self._origin = self._pool.origin(OriginKey.of(base_url))
         parts = urlsplit(base_url)
         if parts.username and parts.password:
             self._auth_line = basic_auth(unquote(parts.username), unquote(parts.password))
             base_url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        self.base_url = base_url.rstrip("/")
-        self._origin = self._pool.origin(OriginKey.of(base_url))
+        self._base_url = base_url.rstrip("/")
         self._path = parts.path.rstrip("/")
+        self._set_base_lines()
+
+    def _set_base_lines(self) -> None:
         self._base_lines = {"host": self._origin.host_line, "authorization": self._auth_line}
         self._plain = "".join({**self._base_lines, **self._defaults}.values())
+
+    @property
+    def base_url(self) -> str:
+        """What comes before each path; set it to go to another server, or to log in there."""
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, base_url: str) -> None:
+        self._set_base(base_url)
+
+    @property
+    def auth_header(self) -> str | None:
+        """The Authorization of requests to the base URL, unless they have their own; or None."""
+        return self._auth_line.partition(": ")[2].rstrip() or None
+
+    @auth_header.setter
+    def auth_header(self, value: str | bytes | None) -> None:
+        self._auth_line = header_lines({"Authorization": value})["authorization"]
+        self._set_base_lines()
+
+    @property
+    def origin(self) -> str:
+        """The base URL's origin, as browsers write it into an Origin header."""
+        return self._origin.key.text
+
+    @property
+    def client(self) -> Agent:
+        """Connections and cookies, under the names that FastHttpUser's user agent gives them."""
+        return Agent(self._pool, self.cookiejar)
 
     @property
     def cookiejar(self) -> Jar:
@@ -117,7 +162,7 @@ class HttpSession:
         data: Any = None,
         catch_response: bool = False,
         stream: bool = False,
-        headers: Headers | None = None,
+        headers: Fields | None = None,
         auth: tuple[str | bytes, str | bytes] | None = None,
         json: Any = None,
         allow_redirects: bool = True,
@@ -125,14 +170,20 @@ class HttpSession:
         params: Any = None,
         files: Any = None,
         timeout: float | tuple[float, float] | None = None,
+        max_redirects: int | None = None,
+        max_retries: int | None = None,
+        decode: bool = False,
     ) -> CaughtResponse:
         """Send a request, wait for its response and fire Locust's request event.
 
         The arguments are FastHttpUser's; `timeout` is in seconds, one for both or (connect, each
-        wait for data). A failure is reported, not raised: the response then has status_code 0 and
+        wait for data); `decode` looks at the body at once, so that one that does not decode fails
+        the request. A failure is reported, not raised: the response then has status_code 0 and
         `error`. Raises ValueError for arguments that HTTP has no room for. With `catch_response`
         the event is fired at the end of the with-block.
         """
+        if max_retries:
+            raise ValueError(NO_RETRIES.format(f"this request has max_retries={max_retries}"))
         start_time = time()
         body, lines = encode_body(data, json, files)
         lines = self._merge(lines, headers, auth) if lines or headers or auth else self._defaults
@@ -147,13 +198,16 @@ class HttpSession:
         try:
             self._exchange(origin, response, limits, stream)
             if allow_redirects and response.status_code in redirect.CODES:
-                self._follow(response, limits, stream)
-            response.elapsed = response.received_at - started
+                most = self.max_redirects if max_redirects is None else max_redirects
+                self._follow(response, limits, stream, most)
+            response.seconds = response.received_at - started
+            if decode:
+                response.decode()
             if response.status_code not in _VALID_STATUS:
                 response.error = LocustBadStatusCode(response.url, code=response.status_code)
         except FAILURES as error:
             response.error = error.with_traceback(None)  # its frames refer to the response
-            response.elapsed = perf_counter() - started
+            response.seconds = perf_counter() - started
         meta = {
             "request_type": method,
             "name": name or self.request_name or url,
@@ -162,16 +216,16 @@ class HttpSession:
             "start_time": start_time,
             "url": request.url,
             "response_length": response.announced_bytes if stream else response.wire_bytes,
-            "response_time": response.elapsed * 1000,
+            "response_time": response.seconds * 1000,
         }
         if isinstance(response, CaughtResponse):
-            response.request_meta, response.request_event = meta, self._event
+            response.request_meta, response.request_event = meta, self.request_event
         else:
-            self._event.fire(response=response, **meta)
+            self.request_event.fire(response=response, **meta)
         return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both
 
     def _merge(
-        self, body_lines: Lines, headers: Headers | None, auth: tuple[Any, Any] | None
+        self, body_lines: Lines, headers: Fields | None, auth: tuple[Any, Any] | None
     ) -> Lines:
         lines = {**self._defaults, **body_lines, **header_lines(headers or {})}
         if auth:
@@ -186,7 +240,8 @@ class HttpSession:
         else:
             origin, full_url, target = self._locate(url)
         method = _METHODS.get(method) or checked_method(method)
-        return origin, Request(method, full_url, target_of(target, params), lines, body)
+        target = origin.target_prefix + target_of(target, params)
+        return origin, Request(method, full_url, target, lines, body)
 
     def _locate(self, url: str) -> tuple[Origin, str, str]:
         if not _ABSOLUTE.match(url):
@@ -251,70 +306,34 @@ class HttpSession:
             response.body = body[0] if len(body) == 1 else b"".join(body)
             origin.release(connection)
 
-    def _follow(self, response: Response, limits: Timeouts, stream: bool) -> None:
+    def _follow(self, response: Response, limits: Timeouts, stream: bool, most: int) -> None:
         """Go where redirects lead; `response` becomes the last one, with the others in history."""
-        while self.max_redirects and response.status_code in redirect.CODES:
-            location = response.headers.get("location") if response.headers is not None else None
-            if not isinstance(location, str):
+        while most and response.status_code in redirect.CODES:
+            location = redirect.location_of(response.headers)
+            if not location:
                 return
             origin, request = self._redirected(response, location)
             response.step_back()
-            if len(response.history) > self.max_redirects:
-                raise RedirectError(f"more than {self.max_redirects} redirects (max_redirects)")
+            if len(response.history) > most:
+                raise RedirectError(f"more than {most} redirects (max_redirects)")
             response.request = request
             self._exchange(origin, response, limits, stream)
 
     def _redirected(self, response: Response, location: str) -> tuple[Origin, Request]:
         request, status = response.request, response.status_code
         url = redirect.next_url(request.url, location)
+        method = redirect.next_method(status, request.method)
         lines, body = dict(request.lines), request.body
-        if not redirect.keeps_body(status):
+        if not redirect.keeps_body(status, request.method):
             lines = {name: line for name, line in lines.items() if name not in _BODY_HEADERS}
             body = None
-        if OriginKey.of(url) != OriginKey.of(request.url):
-            lines.pop("authorization", None)
-            lines.pop("cookie", None)
-        return self._address(redirect.next_method(status, request.method), url, None, lines, body)
-
-    def get(self, url: str, **kwargs: Any) -> CaughtResponse:
-        """Send a GET request."""
-        return self.request("GET", url, **kwargs)
-
-    def head(self, url: str, **kwargs: Any) -> CaughtResponse:
-        """Send a HEAD request."""
-        return self.request("HEAD", url, **kwargs)
-
-    def options(self, url: str, **kwargs: Any) -> CaughtResponse:
-        """Send an OPTIONS request."""
-        return self.request("OPTIONS", url, **kwargs)
-
-    def delete(self, url: str, **kwargs: Any) -> CaughtResponse:
-        """Send a DELETE request."""
-        return self.request("DELETE", url, **kwargs)
-
-    def post(self, url: str, data: Any = None, json: Any = None, **kwargs: Any) -> CaughtResponse:
-        """Send a POST request."""
-        return self.request("POST", url, data=data, json=json, **kwargs)
-
-    def put(self, url: str, data: Any = None, **kwargs: Any) -> CaughtResponse:
-        """Send a PUT request."""
-        return self.request("PUT", url, data=data, **kwargs)
-
-    def patch(self, url: str, data: Any = None, **kwargs: Any) -> CaughtResponse:
-        """Send a PATCH request."""
-        return self.request("PATCH", url, data=data, **kwargs)
-
-    def iter_lines(self, url: str, method: str = "GET", **kwargs: Any) -> Iterator[str]:
-        """Send a request and yield the lines of its response, without their ends, as they come.
-
-        Raises what made the request fail.
-        """
-        response = self.request(method, url, stream=True, **kwargs)
         try:
-            response.raise_for_status()
-            yield from response.iter_lines()
-        finally:
-            response.close()
+            if OriginKey.of(url) != OriginKey.of(request.url):
+                lines.pop("authorization", None)
+                lines.pop("cookie", None)
+            return self._address(method, url, None, lines, body)
+        except ValueError as error:
+            raise RedirectError(f"the redirect from {request.url} fails: {error}") from error
 
     def close(self) -> None:
         """Close the connections that are not in use."""

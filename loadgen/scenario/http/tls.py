@@ -11,17 +11,27 @@ from loadgen.scenario.http.connection import RECEIVE_BYTES, Connection
 
 
 @cache
-def shared_context(insecure: bool) -> ssl.SSLContext:
+def shared_context(
+    insecure: bool, certificate: str | tuple[str, str] | None = None
+) -> ssl.SSLContext:
     """Return the process's one client context: loading the CA certificates takes milliseconds.
 
     `insecure` accepts any certificate. Otherwise the system's store decides, as OpenSSL finds it
-    (SSL_CERT_FILE and SSL_CERT_DIR name another).
+    (SSL_CERT_FILE and SSL_CERT_DIR name another). `certificate` is the client's own: a PEM file
+    with its key, or one file for each. Raises OSError, and ValueError for an encrypted key.
     """
     context = ssl.create_default_context()
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if certificate is not None:
+        file, key = (certificate, None) if isinstance(certificate, str) else certificate
+        context.load_cert_chain(file, key, password=_no_password)
     return context
+
+
+def _no_password() -> str:
+    raise ValueError("its key is encrypted")
 
 
 class TlsConnection(Connection):

@@ -1,7 +1,8 @@
 """FastUser: FastHttpUser's interface on this package's client."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial
 from ssl import SSLContext
 from typing import Any, ClassVar
@@ -14,7 +15,9 @@ from locust.exception import StopTest
 from locust.user.users import RestMixin
 
 from loadgen.scenario.http.address import Resolver
+from loadgen.scenario.http.errors import NO_RETRIES
 from loadgen.scenario.http.pool import Pool, Settings, Timeouts
+from loadgen.scenario.http.request import Fields
 from loadgen.scenario.http.response import CaughtResponse
 from loadgen.scenario.http.session import HttpSession
 from loadgen.scenario.http.tls import shared_context
@@ -64,11 +67,17 @@ class FastUser(User, RestMixin[RestResponse]):
     resolver: ClassVar[Resolver] = Resolver()
     """Remembers what names resolve to, for all users of the process."""
 
+    client_certificate: str | tuple[str, str] | None = None
+    """Shown to servers that ask for one: a PEM file with certificate and key, or one of each.
+
+    The key must not be encrypted.
+    """
+
     proxy_host: str | None = None
-    """Not supported: must be None."""
+    """An HTTP proxy that all requests go through; with `proxy_port`."""
 
     proxy_port: int | None = None
-    """Not supported: must be None."""
+    """The port of `proxy_host`."""
 
     max_retries: int = 0
     """Not supported: must be 0. A load test counts what a server failed to answer."""
@@ -91,20 +100,57 @@ class FastUser(User, RestMixin[RestResponse]):
 
     def _settings(self) -> Settings:
         factory = type(self).ssl_context_factory
+        certificate = self.client_certificate
         return Settings(
             resolver=self.resolver,
             timeouts=Timeouts(self.connection_timeout, self.network_timeout),
             concurrency=self.concurrency,
-            context=cache(factory) if factory else partial(shared_context, self.insecure),
+            context=cache(factory) if factory else self._context(certificate),
+            proxy=(self.proxy_host, self.proxy_port)
+            if self.proxy_host is not None and self.proxy_port is not None
+            else None,
         )
 
-    def _refuse_unsupported(self) -> None:
-        for name, value in (("proxy_host", None), ("proxy_port", None), ("max_retries", 0)):
-            if getattr(self, name) != value:
+    def _context(self, certificate: str | tuple[str, str] | None) -> Callable[[], SSLContext]:
+        if certificate is not None:
+            try:
+                shared_context(self.insecure, certificate)
+            except (OSError, ValueError) as error:
                 raise StopTest(
-                    f"{type(self).__name__} has {name} = {getattr(self, name)!r}: FastUser has no "
-                    f"proxies and no retries, so leave {name} out or use locust.FastHttpUser"
-                )
+                    f"{type(self).__name__} has client_certificate = {certificate!r}, which can't "
+                    f"be used: {error}; give a PEM file with certificate and unencrypted key"
+                ) from error
+        return partial(shared_context, self.insecure, certificate)
+
+    def _refuse_unsupported(self) -> None:
+        who = type(self).__name__
+        if self.max_retries:
+            raise StopTest(NO_RETRIES.format(f"{who} has max_retries = {self.max_retries!r}"))
+        if (self.proxy_host is None) != (self.proxy_port is None):
+            raise StopTest(
+                f"{who} has proxy_host = {self.proxy_host!r} and proxy_port = {self.proxy_port!r}: "
+                "a proxy needs both"
+            )
+        if self.client_pool is not None and not isinstance(self.client_pool, Pool):
+            raise StopTest(
+                f"{who} has client_pool = {self.client_pool!r}: FastUser shares connections of its "
+                "own kind; give client_pool = Pool(Settings(concurrency=10)), both from "
+                "loadgen.scenario.http"
+            )
+        if self.client_certificate is not None and type(self).ssl_context_factory is not None:
+            raise StopTest(
+                f"{who} has client_certificate and ssl_context_factory: give one of them, and let "
+                "the factory load the certificate"
+            )
+
+    @contextmanager
+    def rest(
+        self, method: str, url: str, headers: Fields | None = None, **kwargs: Any
+    ) -> Iterator[RestResponse]:
+        """Send a request that expects JSON, as RestMixin; a body that does not decode fails it."""
+        fields = None if headers is None else dict(headers)
+        with super().rest(method, url, fields, decode=True, **kwargs) as response:
+            yield response
 
     def start(self, group: Group) -> Greenlet:
         """Start the user; its connections are closed when it ends."""

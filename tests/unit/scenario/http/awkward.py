@@ -115,12 +115,58 @@ SAYS: dict[str, list[bytes | None]] = {
     "/latin1": [response("grüße".encode("latin-1"), "Content-Type: text/plain; charset=latin-1")],
     "/json": [response(b'{"a": ["\xc3\xbc"]}', "Content-Type: application/json")],
     "/not-json": [response(b"<html>", "Content-Type: application/json")],
+    "/bare-lf": [b"HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 5\n\nhello"],
+    "/blank-before-extension": [_CHUNKED + b"3 ;a=b\r\nhel\r\n2\t;c\r\nlo\r\n0 \r\n\r\n"],
+    "/equal-lengths": [response(b"hello", "Content-Length: 5", "X-A: 1", "X-A: 1")],
+    "/equal-lengths-in-pieces": [
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n",
+        b"X-A: 1\r\n\r\nhel",
+        b"lo",
+    ],
+    "/length-and-chunked": [_CHUNKED[:-2] + b"Content-Length: 9\r\n\r\n5\r\nhello\r\n0\r\n\r\n"],
+    "/identity": [response(b"hello", "Transfer-Encoding: identity")],
+    "/blank-before-colon": [response(b"hello", "Server : x")],
+    "/control-character": [response(b"hello", "X-A: a\x01b")],
+    "/unequal-lengths-in-one": [b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello"],
+    "/gzip-then-zeros": [encoded("gzip", gzip.compress(_TEXT) + bytes(8))],
+    "/gzip-then-bytes": [encoded("gzip", gzip.compress(_TEXT) + b"\x1fother")],
+    "/deflate-then-bytes": [encoded("deflate", zlib.compress(_TEXT) + b"other")],
+    "/zstd-then-bytes": [encoded("zstd", zstd.compress(_TEXT) + b"other")],
+    "/zstd-frames": [encoded("zstd", zstd.compress(_TEXT) + zstd.compress(_TEXT))],
+    "/unknown-charset": [response(b"h\xc3\xa9llo", "Content-Type: text/html; charset=utf8mb4")],
+    "/no-charset": [response(b"h\xc3\xa9llo", "Content-Type: text/html; charset=hex")],
+    "/undefined-charset": [response(b"h\xc3\xa9llo", "Content-Type: text/html; charset=undefined")],
+    "/quoted-charset": [response(b"h\xe9llo", "Content-Type: text/html;charset='latin-1';")],
+    "/two-types": [
+        response(b"h\xe9llo", "Content-Type: a/b", "Content-Type: text/html; charset=latin-1")
+    ],
+    "/latin1-json": [response(b'{"a": "\xfc"}', "Content-Type: application/json; charset=latin-1")],
+    "/broken-json-text": [response(b'{"a": "\xfc"}', "Content-Type: application/json")],
+    "/json-with-bom": [response(b'\xef\xbb\xbf{"a": 1}', "Content-Type: application/json")],
+    "/json-too-deep": [response(b"[" * 100_000, "Content-Type: application/json")],
+    "/json-too-long": [response(b"1" * 5000, "Content-Type: application/json")],
+    "/no-location": [response(b"moved", "Location:", status="302 Found")],
+    "/blank-location": [response(b"moved", "Location:  \t", status="302 Found")],
+    "/raw-utf8-location": [response(b"", "Location: /echo?q=gr\u00fc\u00dfe", status="302 Found")],
+    "/raw-latin1-location": [
+        b"HTTP/1.1 302 Found\r\nLocation: /echo?q=\xfc\r\nContent-Length: 0\r\n\r\n"
+    ],
     "/lines": [_CHUNKED + b"4\r\none\n\r\n", b"5\r\ntwo\nt\r\n", b"4\r\nhree\r\n0\r\n\r\n"],
     "/set-cookie": [response(b"", "Set-Cookie: a=1; Path=/", "set-cookie: b=2; Path=/echo")],
     "/set-cookie-hints": [
         b"HTTP/1.1 103 Early Hints\r\n\r\n" + response(b"", "Set-Cookie: a=1; Path=/")
     ],
     "/secure-cookie": [response(b"", "Set-Cookie: s=1; Secure; Path=/")],
+    "/set-and-expire": [
+        response(
+            b"",
+            "Set-Cookie: a=1; Path=/",
+            "Set-Cookie: a=; Path=/; Expires=Thu, 01-Jan-1970 00:00:00 GMT",
+        )
+    ],
+    "/cookie-of-host": [response(b"", "Set-Cookie: a=1; Path=/; Domain=127.0.0.1")],
+    "/cookie-without-domain": [response(b"", "Set-Cookie: a=1; Path=/; Domain=")],
+    "/cookie-of-localhost": [response(b"", "Set-Cookie: a=1; Path=/; Domain=LocalHost")],
     "/expire-cookie": [response(b"", "SET-COOKIE: a=; Max-Age=0; Path=/")],
 }
 
@@ -197,8 +243,11 @@ def _answer(server: Awkward, sock: socket.socket, request: Received) -> bool:
     if path == "/silent":
         gevent.sleep(5)
         return False
-    if path == "/stale-once":  # the second request over a connection is met by its end
-        first = [r.connection for r in server.received].count(request.connection) == 1
+    first = [r.connection for r in server.received].count(request.connection) == 1
+    if path == "/reset-once" and not first:  # by a server, or a load balancer, that was idle long
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+    if path in {"/stale-once", "/reset-once"}:  # the second request over a connection meets its end
         parts: list[bytes | None] = [PLAIN] if first else [None]
     elif path in SAYS:
         parts = SAYS[path]

@@ -28,7 +28,22 @@ DIFFERENCES = {
     "lists in forms": ("sends the list's Python text", "sends the name once for each value"),
     "credentials in host": ("go to every host", "go to that host only"),
     "files and iterables": ("are streamed, chunked", "are read first, sent with a length"),
-    "proxies and retries": ("proxy_host, proxy_port, max_retries", "are refused"),
+    "retries": ("max_retries", "are refused"),
+    "geventhttpclient pools": ("are shared as `client_pool`", "are refused; it has its own Pool"),
+    "raw bytes in Location": ("are encoded twice", "are UTF-8, as browsers take them"),
+    "malformed Location": ("raises ValueError in the task", "fails the request"),
+    "redirected PUT and DELETE": ("become GET at 301 and 302", "stay what they are"),
+    "unknown charset": ("raises LookupError in the task", "is UTF-8 with replacements"),
+    "several Content-Types": ("raise AttributeError in the task", "the last one counts"),
+    "odd line ends and lengths": ("fail the request", "are taken as RFC 9112 has it"),
+    "JSON with a BOM": ("raises JSONDecodeError", "is parsed"),
+    "cookies": ("Netscape's rules", "RFC 6265, as browsers"),
+    "names in other scripts": ("are sent raw as Host", "are sent in punycode"),
+    "request.body": ("is text for json", "is bytes, as sent"),
+    "response.elapsed": (
+        "a timedelta, missing in with-blocks",
+        "a number with total_seconds(), everywhere",
+    ),
 }
 
 

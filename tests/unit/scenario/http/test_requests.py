@@ -1,10 +1,13 @@
 """What both clients send."""
 
 import io
+import ssl
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
+from geventhttpclient.client import HTTPClientPool
 from locust.exception import StopTest
 
 from loadgen.scenario.http.errors import ContentError
@@ -177,7 +180,8 @@ def test_a_request_can_be_looked_at(client: Client) -> None:
     response = client.http.post("/echo", data="x", headers={"X-A": "1"})
     assert response.request.method == "POST"
     assert response.request.url == response.url == client.last["url"]
-    assert response.request.headers["X-A"] == "1"
+    assert response.request.headers["X-A"] == response.request.headers["x-a"] == "1"
+    by_kind("FastUser", "request.body", None, None)
 
 
 def test_the_timeout_argument(client: Client, server: Awkward) -> None:
@@ -187,12 +191,74 @@ def test_the_timeout_argument(client: Client, server: Awkward) -> None:
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"proxy_host": "proxy"}, {"proxy_port": 3128}, {"max_retries": 2}]
+    "attributes",
+    [
+        {"proxy_host": "proxy"},
+        {"proxy_port": 3128},
+        {"max_retries": 2},
+        {"client_pool": HTTPClientPool()},
+        {"client_certificate": "/no/such.pem"},
+        {"client_certificate": "c.pem", "ssl_context_factory": ssl.create_default_context},
+    ],
 )
 def test_what_is_not_supported_is_refused(attributes: dict[str, Any]) -> None:
-    by_kind("FastUser", "proxies and retries", None, None)
+    by_kind("FastUser", "retries", None, None)
+    by_kind("FastUser", "geventhttpclient pools", None, None)
     with pytest.raises(StopTest, match=next(iter(attributes))):
         make_client("FastUser", "http://127.0.0.1:1", **attributes)
+
+
+def test_a_retry_of_one_request_is_refused_too(ours: Client) -> None:
+    with pytest.raises(ValueError, match="max_retries"):
+        ours.http.get("/plain", max_retries=2)
+    assert ours.http.get("/plain", max_retries=0).ok
+
+
+@pytest.mark.parametrize(
+    ("files", "data", "lines"),
+    [
+        ({"f": ("a", b"c")}, {"t": ["x", "y"]}, ['name="t"', "x", 'name="t"', "y"]),
+        ({"f": ("a", b"c")}, {"t": b"v"}, ['name="t"', "v"]),
+        ({"f": ("a", b"c", "text/csv", {"X-Part": "1"})}, None, ["text/csv", "X-Part: 1"]),
+        ({"f": (None, "value")}, None, ['name="f"', "value"]),
+        ([("f", ("a", b"1")), ("f", ("b", b"2"))], [("t", 5)], ['name="t"', "5", '"a"', '"b"']),
+    ],
+)
+def test_multipart_forms_are_those_of_requests(
+    client: Client, server: Awkward, files: Any, data: Any, lines: list[str]
+) -> None:
+    client.http.post("/echo", files=files, data=data)
+    body = server.received[-1].body.decode()
+    positions = [body.find(line) for line in lines]
+    assert -1 not in positions
+    assert "['x" not in body
+    assert "b'v'" not in body
+    assert body.count("octet-stream") == 0
+
+
+def test_an_open_file_goes_by_its_name_alone(
+    client: Client, server: Awkward, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"JPG")
+    with photo.open("rb") as file:
+        client.http.post("/echo", files={"f": file})
+    assert b'filename="photo.jpg"' in server.received[-1].body
+
+
+def test_a_name_in_another_script_is_sent_in_punycode() -> None:
+    made = make_client("FastUser", "http://B\u00fccher.example:8080")
+    by_kind("FastUser", "names in other scripts", None, None)
+    assert made.http._origin.host_line == "Host: xn--bcher-kva.example:8080\r\n"
+
+
+def test_a_proxy_gets_every_request(kind: str, server: Awkward) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    made = make_client(kind, "http://web.example", proxy_host=host, proxy_port=int(port))
+    assert made.http.get("http://web.example/plain").ok
+    close(made)
+    assert server.received[-1].target.endswith("/plain")
+    assert server.received[-1].values("host") == ["web.example"]
 
 
 def test_a_user_needs_a_host(kind: str) -> None:

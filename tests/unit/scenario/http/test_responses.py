@@ -75,7 +75,7 @@ def test_head_has_no_body_and_keeps_its_connection(client: Client, server: Awkwa
         "/bad-status",
         "/bad-length",
         "/two-lengths",
-        "/folded",
+        "/unequal-lengths-in-one",
     ],
 )
 def test_no_response_is_a_failure_without_status(client: Client, path: str) -> None:
@@ -155,6 +155,51 @@ def test_zstd_and_stacked_codings(client: Client, path: str) -> None:
             client.http.get(path)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/folded",
+        "/bare-lf",
+        "/blank-before-extension",
+        "/equal-lengths",
+        "/equal-lengths-in-pieces",
+        "/length-and-chunked",
+        "/identity",
+        "/blank-before-colon",
+        "/control-character",
+    ],
+)
+def test_what_a_recipient_takes_succeeds_and_keeps_the_connection(
+    client: Client, server: Awkward, path: str
+) -> None:
+    for _ in range(2):
+        status = client.http.get(path).status_code
+        assert status == by_kind(client.kind, "odd line ends and lengths", 0, 200)
+    if client.ours:
+        assert client.http.get(path).content == b"hello"
+        assert server.connections == CONNECTION_KEPT
+
+
+def test_folded_and_equal_fields_are_looked_up_as_others(ours: Client) -> None:
+    assert ours.http.get("/folded").headers["x-folded"] == "a b"
+    assert ours.http.get("/equal-lengths").headers.getlist("x-a") == ["1", "1"]
+    assert ours.http.get("/equal-lengths").headers["content-length"] == "5"
+    assert ours.http.get("/bare-lf").headers["x-a"] == "1"
+
+
+@pytest.mark.parametrize(
+    "path", ["/gzip-then-zeros", "/gzip-then-bytes", "/deflate-then-bytes", "/zstd-then-bytes"]
+)
+def test_bytes_after_a_coded_body_are_ignored(ours: Client, path: str) -> None:
+    assert ours.http.get(path).text == TEXT
+    pieces = ours.http.get(path, stream=True).iter_content(decode_content=False)
+    assert b"".join(pieces) == TEXT.encode()
+
+
+def test_all_frames_of_a_zstd_body_count(ours: Client) -> None:
+    assert ours.http.get("/zstd-frames").text == TEXT * 2
+
+
 def test_all_members_of_a_gzip_body_count(client: Client) -> None:
     expected = by_kind(client.kind, "several gzip members", TEXT, TEXT * 2)
     assert client.http.get("/gzip-members").text == expected
@@ -198,6 +243,20 @@ def test_text_follows_the_charset(client: Client, path: str, text: str) -> None:
     assert client.http.get(path).text == text
 
 
+@pytest.mark.parametrize("path", ["/unknown-charset", "/no-charset", "/undefined-charset"])
+def test_a_charset_that_is_none_counts_as_utf8(ours: Client, path: str) -> None:
+    by_kind("FastUser", "unknown charset", None, None)
+    assert ours.http.get(path).text == "h\u00e9llo"
+
+
+@pytest.mark.parametrize("path", ["/quoted-charset", "/two-types"])
+def test_the_last_charset_counts_however_it_is_written(ours: Client, path: str) -> None:
+    by_kind("FastUser", "several Content-Types", None, None)
+    assert ours.http.get(path).text == "h\u00e9llo"
+    lines = ours.http.iter_lines(path)
+    assert list(lines) == ["h\u00e9llo"]
+
+
 def test_encoding_can_be_set(client: Client) -> None:
     response = client.http.get("/json")
     response.encoding = "latin-1"
@@ -217,6 +276,42 @@ def test_json(client: Client) -> None:
         client.http.get("/not-json").json()
 
 
+@pytest.mark.parametrize(
+    ("path", "text"), [("/latin1-json", "\u00fc"), ("/broken-json-text", "\ufffd")]
+)
+def test_json_has_the_declared_charset(client: Client, path: str, text: str) -> None:
+    response = client.http.get(path)
+    assert response.json() == {"a": text}
+    assert response.text == f'{{"a": "{text}"}}'
+    assert response.json() == {"a": text}
+    with client.user.rest("GET", path) as caught:
+        assert caught.js == {"a": text}
+    assert client.last["exception"] is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/json-too-deep", "/json-too-long", "/not-gzip", "/unknown-coding"]
+)
+def test_json_that_cannot_be_had_is_counted(ours: Client, path: str) -> None:
+    with ours.user.rest("GET", path) as response:
+        assert response.js is None
+    assert ours.last["exception"] is not None
+    assert len(ours.fired) == 1
+
+
+def test_json_with_a_mark_of_its_byte_order(ours: Client) -> None:
+    by_kind("FastUser", "JSON with a BOM", None, None)
+    assert ours.http.get("/json-with-bom").json() == {"a": 1}
+
+
+def test_the_body_can_be_read_as_a_stream(ours: Client) -> None:
+    for stream in (True, False):
+        reader = ours.http.get("/gzip", stream=stream).stream
+        assert reader.read(4) == TEXT.encode()[:4]
+        assert reader.read() == TEXT.encode()[4:]
+        assert reader.read(4) == b""
+
+
 def test_headers_are_looked_up_without_regard_to_case(client: Client) -> None:
     headers = client.http.get("/odd-case").headers
     assert headers["content-length"] == headers["CONTENT-LENGTH"] == "5"
@@ -232,6 +327,8 @@ def test_a_response_gives_its_times(ours: Client) -> None:
     assert 0 < second.time_to_first_byte < second.elapsed
     assert first.elapsed > first.connect_time
     assert ours.last["response_time"] == second.elapsed * 1000
+    by_kind("FastUser", "response.elapsed", None, None)
+    assert second.elapsed.total_seconds() == second.elapsed
 
 
 def test_nothing_is_left_behind_by_a_client_that_is_dropped(ours: Client) -> None:

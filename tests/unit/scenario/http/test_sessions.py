@@ -8,8 +8,10 @@ from typing import Any
 import gevent
 import pytest
 
+from loadgen.scenario.http import Pool, Settings
 from tests.unit.scenario.http.awkward import PLAIN, Awkward, awkward_server
 from tests.unit.scenario.http.conftest import Client, close, make_client
+from tests.unit.scenario.http.differences import by_kind
 
 
 def _cookies(server: Awkward) -> set[str]:
@@ -47,6 +49,27 @@ def test_cookies_stay_with_their_host(client: Client, server: Awkward) -> None:
     client.http.get("/set-cookie")
     client.http.get(server.url.replace("127.0.0.1", "localhost") + "/plain")
     assert _cookies(server) == set()
+
+
+def test_a_cookie_is_taken_out_by_the_same_response(client: Client, server: Awkward) -> None:
+    client.http.get("/set-and-expire")
+    client.http.get("/plain")
+    assert _cookies(server) == by_kind(client.kind, "cookies", {"a=1"}, set())
+
+
+@pytest.mark.parametrize("path", ["/cookie-of-host", "/cookie-without-domain"])
+def test_a_host_may_name_itself(ours: Client, server: Awkward, path: str) -> None:
+    ours.http.get(path)
+    ours.http.get("/plain")
+    assert _cookies(server) == {"a=1"}
+
+
+def test_localhost_may_name_itself(kind: str, server: Awkward) -> None:
+    made = make_client(kind, server.url.replace("127.0.0.1", "LOCALHOST"))
+    made.http.get("/cookie-of-localhost")
+    made.http.get("/plain")
+    close(made)
+    assert _cookies(server) == by_kind(kind, "cookies", set(), {"a=1"})
 
 
 def test_secure_cookies_need_tls(client: Client, server: Awkward) -> None:
@@ -92,6 +115,51 @@ def test_redirects_are_followed_only_if_wanted(client: Client, server: Awkward) 
     assert (response.status_code, response.headers["location"]) == (302, "/plain")
     assert client.last["exception"] is None
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(("code", "method"), [(301, "PUT"), (302, "DELETE"), (302, "PATCH")])
+def test_only_post_becomes_get_at_301_and_302(
+    client: Client, server: Awkward, code: int, method: str
+) -> None:
+    client.http.request(method, f"/redirect/{code}/echo", data="data")
+    expected = by_kind(client.kind, "redirected PUT and DELETE", ("GET", b""), (method, b"data"))
+    assert (server.received[-1].method, server.received[-1].body) == expected
+
+
+@pytest.mark.parametrize("path", ["/no-location", "/blank-location"])
+def test_a_redirect_to_nowhere_is_the_response(client: Client, server: Awkward, path: str) -> None:
+    assert client.http.get(path).status_code == 302
+    assert client.last["exception"] is None
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("/raw-utf8-location", "/echo?q=gr%C3%BC%C3%9Fe"), ("/raw-latin1-location", "/echo?q=%FC")],
+)
+def test_the_bytes_of_a_location_are_meant_as_they_are(
+    ours: Client, server: Awkward, path: str, target: str
+) -> None:
+    by_kind("FastUser", "raw bytes in Location", None, None)
+    assert ours.http.get(path).status_code == 200
+    assert server.received[-1].target == target
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://[", "http://127.0.0.1:99999/", "http://a:b/", "http://", "http://xn--\u00fc/"],
+)
+def test_a_malformed_location_is_a_counted_failure(ours: Client, location: str) -> None:
+    by_kind("FastUser", "malformed Location", None, None)
+    ours.http.get(f"/redirect/302/{location}")
+    assert "RedirectError" in repr(ours.last["exception"])
+    assert len(ours.fired) == 1
+
+
+def test_a_request_has_its_own_limit_of_redirects(client: Client) -> None:
+    url = "/redirect/302/redirect/302/plain"
+    assert client.http.get(url, max_redirects=2).content == b"hello"
+    assert client.http.get(url, max_redirects=1).status_code == 0
 
 
 def test_a_redirect_chain_has_an_end(kind: str, server: Awkward) -> None:
@@ -207,6 +275,24 @@ def test_a_stale_connection_is_replaced_once_for_a_safe_request(
     assert len(server.received) == 3
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_reset_of_a_kept_connection_is_answered_by_a_new_one(
+    ours: Client, server: Awkward, times: int
+) -> None:
+    for _ in range(times):
+        assert ours.http.get("/reset-once").content == b"hello"
+        assert ours.last["exception"] is None
+    assert server.connections == times
+    assert len(server.received) == 2 * times - 1
+
+
+def test_a_post_that_meets_a_reset_is_not_sent_again(ours: Client, server: Awkward) -> None:
+    ours.http.get("/reset-once")
+    ours.http.post("/reset-once")
+    assert ours.last["exception"] is not None
+    assert len(server.received) == 2
+
+
 def test_a_request_that_may_have_been_executed_is_not_sent_again(
     client: Client, server: Awkward
 ) -> None:
@@ -236,6 +322,55 @@ def test_a_large_body_is_sent_to_a_slow_reader(client: Client, server: Awkward) 
     body = bytes(range(256)) * 40_000
     assert client.http.post("/plain", data=body).ok
     assert server.received[-1].body == body
+
+
+def test_the_base_url_can_be_changed(client: Client, server: Awkward) -> None:
+    with awkward_server() as other:
+        client.http.base_url = other.url
+        assert client.http.get("/echo").ok
+        assert [request.target for request in other.received] == ["/echo"]
+        assert other.received[0].values("host") == [other.url.removeprefix("http://")]
+    assert client.last["url"] == other.url + "/echo"
+    assert client.http.base_url == other.url
+    assert server.received == []
+
+
+def test_the_authorization_can_be_changed(client: Client, server: Awkward) -> None:
+    assert client.http.auth_header is None
+    client.http.auth_header = "Bearer t1"
+    client.http.get("/echo")
+    assert server.received[-1].values("authorization") == ["Bearer t1"]
+    client.http.auth_header = None
+    client.http.get("/echo")
+    assert server.received[-1].values("authorization") == []
+
+
+def test_connections_can_be_closed_as_locusts_manual_has_it(
+    client: Client, server: Awkward
+) -> None:
+    for _ in range(2):
+        assert client.http.get("/plain").ok
+        client.http.client.clientpool.close()
+    assert server.connections == 2
+
+
+def test_users_can_share_connections(server: Awkward) -> None:
+    pool = Pool(Settings(concurrency=1))
+    for _ in range(2):
+        made = make_client("FastUser", server.url, client_pool=pool)
+        assert made.http.get("/plain").ok
+    pool.close()
+    assert server.connections == 1
+
+
+def test_an_origin_is_written_as_browsers_do() -> None:
+    for host, origin in (
+        ("HTTP://LocalHost:80/path", "http://localhost"),
+        ("https://u:p@Example.org:443", "https://example.org"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("http://B\u00fccher.example", "http://xn--bcher-kva.example"),
+    ):
+        assert make_client("FastUser", host).http.origin == origin
 
 
 def test_a_user_that_ends_closes_its_connections(server: Awkward) -> None:
