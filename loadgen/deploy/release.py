@@ -31,6 +31,8 @@ from loadgen.shared.project import PROJECT
 
 PARTS = ("loadgen", "exporter", "locustfiles", "requirements", "experiments")
 SITE = "site"
+FILE_MODE = 0o640
+DIRECTORY_MODE = 0o750
 CACHES = ("__pycache__", "node_modules", "results")
 LARGEST_RELEASE_BYTES = 1 << 30
 DEFAULT_PLATFORM = "manylinux_2_28_x86_64"
@@ -65,14 +67,19 @@ def build(directory: Path, locustfile: Path | None = None) -> Release:
     """Assemble the release below `directory`; the same contents give the same name.
 
     Takes the directory of `locustfile` too when that lies outside the project. Hidden files,
-    caches and results are left out. UsageError: the locustfile is missing, its directory is too
-    large or holds a symbolic link to a directory.
+    caches and results are left out. What lies beside a locustfile may be secret: `directory` is for
+    its owner alone, and nobody but root and the group of a host's runs reads what is unpacked.
+    UsageError: the locustfile is missing, its directory is too large or holds a symbolic link to a
+    directory.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
     with tempfile.TemporaryDirectory(dir=directory, prefix=".release-") as scratch:
         tree = Path(scratch) / "release"
         for source, target in _sources(locustfile):
             _copy(source, tree / target)
+        for path in (tree, *tree.rglob("*")):
+            path.chmod(DIRECTORY_MODE if path.is_dir() else FILE_MODE)
         sha256 = fingerprint(tree)
         release = Release(sha256, directory / sha256, directory / f"{sha256}.tar")
         if not release.directory.exists():
@@ -235,7 +242,6 @@ def _copy(source: Path, target: Path) -> None:
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-        copy.chmod(0o644)
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -256,7 +262,8 @@ def _left_out(name: str) -> bool:
 
 
 def _pack(directory: Path, archive: Path) -> None:
-    """Write one tar whose bytes depend on paths and contents only."""
+    """Write one tar, for its owner alone, whose bytes depend on paths and contents only."""
+    archive.touch(0o600)
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as packed:
         for path in sorted(directory.rglob("*")):
             packed.add(path, path.relative_to(directory), recursive=False, filter=_anonymous)
@@ -265,7 +272,7 @@ def _pack(directory: Path, archive: Path) -> None:
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = "root"
-    member.mode = 0o755 if member.isdir() else 0o644
+    member.mode = DIRECTORY_MODE if member.isdir() else FILE_MODE
     return member
 
 

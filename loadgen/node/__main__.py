@@ -93,6 +93,7 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     """Put what the kit adds into this process; the runner is made by Locust afterwards."""
     channel.install(role, node.keys_directory)
     locust_fixes.install()
+    locust_fixes.read_no_configuration_files()
     if role == "master":
         channel_guard.install(
             channel.AdmittedKeys(node.keys_directory / channel.ADMITTED_DIRECTORY)

@@ -1,13 +1,17 @@
-"""Mends what Locust gets wrong when users or workers leave during a test.
+"""Mends what Locust gets wrong when users or workers leave during a test, and what it reads.
 
 A user that is told to stop while it waits is killed a moment later; its wait may be over by then,
 and the request that it has begun goes uncounted although the target has served it. And after one
 worker's users have been spread over the others, Locust goes on believing that it still spreads
 them, so the users of the next worker that leaves are not made up for.
+
+Locust takes options from `~/.locust.conf`, and from `locust.conf` and `pyproject.toml` where it is
+started. A run would then depend on what an earlier locustfile left there, or on who starts it.
 """
 
 from collections.abc import Iterator
 
+from locust import argument_parser
 from locust.dispatch import UsersDispatcher
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from locust.user.users import User
@@ -32,3 +36,9 @@ def install() -> None:
 
     User.stop = stop_before_the_next_task  # type: ignore[method-assign]
     UsersDispatcher._dispatcher = dispatch_to_the_end  # type: ignore[method-assign,assignment]
+
+
+def read_no_configuration_files() -> None:
+    """Let Locust's options come from its command line and environment only."""
+    argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
+    argument_parser.get_parser.__defaults__ = ((),)

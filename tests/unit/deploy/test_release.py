@@ -1,5 +1,6 @@
 """A release is its contents; a wheelhouse is its locked requirements."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_build_takes_the_locustfile_and_its_data_but_no_hidden_file_or_cache(
     assert sorted(path.name for path in site.rglob("*")) == ["checkout.py", "customers.csv", "data"]
     assert (built.directory / "loadgen" / "deploy" / "release.py").exists()
     assert not list(built.directory.rglob("__pycache__"))
+
+
+def test_what_is_secret_beside_a_locustfile_stays_so(tmp_path: Path, locustfile: Path) -> None:
+    secret = locustfile.parent / "data" / "customers.csv"
+    secret.chmod(0o600)
+    (tmp_path / "out").mkdir(mode=0o755)
+    built = release.build(tmp_path / "out", locustfile)
+
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+    assert built.archive.stat().st_mode & 0o077 == 0
+    assert not [path for path in built.directory.rglob("*") if path.stat().st_mode & 0o007]
+    with tarfile.open(built.archive) as packed:
+        assert {member.mode for member in packed} == {0o640, 0o750}
 
 
 def test_a_locustfile_of_the_project_keeps_its_place(tmp_path: Path) -> None:
