@@ -191,10 +191,11 @@ lock: $(VENV)/.dev ## Renew the hash-locked requirements
 	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done
 
 # --- lab: real hosts on this machine ----------------------------------------------------------
-.PHONY: lab lab-host test-lab lab-down
+.PHONY: lab lab-host test-lab test-core-path lab-down
 takes_lab = LAB_WORKERS PLAYBOOK_OPTIONS
 takes_lab-host = DO
 takes_test-lab = LAB_WORKERS
+takes_test-core-path = LAB_WORKERS
 takes_lab-down = PURGE PLAYBOOK_OPTIONS
 lab: $(VENV)/.controller ## Start real hosts for tests on this machine (root on Debian; LAB_WORKERS=3)
 	@exec $(BIN)/loadgen lab $(if $(value LAB_WORKERS),--workers $(call quoted,LAB_WORKERS)) $(call passed_on,$(PLAYBOOK_OPTIONS))
@@ -204,6 +205,9 @@ lab-host: $(VENV)/.node ## Stop, start, cut off or slow a lab host (DO="cut work
 
 test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts; brings the lab up if need be (20 minutes)
 	$(PYTEST) --timeout 1800 tests/lab
+
+test-core-path: $(VENV)/.controller ## Test lab, deploy, run and teardown in one go (root on Debian; LAB_WORKERS=1)
+	tests/lab/core-path
 
 lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
 	@exec $(BIN)/loadgen lab-down $(call flags,PURGE) $(call passed_on,$(PLAYBOOK_OPTIONS))
