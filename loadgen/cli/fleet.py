@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from loadgen.cli.verb import Verb, VerbParser
-from loadgen.fleet.agent import NodeReport, Request
-from loadgen.fleet.cluster import TEST_STATES, FleetCluster
+from loadgen.fleet.cluster import FleetCluster
 from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.inventory import Inventory, Node, limit, load_inventory
-from loadgen.fleet.ssh import Outcomes, Remote, ask, on_all
+from loadgen.fleet.requests import AgentRequest, Collect, Drain, NodeReport, Status, Stop
+from loadgen.fleet.ssh import Outcomes, Remote, ask_all, on_all
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import BusyError, NodeError, UsageError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
+from loadgen.shared.snapshot import UNDER_WAY
 from loadgen.shared.text import plain, plain_line
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
@@ -31,7 +32,7 @@ Found = TypeVar("Found")
 def status(options: argparse.Namespace) -> int:
     """Carry out `loadgen status`: a line a node; exit 4 when one can't be asked or is not well."""
     inventory = load_inventory(options.inventory)
-    found = _ask_all(inventory.nodes, "status", Request())
+    found = _ask_all(inventory.nodes, Status())
     for node in inventory.nodes:
         fault = found.faults.get(node.name)
         print(plain(f"{node.name:<12} {fault or describe(found.answers[node.name])}"))
@@ -56,7 +57,7 @@ def describe_run(master: NodeReport, inventory: Inventory) -> str:
     web = f"web UI https://{inventory.master.fleet_address}:{master.web_port}"
     if master.run_id:
         return f"run {master.run_id} is under way ({master.state}); {web}"
-    if master.state in TEST_STATES:
+    if master.state in UNDER_WAY:
         return f"a test started from the web UI is under way ({master.state}); {web}"
     return f"no run is under way; {web}"
 
@@ -66,7 +67,7 @@ def logs(options: argparse.Namespace) -> int:
     inventory = load_inventory(options.inventory)
     nodes = limit(inventory.nodes, options.host_limit) if options.host_limit else inventory.nodes
     directory = options.results / time.strftime("logs-%Y%m%dT%H%M%SZ", time.gmtime())
-    request = Request(lines=options.lines)
+    request = Collect(lines=options.lines)
 
     def collect(remote: Remote) -> None:
         collect_node(remote, directory, request)
@@ -83,10 +84,10 @@ def logs(options: argparse.Namespace) -> int:
 def stop(options: argparse.Namespace) -> int:
     """Carry out `loadgen stop`: end the run under way; collect it unless its own process does."""
     inventory = load_inventory(options.inventory)
-    master = _ask_all([inventory.master], "status", Request())
+    master = _ask_all([inventory.master], Status())
     _require("the master can't be asked", master.faults)
     report = master.answers[inventory.master.name]
-    if not report.run_id and report.state not in TEST_STATES:
+    if not report.run_id and report.state not in UNDER_WAY:
         print("no run is under way")
         return 0
     results = options.results.absolute()
@@ -96,9 +97,7 @@ def stop(options: argparse.Namespace) -> int:
         with hold(own if own and own.is_dir() else results):
             return _end_and_collect(inventory, report, results)
     except BusyError:
-        _require(
-            "the master can't be asked", _ask_all([inventory.master], "stop", Request()).faults
-        )
+        _require("the master can't be asked", _ask_all([inventory.master], Stop()).faults)
         print(f"run {report.run_id} was asked to stop; the process that started it collects it")
         return 0
 
@@ -134,7 +133,7 @@ def drain(options: argparse.Namespace) -> int:
             f"HOST_LIMIT={options.host_limit} names every worker host, and a run needs one; to end "
             f"it, make stop INVENTORY={options.inventory}"
         )
-    found = _ask_all(nodes, "drain", Request())
+    found = _ask_all(nodes, Drain())
     for name, report in found.answers.items():
         print(f"{name}: {report.workers} worker processes ended")
     _require("some worker hosts could not be drained", found.faults)
@@ -145,10 +144,8 @@ def drain(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ask_all(nodes: Iterable[Node], verb: str, request: Request) -> Outcomes[NodeReport]:
-    return _on_nodes(
-        nodes, lambda remotes: on_all(remotes, lambda remote: ask(remote, verb, request))
-    )
+def _ask_all(nodes: Iterable[Node], request: AgentRequest) -> Outcomes[NodeReport]:
+    return _on_nodes(nodes, lambda remotes: ask_all(remotes, request))
 
 
 def _on_nodes(

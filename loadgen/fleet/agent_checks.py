@@ -6,12 +6,13 @@ safe on a master under load.
 
 import errno
 import socket
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from loadgen.fleet.agent_units import Unit
 from loadgen.node import channel
 from loadgen.node.settings import NodeSettings
 from loadgen.shared.ports import listeners
@@ -48,15 +49,14 @@ def _is_ours(process: int) -> bool:
     return "loadgen-" in Path(f"/proc/{process}/cgroup").read_text()
 
 
-def capacity_faults(users: int, workers: int, unit: str) -> list[str]:
+def capacity_faults(users: int, workers: Sequence[Unit]) -> list[str]:
     """Compare this node's share of the users with its descriptors and local ports.
 
-    `users` is the share of the whole node, `workers` its processes. One connection a user is the
-    least that a test needs.
+    `users` is the share of the whole node. One connection a user is the least that a test needs.
     """
     faults = []
-    limit = _open_files(unit)
-    each = -(-users // workers)
+    limit = min(unit.open_files for unit in workers)
+    each = -(-users // len(workers))
     if each + SPARE_DESCRIPTORS > limit:
         faults.append(
             f"a worker would need {each + SPARE_DESCRIPTORS:,} descriptors for {each:,} users and "
@@ -69,16 +69,6 @@ def capacity_faults(users: int, workers: int, unit: str) -> list[str]:
             f"{high - low + 1:,}; widen net.ipv4.ip_local_port_range, or add worker hosts"
         )
     return faults
-
-
-def _open_files(unit: str) -> int:
-    shown = subprocess.run(
-        ["systemctl", "show", "--property=LimitNOFILE", "--value", unit],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    return int(shown) if shown.isdecimal() else 1 << 30
 
 
 def channel_faults(node: NodeSettings) -> list[str]:

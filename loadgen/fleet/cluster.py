@@ -10,48 +10,50 @@ import os
 import queue
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from cryptography import x509
-
 from loadgen.cluster.inspection import find_locustfile, look_at
 from loadgen.deploy import release
-from loadgen.fleet.agent import NodeReport, Request
 from loadgen.fleet.agent_files import RUNS
 from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.follower import Follower
 from loadgen.fleet.inventory import Inventory
-from loadgen.fleet.ssh import Outcomes, Remote, ask, on_all
-from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
+from loadgen.fleet.probing import (
+    Probe,
+    certificate_faults,
+    clock_fault,
+    probe,
+    release_fault,
+)
+from loadgen.fleet.requests import (
+    Abort,
+    AskTarget,
+    Collect,
+    Finish,
+    Forget,
+    NodeReport,
+    Preflight,
+    Prepare,
+    Reset,
+    Settle,
+    Start,
+    Stop,
+)
+from loadgen.fleet.ssh import Outcomes, Remote, ask, ask_all, on_all
 from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over
 from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
-from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.snapshot import UNDER_WAY, Snapshot
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
 
-TEST_STATES = ("spawning", "running", "stopping", "cleanup")
 SINCE_SLACK_SECONDS = 2.0
 ADOPTION_SECONDS = 15.0
 # Time to connect again after the network was away.
 SILENCE_SECONDS = 40.0
-PROBE = ["sh", "-c", "readlink /opt/loadgen/current || echo none; date +%s.%N"]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a node says before anything of the kit is trusted there.
-
-    `offset_seconds` is its clock minus ours, `error_seconds` how far off that may be.
-    """
-
-    release: str
-    offset_seconds: float
-    error_seconds: float
 
 
 class FleetCluster:
@@ -86,7 +88,7 @@ class FleetCluster:
         faults = {**probes.faults, **self._probe_faults(probes.answers)}
         sound = {name: one for name, one in self._remotes.items() if name not in faults}
         share = -(-specification.users // len(self.inventory.workers))
-        reports = on_all(sound, lambda remote: ask(remote, "preflight", Request(users=share)))
+        reports = ask_all(sound, Preflight(users=share))
         faults.update(reports.faults)
         for name, report in reports.answers.items():
             said = [*report.faults, *self._report_faults(name, report)]
@@ -111,8 +113,7 @@ class FleetCluster:
 
     def require_target(self, host: str, verify: bool) -> None:
         """Ask the target from every worker host: what counts is that they reach it."""
-        request = Request(host=host, verify_target=verify)
-        asked = on_all(self._worker_remotes(), lambda remote: ask(remote, "target", request))
+        asked = ask_all(self._worker_remotes(), AskTarget(host=host, verify=verify))
         if asked.faults:
             lines = [f"  {name}: {fault}" for name, fault in asked.faults.items()]
             raise TargetError(
@@ -148,23 +149,23 @@ class FleetCluster:
 
     def stop_load(self) -> None:
         """Ask the master on its own machine."""
-        ask(self._master, "stop", Request())
+        ask(self._master, Stop())
 
     def reset_statistics(self) -> None:
         """Ask the master on its own machine."""
-        ask(self._master, "reset", Request())
+        ask(self._master, Reset())
 
     def finish(self) -> Mapping[str, str]:
         """Let every node end its part and stand idle, workers first; then collect from all."""
         plan, self._held = self._held, None
         workers = self._worker_remotes()
-        forgot = on_all(workers, lambda remote: ask(remote, "finish", Request()))
+        forgot = ask_all(workers, Finish())
         master = {self._master.node.name: self._master}
-        ended = on_all(master, lambda remote: ask(remote, "finish", Request()))
+        ended = ask_all(master, Finish())
 
         def settle(remote: Remote) -> NodeReport:
             processes = forgot.answers[remote.node.name].processes
-            return ask(remote, "settle", Request(processes=processes))
+            return ask(remote, Settle(processes=processes))
 
         settled = on_all({name: workers[name] for name in forgot.answers}, settle)
         rounds = (forgot, ended, settled)
@@ -181,7 +182,7 @@ class FleetCluster:
         if self._follower:
             self._follower.end()
         if plan:
-            aborted = on_all(self._remotes, lambda remote: ask(remote, "abort", Request()))
+            aborted = ask_all(self._remotes, Abort())
             self._collect(plan, set(aborted.answers))
         for remote in self._remotes.values():
             remote.close()
@@ -250,7 +251,7 @@ class FleetCluster:
             raise BusyError(
                 f"run {master.run_id} is under way on this fleet; wait for it, or {end}"
             )
-        if master.state in TEST_STATES:
+        if master.state in UNDER_WAY:
             raise BusyError(
                 f"a test started from {self.web_url} is under way; wait for it, or {end}"
             )
@@ -292,11 +293,11 @@ class FleetCluster:
             request_log_directory=directory / "requests",
         )
         kept = plan.specification.model_dump_json()
-        request = Request(run=run, specification=kept, collected_into=plan.directory.parent)
-        return ask(remote, "prepare", request)
+        collected_into = plan.directory.parent
+        return ask(remote, Prepare(run=run, specification=kept, collected_into=collected_into))
 
     def _start_node(self, remote: Remote) -> NodeReport:
-        return ask(remote, "start", Request(workers=self._shares.get(remote.node.name, 0)))
+        return ask(remote, Start(workers=self._shares.get(remote.node.name, 0)))
 
     def _require(self, outcomes: Outcomes[NodeReport]) -> None:
         if outcomes.faults:
@@ -305,16 +306,16 @@ class FleetCluster:
     def _collect(self, plan: Plan, names: set[str]) -> dict[str, str]:
         def one(remote: Remote) -> None:
             since = self._since + self._offsets.get(remote.node.name, 0.0)
-            request = Request(run_id=plan.run_id, since=since)
+            request = Collect(run_id=plan.run_id, since=since)
             collect_node(remote, plan.directory, request, into_run=remote is self._master)
 
         collected = on_all({name: self._remotes[name] for name in sorted(names)}, one)
-        done = Request(run_id=plan.run_id)
+        done = Forget(run_id=plan.run_id)
         kept = {name: self._remotes[name] for name in collected.answers}
         # The master last: that its copy is gone tells others that all has been collected.
         master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
-        faults = collected.faults | on_all(kept, lambda node: ask(node, "forget", done)).faults
-        return faults | on_all(master, lambda node: ask(node, "forget", done)).faults
+        faults = collected.faults | ask_all(kept, done).faults
+        return faults | ask_all(master, done).faults
 
 
 def said_of(rounds: Iterable[Outcomes[NodeReport]]) -> dict[str, str]:
@@ -327,56 +328,6 @@ def said_of(rounds: Iterable[Outcomes[NodeReport]]) -> dict[str, str]:
             if report.faults:
                 found.setdefault(name, []).extend(report.faults)
     return {name: "; also, ".join(faults) for name, faults in found.items()}
-
-
-def probe(remote: Remote) -> Probe:
-    """Ask for the release and the clock, with nothing of the kit in between."""
-    remote.open()
-    before = time.time()
-    said = remote.run(PROBE).decode(errors="replace")
-    after = time.time()
-    try:
-        link, clock = said.split()
-        offset = float(clock) - (before + after) / 2
-    except ValueError as error:
-        raise OperationError(
-            f"it answered {said[:80]!r} when asked for its release and clock; a shell's start-up "
-            "file that prints something does that: look there"
-        ) from error
-    return Probe(Path(link).name, offset, error_seconds=(after - before) / 2)
-
-
-def release_fault(found: str, wanted: str, deploy: str) -> str:
-    """Tell a node that has no release, or another one than `deploy`, a command, would bring."""
-    if found == "none":
-        return f"nothing is deployed there; run {deploy}"
-    if found != wanted:
-        return f"has release {found[:12]}, this machine has {wanted[:12]}; run {deploy}"
-    return ""
-
-
-def clock_fault(node: Probe, master: Probe) -> str:
-    """Tell a clock that is further from the master's than a measurement bears."""
-    apart = node.offset_seconds - master.offset_seconds
-    if abs(apart) - node.error_seconds - master.error_seconds <= CLOCK_OFFSET_SECONDS_MAX:
-        return ""
-    way = "ahead of" if apart > 0 else "behind"
-    return (
-        f"its clock is {abs(apart):.1f} s {way} the master's, a run needs them within "
-        f"{CLOCK_OFFSET_SECONDS_MAX:g} s; look there at chronyc tracking"
-    )
-
-
-def certificate_faults(pem: str, now: datetime) -> list[str]:
-    """Tell a web certificate that is not valid now."""
-    certificate = x509.load_pem_x509_certificate(pem.encode())
-    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if since <= now <= until:
-        return []
-    return [
-        f"the web UI's certificate is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}, and today "
-        f"is {now:%Y-%m-%d}; renew it with make deploy, or at the site's own CA"
-    ]
 
 
 def share_workers(wanted: int | None, available: Mapping[str, int]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from loadgen.fleet.agent import Request
+from loadgen.fleet.requests import Collect
 from loadgen.fleet.ssh import Remote, agent_command
 from loadgen.shared.errors import OperationError
 from loadgen.shared.files import MINIMUM_FREE_BYTES
@@ -44,7 +44,7 @@ class _Archive(io.RawIOBase):
         return self._stream.tell()
 
 
-def collect_node(remote: Remote, directory: Path, request: Request, into_run: bool = False) -> None:
+def collect_node(remote: Remote, directory: Path, request: Collect, into_run: bool = False) -> None:
     """Fetch one tar and unpack it below `directory`; `into_run` for the master of the run.
 
     OperationError: it was cut off, damaged, or too large.
@@ -52,7 +52,7 @@ def collect_node(remote: Remote, directory: Path, request: Request, into_run: bo
     with tempfile.TemporaryFile() as fetched:
         stdin = request.model_dump_json().encode()
         spend = _budget(remote.node.name, Path(tempfile.gettempdir()))
-        for chunk in remote.stream(agent_command("collect"), stdin):
+        for chunk in remote.stream(agent_command(Collect), stdin):
             spend(len(chunk))
             fetched.write(chunk)
         fetched.seek(0)

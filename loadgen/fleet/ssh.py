@@ -18,8 +18,8 @@ import paramiko
 from paramiko.ssh_exception import NoValidConnectionsError
 from pydantic import ValidationError
 
-from loadgen.fleet.agent import NodeReport, Request
 from loadgen.fleet.inventory import Node
+from loadgen.fleet.requests import AgentRequest, NodeReport
 from loadgen.shared.errors import OperationError
 
 CONNECT_SECONDS = 10
@@ -37,9 +37,9 @@ def in_release(command: str) -> list[str]:
     return ["sh", "-c", f"cd {SOFTWARE}/current && exec {command}"]
 
 
-def agent_command(verb: str) -> list[str]:
+def agent_command(kind: type[AgentRequest]) -> list[str]:
     """Return the command for one verb of `loadgen.fleet.agent`."""
-    return in_release(f"{PYTHON} -m loadgen.fleet.agent {verb}")
+    return in_release(f"{PYTHON} -m loadgen.fleet.agent {kind.verb}")
 
 
 @dataclass
@@ -217,12 +217,17 @@ def on_all(remotes: Mapping[str, Remote], action: Callable[[Remote], Answer]) ->
     return outcomes
 
 
-def ask(remote: Remote, verb: str, request: Request) -> NodeReport:
+def ask(remote: Remote, request: AgentRequest) -> NodeReport:
     """Have a node's agent do something and tell what the node is after it."""
-    answer = remote.run(agent_command(verb), request.model_dump_json().encode())
+    answer = remote.run(agent_command(type(request)), request.model_dump_json().encode())
     try:
         return NodeReport.model_validate_json(answer)
     except ValidationError as error:
         raise OperationError(
-            f"it answered '{verb}' in a way that this release doesn't know; run make deploy"
+            f"it answered '{request.verb}' in a way that this release doesn't know; run make deploy"
         ) from error
+
+
+def ask_all(remotes: Mapping[str, Remote], request: AgentRequest) -> Outcomes[NodeReport]:
+    """Ask the same of every node at once."""
+    return on_all(remotes, lambda remote: ask(remote, request))

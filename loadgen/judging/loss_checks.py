@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from loadgen.judging.check import Reason
-from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.snapshot import LOADING, Snapshot
 from loadgen.shared.text import clock
 
 ARRIVAL_RATIO_MIN = 0.95
@@ -37,7 +37,7 @@ class ArrivalRate:
         self._last = snapshot
         if self._first_dropped is None and _dropped(snapshot):
             self._first_dropped = snapshot.time
-        if snapshot.state not in ("spawning", "running") and self._load_ended_at is None:
+        if snapshot.state not in LOADING and self._load_ended_at is None:
             self._load_ended_at = snapshot.time
 
     def reasons(self) -> list[Reason]:

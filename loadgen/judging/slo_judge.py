@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import BaseModel, ConfigDict
 
 from loadgen.judging.measure import measure_between
-from loadgen.shared.snapshot import EntryStatistics, Snapshot
+from loadgen.shared.snapshot import LOADING, EntryStatistics, Snapshot
 from loadgen.shared.text import clock
 from loadgen.shared.totals import Totals
 from loadgen.specification.slo import RequestTags, Slo
@@ -35,7 +35,6 @@ class SloResult(BaseModel):
     name: str | None = None
 
 
-LOADING = ("spawning", "running")
 # Snapshots come a little early or late: a window of 30 s may be one of 29.6 s.
 WINDOW_TOLERANCE = 0.5
 

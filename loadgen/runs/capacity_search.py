@@ -25,7 +25,7 @@ Decision = Literal["held", "broke", "saturated", "undecided"]
 UNUSABLE_MAX = 3
 
 
-class Outcome(BaseModel):
+class TrialOutcome(BaseModel):
     """What one trial came to.
 
     held: valid and every SLO held. broke: valid and one did not. saturated: the generators could
@@ -48,10 +48,10 @@ class Trial(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     load: int
-    outcome: Outcome
+    outcome: TrialOutcome
 
 
-class Verdict(BaseModel):
+class DecidedLoad(BaseModel):
     """One decision: what it was and how many trials it took."""
 
     model_config = ConfigDict(frozen=True)
@@ -86,12 +86,12 @@ class Capacity(BaseModel):
     limited_by: Literal["target", "generators", "most"]
     confidence: float
     sentence: str
-    decisions: tuple[Verdict, ...]
+    decisions: tuple[DecidedLoad, ...]
     trials: tuple[Trial, ...]
     published: Published | None = None
 
 
-Measure = Callable[[int], Outcome]
+Measure = Callable[[int], TrialOutcome]
 
 
 def lead_needed(error_ratio: float, trial_error_ratio: float) -> int:
@@ -107,7 +107,7 @@ class _Bench:
     measure: Measure
     settings: SearchSettings
     trials: list[Trial] = field(default_factory=list)
-    decisions: list[Verdict] = field(default_factory=list)
+    decisions: list[DecidedLoad] = field(default_factory=list)
 
     def decide(self, load: int, confirmation: bool = False) -> Decision:
         """Repeat trials at one load until one side leads by enough."""
@@ -119,7 +119,7 @@ class _Bench:
         while len(states) < most and abs(_lead(states)) < needed:
             states.append(self._trial(load))
         decision = _decision(states, needed)
-        verdict = Verdict(
+        verdict = DecidedLoad(
             load=load, decision=decision, trials=len(states), confirmation=confirmation
         )
         self.decisions.append(verdict)

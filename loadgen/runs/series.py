@@ -19,7 +19,7 @@ from loadgen.judging.verdict import EXIT_CODES, Verdict
 from loadgen.results import archive
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
-from loadgen.runs.capacity_search import Capacity, Outcome, find_capacity
+from loadgen.runs.capacity_search import Capacity, TrialOutcome, find_capacity
 from loadgen.runs.sweep import Value, row, write_csv
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import write_text
@@ -95,10 +95,10 @@ class Series:
         """Search the capacity; write and return it."""
         steps = iter(range(10**9))
 
-        def measure(load: int) -> Outcome:
+        def measure(load: int) -> TrialOutcome:
             number = next(steps)
             label = f"Trial {number + 1}: {settings.over}={load}"
-            return outcome(self.step(number, {settings.over: load}, label))
+            return trial_outcome(self.step(number, {settings.over: load}, label))
 
         found = find_capacity(measure, settings)
         text = found.model_dump_json(indent=2) + "\n"
@@ -110,7 +110,7 @@ def _plain(value: object) -> Value:
     return value if isinstance(value, str | int | float) or value is None else str(value)
 
 
-def outcome(summary: Summary) -> Outcome:
+def trial_outcome(summary: Summary) -> TrialOutcome:
     """Tell what a run means to a search. An error is unusable, like any invalid run but saturation.
 
     A run whose generators saturated says nothing of the target, whether its SLOs held or not.
@@ -121,7 +121,7 @@ def outcome(summary: Summary) -> Outcome:
     state = states.get(summary.verdict, "unusable")
     if summary.verdict == "invalid" and kinds and kinds <= SATURATION:
         state = "saturated"
-    return Outcome.model_validate(
+    return TrialOutcome.model_validate(
         {
             "state": state,
             "run_id": summary.run_id,

@@ -13,6 +13,10 @@ from typing import Any
 
 import msgpack
 
+# Locust's states of a runner: users make load, and a test is not over yet.
+LOADING = ("spawning", "running")
+UNDER_WAY = (*LOADING, "stopping", "cleanup")
+
 
 @dataclass(frozen=True, slots=True)
 class EntryStatistics:

@@ -16,6 +16,7 @@ from locust.stats import RequestStats
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics.load_test import LoadTest
 from loadgen.shared.snapshot import (
+    LOADING,
     EntryStatistics,
     ErrorCount,
     ExceptionCount,
@@ -26,7 +27,6 @@ from loadgen.shared.snapshot import (
 # Beyond these, errors still count in their entry's `failures`.
 MAX_ERRORS = 1000
 MAX_ERROR_CHARACTERS = 500
-LOADING = ("spawning", "running")
 STOPPED = "stopped"
 
 

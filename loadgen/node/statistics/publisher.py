@@ -25,8 +25,8 @@ from locust.stats import RequestStats
 from loadgen.judging.slo_judge import Judge
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics.load_test import LoadTest
-from loadgen.node.statistics.master_snapshot import LOADING, Identity, SnapshotTaker
-from loadgen.shared.snapshot import SloStatus, Snapshot
+from loadgen.node.statistics.master_snapshot import Identity, SnapshotTaker
+from loadgen.shared.snapshot import LOADING, SloStatus, Snapshot
 
 logger = logging.getLogger(__name__)
 

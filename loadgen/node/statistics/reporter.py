@@ -25,6 +25,7 @@ from locust.exception import RPCError
 from locust.runners import WorkerRunner
 
 from loadgen.node.settings import NodeSettings, RunSettings
+from loadgen.shared.snapshot import LOADING
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ class Reporter:
         a job that isn't newer than the last one.
         """
         self._runner.last_received_spawn_timestamp = sys.maxsize
-        if self._runner.state in ("spawning", "running"):
+        if self._runner.state in LOADING:
             self._runner.stop()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.fleet import cluster
+from loadgen.fleet import cluster, probing
 from loadgen.shared.errors import UsageError
 from tests.certificates import make_certificate
 
@@ -19,24 +19,24 @@ def test_share_workers_spreads_them_evenly_and_never_beyond_what_there_is() -> N
 
 
 def test_clock_fault_names_the_side_and_bears_with_the_error_of_measurement() -> None:
-    master = cluster.Probe("r", 5.0, 0.1)
-    assert "30.0 s ahead" in cluster.clock_fault(cluster.Probe("r", 35.0, 0.1), master)
-    assert "2.0 s behind" in cluster.clock_fault(cluster.Probe("r", 3.0, 0.1), master)
-    assert not cluster.clock_fault(cluster.Probe("r", 5.65, 0.1), master)
+    master = probing.Probe("r", 5.0, 0.1)
+    assert "30.0 s ahead" in probing.clock_fault(probing.Probe("r", 35.0, 0.1), master)
+    assert "2.0 s behind" in probing.clock_fault(probing.Probe("r", 3.0, 0.1), master)
+    assert not probing.clock_fault(probing.Probe("r", 5.65, 0.1), master)
 
 
 def test_release_fault_tells_nothing_deployed_from_another_release() -> None:
     deploy = "make deploy INVENTORY=inventory/shop"
-    assert cluster.release_fault("none", "ab", deploy) == f"nothing is deployed there; run {deploy}"
-    assert cluster.release_fault("cd", "ab", deploy).endswith(f"run {deploy}")
-    assert not cluster.release_fault("ab", "ab", deploy)
+    assert probing.release_fault("none", "ab", deploy) == f"nothing is deployed there; run {deploy}"
+    assert probing.release_fault("cd", "ab", deploy).endswith(f"run {deploy}")
+    assert not probing.release_fault("ab", "ab", deploy)
 
 
 def test_certificate_faults_tells_the_dates(tmp_path: Path) -> None:
     certificate, _ = make_certificate(tmp_path)
     pem = Path(certificate).read_text()
     now = datetime.now(UTC)
-    assert not cluster.certificate_faults(pem, now)
-    late = cluster.certificate_faults(pem, now + timedelta(days=40000))
+    assert not probing.certificate_faults(pem, now)
+    late = probing.certificate_faults(pem, now + timedelta(days=40000))
     assert len(late) == 1
     assert "renew it" in late[0]

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.runs.capacity_search import Outcome, State, find_capacity, find_published, lead_needed
+from loadgen.runs.capacity_search import (
+    State,
+    TrialOutcome,
+    find_capacity,
+    find_published,
+    lead_needed,
+)
 from loadgen.shared.errors import OperationError
 from loadgen.specification.experiment import SearchSettings
 
@@ -16,10 +22,10 @@ class Target:
     def __init__(self, capacity: int, outliers: frozenset[int] = frozenset()) -> None:
         self.capacity, self.outliers, self.loads = capacity, outliers, list[int]()
 
-    def __call__(self, load: int) -> Outcome:
+    def __call__(self, load: int) -> TrialOutcome:
         self.loads.append(load)
         held = (load <= self.capacity) != (len(self.loads) in self.outliers)
-        return Outcome(state="held" if held else "broke")
+        return TrialOutcome(state="held" if held else "broke")
 
 
 @given(st.integers(1, 5000), st.integers(1, 60), st.integers(1, 40))
@@ -50,9 +56,9 @@ def test_stated_confidence_is_met_over_many_searches() -> None:
     for _ in range(searches):
         capacity = generator.randint(5, 2000)
 
-        def measure(load: int, capacity: int = capacity) -> Outcome:
+        def measure(load: int, capacity: int = capacity) -> TrialOutcome:
             held = (load <= capacity) != (generator.random() < 0.1)
-            return Outcome(state="held" if held else "broke")
+            return TrialOutcome(state="held" if held else "broke")
 
         found = find_capacity(measure, SearchSettings(confidence=0.95))
         right += (found.low or 0) <= capacity < (found.high or 1)
@@ -66,8 +72,8 @@ def test_lead_needed_is_walds(error: float, trial_error: float, lead: int) -> No
     assert lead_needed(error, trial_error) == lead
 
 
-def states(rule: Callable[[int], State]) -> Callable[[int], Outcome]:
-    return lambda load: Outcome(state=rule(load))
+def states(rule: Callable[[int], State]) -> Callable[[int], TrialOutcome]:
+    return lambda load: TrialOutcome(state=rule(load))
 
 
 def test_a_saturated_generator_is_told_from_a_saturated_target() -> None:
@@ -92,10 +98,10 @@ def test_a_target_that_never_holds() -> None:
 def test_trials_that_disagree_for_ever_are_undecided() -> None:
     count = iter(range(10_000))
 
-    def measure(load: int) -> Outcome:
+    def measure(load: int) -> TrialOutcome:
         if load == 64:
-            return Outcome(state="held" if next(count) % 2 else "broke")
-        return Outcome(state="held" if load < 64 else "broke")
+            return TrialOutcome(state="held" if next(count) % 2 else "broke")
+        return TrialOutcome(state="held" if load < 64 else "broke")
 
     found = find_capacity(measure, SearchSettings(resolution_ratio=0.01))
     assert (found.low, found.high) == (63, 64)
@@ -105,7 +111,7 @@ def test_trials_that_disagree_for_ever_are_undecided() -> None:
 def test_unusable_trials_are_repeated_and_then_given_up() -> None:
     once = iter(["unusable"])
     found = find_capacity(
-        lambda load: Outcome(state=next(once, "held" if load <= 4 else "broke")),
+        lambda load: TrialOutcome(state=next(once, "held" if load <= 4 else "broke")),
         SearchSettings(),
     )
     assert found.low == 4
@@ -124,7 +130,7 @@ def test_a_replayed_journal_continues_the_same_search(capacity: int, cut: int) -
     journal = list(whole.trials[:cut])
     live = Target(capacity)
 
-    def resumed(load: int) -> Outcome:
+    def resumed(load: int) -> TrialOutcome:
         if journal:
             trial = journal.pop(0)
             assert trial.load == load

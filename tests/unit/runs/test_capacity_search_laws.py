@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 
 import pytest
 
-from loadgen.runs.capacity_search import Outcome, find_capacity, find_published
+from loadgen.runs.capacity_search import TrialOutcome, find_capacity, find_published
 from loadgen.simulators.service import LockLaw, constant, uniform
 from loadgen.specification.experiment import SearchSettings
 
@@ -64,12 +64,12 @@ UNIFORM_CAPACITY = 60 * 2 * 2.9 / (1.48 + 2 * 1.1 * 2.9)
 REGRESSION_CAPACITY = 150
 
 
-def measuring(law: Law, limit: float, seed: int, outlier: int) -> Callable[[int], Outcome]:
+def measuring(law: Law, limit: float, seed: int, outlier: int) -> Callable[[int], TrialOutcome]:
     generator, trials = random.Random(seed), iter(range(1, 10_000))
 
-    def measure(load: int) -> Outcome:
+    def measure(load: int) -> TrialOutcome:
         value = law(load, generator) + (10 * limit if next(trials) == outlier else 0)
-        return Outcome(state="held" if value <= limit else "broke", average_seconds=value)
+        return TrialOutcome(state="held" if value <= limit else "broke", average_seconds=value)
 
     return measure
 

@@ -11,9 +11,9 @@ from loadgen.runs.series import (
     Series,
     create_series,
     load_series,
-    outcome,
     search_exit_code,
     sweep_exit_code,
+    trial_outcome,
 )
 from loadgen.shared.errors import OperationError, UsageError
 from loadgen.specification.experiment import Experiment
@@ -103,7 +103,7 @@ def test_the_user_ends_a_series_while_it_rests(tmp_path: Path) -> None:
 )
 def test_a_run_means_to_a_search(verdict: str, kinds: tuple[str, ...], state: str) -> None:
     made = summary().model_copy(update={"verdict": verdict, "reason_kinds": kinds})
-    assert outcome(made).state == state
+    assert trial_outcome(made).state == state
 
 
 def test_exit_codes_of_searches(tmp_path: Path) -> None:

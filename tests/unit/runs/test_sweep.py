@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadgen.results.evaluation.pictures import save_picture
-from loadgen.runs.capacity_search import Outcome, find_capacity
+from loadgen.runs.capacity_search import TrialOutcome, find_capacity
 from loadgen.runs.series_pictures import draw_search, draw_sweep
 from loadgen.runs.sweep import describe, row, write_csv
 from loadgen.specification.experiment import SearchSettings, plan_cells
@@ -48,9 +48,9 @@ def test_pictures_of_sweeps_over_numbers_and_words(tmp_path: Path) -> None:
 
 
 def test_picture_of_a_search(tmp_path: Path) -> None:
-    def measure(load: int) -> Outcome:
+    def measure(load: int) -> TrialOutcome:
         state = "held" if load <= 40 else "broke"
-        return Outcome(
+        return TrialOutcome(
             state=state,
             p95_seconds=1 / (50 - load) if load < 50 else 2,
             throughput_per_second=min(load, 45),

@@ -1,0 +1,62 @@
+"""What one node of a fleet is and does now, as its agent tells it."""
+
+from importlib.metadata import version
+
+from pydantic import ValidationError
+
+from loadgen.fleet import agent_files as files
+from loadgen.fleet.agent_files import COLLECTOR_FILE, RUNS, SPECIFICATION_FILE
+from loadgen.fleet.agent_units import Units
+from loadgen.fleet.requests import NodeReport
+from loadgen.node import control
+from loadgen.node.settings import RUN_FILE, NodeSettings, RunSettings
+from loadgen.shared.errors import OperationError
+
+
+def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
+    """Describe this node as it is."""
+    found = Units.now() if units is None else units
+    run = current_run(node)
+    kept = RUNS / run.run_id if run else None
+    active = found.master is not None and found.master.state == "active"
+    return NodeReport(
+        name=node.name,
+        is_master=found.master is not None,
+        release=node.release_directory.resolve().name,
+        locust_version=version("locust"),
+        units=found.states,
+        run_id=run.run_id if run else None,
+        state=_master_state(node) if active else None,
+        specification=files.read_kept(kept / SPECIFICATION_FILE) if kept else None,
+        collected_into=files.read_kept(kept / COLLECTOR_FILE) if kept else None,
+        started_at=(node.state_directory / RUN_FILE).stat().st_mtime if run else None,
+        certificate=_certificate(node),
+        web_port=node.web.port,
+    )
+
+
+def current_run(node: NodeSettings) -> RunSettings | None:
+    """Return what run.json says, None when there is none. OperationError: it can't be read."""
+    path = node.state_directory / RUN_FILE
+    try:
+        with files.as_owner():
+            text = path.read_text()
+        return RunSettings.model_validate_json(text)
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise OperationError(
+            f"{path} is not of this release; remove it, or run make stop"
+        ) from error
+
+
+def _master_state(node: NodeSettings) -> str:
+    try:
+        return control.request(node.control_endpoint, "status").get("state", "unknown")
+    except TimeoutError:
+        return "silent"
+
+
+def _certificate(node: NodeSettings) -> str | None:
+    path = node.web.tls_certificate
+    return path.read_text() if path and path.exists() else None

@@ -1,0 +1,152 @@
+"""One node's part of a run's life: prepare, start, finish, settle; abort and drain.
+
+The master's run.json is the fleet's lock. Between runs a node's processes stand idle.
+"""
+
+import os
+
+from loadgen.fleet import agent_files as files
+from loadgen.fleet.agent_report import current_run, report
+from loadgen.fleet.agent_units import MASTER_UNIT, Unit, Units, kill, still_there, systemctl
+from loadgen.fleet.requests import (
+    Abort,
+    AgentRequest,
+    Drain,
+    Finish,
+    NodeReport,
+    Prepare,
+    Settle,
+    Start,
+)
+from loadgen.node import control
+from loadgen.node.settings import RUN_FILE, NodeSettings, RunSettings
+from loadgen.shared.errors import BusyError, OperationError
+
+QUIT_SECONDS = 20.0
+
+
+def prepare(node: NodeSettings, request: Prepare) -> NodeReport:
+    """Write run.json and stop the node's processes.
+
+    BusyError when another run holds the master. What a worker has from a run that was cut off is
+    replaced.
+    """
+    path = node.state_directory / RUN_FILE
+    units = Units.now()
+    if not units.master:
+        path.unlink(missing_ok=True)
+    try:
+        _write_run(node, request.run)
+        if request.run.results_directory:
+            files.make_results(
+                request.run.results_directory, request.specification, request.collected_into
+            )
+        systemctl("stop", *units.load)
+    except BusyError:
+        raise
+    except BaseException:
+        # As after a full disk: the lock of a run that never began would hold the fleet.
+        path.unlink(missing_ok=True)
+        raise
+    return report(node)
+
+
+def _write_run(node: NodeSettings, run: RunSettings) -> None:
+    path = node.state_directory / RUN_FILE
+    try:
+        with files.as_owner():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        under_way = current_run(node)
+        raise BusyError(
+            f"run {under_way.run_id if under_way else '?'} is under way there; wait for it, or end "
+            "it with make stop"
+        ) from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(run.model_dump_json())
+
+
+def start(node: NodeSettings, request: Start) -> NodeReport:
+    """Start the master, and as many workers as the run wants here."""
+    units = Units.now()
+    masters = [units.master] if units.master else []
+    wanted = [unit.name for unit in (*masters, *units.workers[: request.workers])]
+    if wanted:
+        systemctl("reset-failed", *wanted, check=False)
+        systemctl("start", *wanted)
+    return report(node)
+
+
+def finish(node: NodeSettings, request: Finish) -> NodeReport:
+    """End a run here. A worker host only forgets it: `settle` ends its processes."""
+    del request
+    (node.state_directory / RUN_FILE).unlink(missing_ok=True)
+    units = Units.now()
+    found = report(node, units)
+    found.faults = [
+        f"{name} ended by itself {units[name].restarts} times and was started again"
+        for name in units.load
+        if units[name].restarts
+    ]
+    found.processes = {unit.name: unit.process for unit in units.workers if unit.process}
+    if units.master and units.master.state == "active":
+        found.faults += _quit_master(node, units.master)
+    return found
+
+
+def _quit_master(node: NodeSettings, master: Unit) -> list[str]:
+    """Let the master write its reports and end; systemd starts an idle one."""
+    try:
+        control.request(node.control_endpoint, "quit")
+    except TimeoutError as error:
+        kill("KILL", MASTER_UNIT)
+        return [str(error)]
+    if still_there({MASTER_UNIT: master.process}, QUIT_SECONDS):
+        kill("KILL", MASTER_UNIT)
+        return [f"did not quit within {QUIT_SECONDS:.0f} s and was killed"]
+    return []
+
+
+def settle(node: NodeSettings, request: Settle) -> NodeReport:
+    """End the worker processes of a run that is over, and start idle ones.
+
+    The master tells only those that it knows: not one that has just stopped, and when the master
+    has died, nobody, so that they would load the target for another minute.
+    """
+    left = still_there(request.processes, 0.0)
+    kill("TERM", *left)
+    stuck = still_there(left, QUIT_SECONDS)
+    kill("KILL", *stuck)
+    still_there(stuck, QUIT_SECONDS)
+    if request.processes:
+        systemctl("start", *request.processes)
+    found = report(node)
+    found.faults += [f"{name} did not end when asked and was killed" for name in stuck]
+    return found
+
+
+def abort(node: NodeSettings, request: Abort) -> NodeReport:
+    """End a run at once: kill its processes; systemd starts idle ones."""
+    del request
+    (node.state_directory / RUN_FILE).unlink(missing_ok=True)
+    names = Units.now().load
+    kill("KILL", *names)
+    systemctl("start", *names)
+    return report(node)
+
+
+def drain(node: NodeSettings, request: Drain) -> NodeReport:
+    """Stop this node's workers; each sends its last statistics before it ends."""
+    del request
+    systemctl("stop", *(unit.name for unit in Units.now().workers))
+    (node.state_directory / RUN_FILE).unlink(missing_ok=True)
+    return report(node)
+
+
+def tell_master(node: NodeSettings, request: AgentRequest) -> NodeReport:
+    """Hand a request to the master: to stop the load, or to forget its statistics."""
+    try:
+        control.request(node.control_endpoint, request.verb)
+    except TimeoutError as error:
+        raise OperationError(str(error)) from error
+    return report(node)

@@ -1,0 +1,214 @@
+"""The agent's verbs on a node whose systemd is a script that notes what it was asked."""
+
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_units
+from loadgen.fleet.agent_units import EXPORTER_UNIT, MASTER_UNIT, Units, parse_units
+from loadgen.fleet.requests import Finish, NodeReport, Prepare, Settle, Start, Status
+from loadgen.node.settings import NodeSettings, RunSettings
+from loadgen.shared.errors import BusyError, OperationError
+from loadgen.shared.project import PROJECT
+
+WORKERS = [f"loadgen-worker@{n}.service" for n in (1, 2, 10)]
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >> "{log}"
+case "$1" in show) cat "{shown}";; stop) test ! -e "{refuses}" || {{ echo broken >&2; exit 1; }};;
+esac
+"""
+
+
+def paragraph(name: str, state: str = "active", process: int = 0, restarts: int = 0) -> str:
+    return (
+        f"Id={name}\nActiveState={state}\nMainPID={process}\nNRestarts={restarts}\n"
+        "LimitNOFILE=65536\n"
+    )
+
+
+class Systemd:
+    """Units that are enabled and what is known of them; `asked` has systemctl's arguments."""
+
+    def __init__(self, directory: Path) -> None:
+        self.log, self.shown = directory / "asked", directory / "shown"
+        self.refuses, self.wants = directory / "refuses", directory / "wants"
+        self.wants.mkdir()
+        program = directory / "bin" / "systemctl"
+        program.parent.mkdir()
+        program.write_text(SYSTEMCTL.format(log=self.log, shown=self.shown, refuses=self.refuses))
+        program.chmod(0o755)
+
+    def enable(self, *paragraphs: str) -> None:
+        for text in paragraphs:
+            (self.wants / text.splitlines()[0].removeprefix("Id=")).touch()
+        self.shown.write_text("\n".join(paragraphs))
+
+    @property
+    def asked(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def asked_to(self, verb: str) -> list[str]:
+        return [line.partition(" ")[2] for line in self.asked if line.split()[0] == verb]
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    made = Systemd(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr(agent_units, "WANTS", made.wants)
+    return made
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeSettings:
+    monkeypatch.setattr(agent_files, "as_owner", contextlib.nullcontext)
+    for module in (agent_report, agent_run):
+        monkeypatch.setattr(module, "QUIT_SECONDS", 0.2, raising=False)
+    state = tmp_path / "state"
+    state.mkdir()
+    monkeypatch.setattr(agent_report, "RUNS", tmp_path / "runs")
+    return NodeSettings(
+        name="node1", release_directory=PROJECT, keys_directory=state, state_directory=state
+    )
+
+
+def run_settings(run_id: str = "run-1", results: Path | None = None) -> RunSettings:
+    return RunSettings(run_id=run_id, locustfiles=("a.py",), results_directory=results)
+
+
+def prepare(node: NodeSettings, run_id: str = "run-1", results: Path | None = None) -> NodeReport:
+    run = run_settings(run_id, results)
+    return agent_run.prepare(node, Prepare(run=run, specification="{}", collected_into=Path("/r")))
+
+
+def test_systemd_is_asked_once_for_all_units_and_workers_are_sorted_by_number(
+    systemd: Systemd,
+) -> None:
+    systemd.enable(*(paragraph(name) for name in (EXPORTER_UNIT, MASTER_UNIT, *WORKERS)))
+    (systemd.wants / "loadgen-firewall.service").touch()
+    (systemd.wants / "sshd.service").touch()
+    assert list(Units.now()) == [EXPORTER_UNIT, MASTER_UNIT, *WORKERS]
+    assert len(systemd.asked) == 1
+
+
+def test_units_are_read_with_what_systemd_may_leave_out() -> None:
+    old = "Id=loadgen-worker@1.service\nActiveState=failed\nMainPID=0\nLimitNOFILE=infinity\n"
+    (unit,) = parse_units(old)
+    assert (unit.state, unit.process, unit.restarts) == ("failed", 0, 0)
+    assert unit.open_files == agent_units.UNLIMITED
+
+
+def test_a_host_without_units_has_none_and_asks_nobody(systemd: Systemd) -> None:
+    assert Units.now() == {}
+    assert systemd.asked == []
+
+
+def test_status_tells_states_and_the_run(systemd: Systemd, node: NodeSettings) -> None:
+    systemd.enable(paragraph(WORKERS[0]), paragraph(WORKERS[1], "failed"))
+    prepare(node)
+    found = agent.status(node, Status())
+    assert found.units == {WORKERS[0]: "active", WORKERS[1]: "failed"}
+    assert (found.is_master, found.workers, found.run_id) == (False, 2, "run-1")
+
+
+def test_the_masters_run_is_a_lock_and_a_workers_is_replaced(
+    systemd: Systemd, node: NodeSettings
+) -> None:
+    systemd.enable(paragraph(MASTER_UNIT, "inactive"))
+    prepare(node)
+    with pytest.raises(BusyError, match="run run-1 is under way there"):
+        prepare(node, "run-2")
+    assert agent.status(node, Status()).run_id == "run-1"
+
+    (systemd.wants / MASTER_UNIT).unlink()
+    systemd.enable(paragraph(WORKERS[0]))
+    assert prepare(node, "run-2").run_id == "run-2"
+
+
+def test_a_run_that_cant_be_prepared_leaves_no_lock(systemd: Systemd, node: NodeSettings) -> None:
+    systemd.enable(paragraph(MASTER_UNIT, "inactive"))
+    systemd.refuses.touch()
+    with pytest.raises(OperationError, match="broken; see journalctl"):
+        prepare(node)
+    systemd.refuses.unlink()
+    assert prepare(node, "run-2").run_id == "run-2"
+
+
+def test_run_json_is_for_its_owner_alone(systemd: Systemd, node: NodeSettings) -> None:
+    systemd.enable(paragraph(WORKERS[0]))
+    prepare(node)
+    assert (node.state_directory / "run.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_masters_results_hold_what_another_process_needs(
+    systemd: Systemd, node: NodeSettings, tmp_path: Path
+) -> None:
+    systemd.enable(paragraph(MASTER_UNIT, "inactive"))
+    found = prepare(node, "run-1", tmp_path / "runs" / "run-1")
+    assert (found.specification, found.collected_into) == ("{}", Path("/r"))
+
+
+def test_start_starts_the_master_and_as_many_workers_as_wanted(
+    systemd: Systemd, node: NodeSettings
+) -> None:
+    systemd.enable(*(paragraph(name, "inactive") for name in (MASTER_UNIT, *WORKERS)))
+    agent_run.start(node, Start(workers=2))
+    assert systemd.asked_to("start") == [" ".join([MASTER_UNIT, *WORKERS[:2]])]
+
+
+def test_finish_forgets_the_run_and_tells_restarts_and_processes(
+    systemd: Systemd, node: NodeSettings
+) -> None:
+    systemd.enable(paragraph(WORKERS[0], process=7, restarts=3), paragraph(WORKERS[1], "inactive"))
+    prepare(node)
+    found = agent_run.finish(node, Finish())
+    assert found.faults == [f"{WORKERS[0]} ended by itself 3 times and was started again"]
+    assert found.processes == {WORKERS[0]: 7}
+    assert agent.status(node, Status()).run_id is None
+
+
+def test_settle_kills_a_process_that_doesnt_end_and_starts_idle_ones(
+    systemd: Systemd, node: NodeSettings
+) -> None:
+    systemd.enable(paragraph(WORKERS[0]), paragraph(WORKERS[1]))
+    gone = 2**22 + 1
+    found = agent_run.settle(node, Settle(processes={WORKERS[0]: 1, WORKERS[1]: gone}))
+    assert systemd.asked_to("kill") == [f"--signal={s} {WORKERS[0]}" for s in ("TERM", "KILL")]
+    assert systemd.asked_to("start") == [" ".join(WORKERS[:2])]
+    assert found.faults == [f"{WORKERS[0]} did not end when asked and was killed"]
+
+
+def ask(verb: str, request: object, monkeypatch: pytest.MonkeyPatch, settings: Path) -> int:
+    monkeypatch.setattr(agent, "SETTINGS", settings)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
+    return agent.main([verb])
+
+
+def test_the_agent_answers_with_one_object_or_one_sentence(
+    systemd: Systemd,
+    node: NodeSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    systemd.enable(paragraph(WORKERS[0]))
+    settings = tmp_path / "node.json"
+    settings.write_text(node.model_dump_json())
+    assert ask("status", {}, monkeypatch, settings) == 0
+    assert NodeReport.model_validate_json(capsys.readouterr().out).name == "node1"
+
+    assert ask("start", {}, monkeypatch, settings) == 4
+    assert "the request 'start' is not of this release" in capsys.readouterr().err
+    assert ask("status", {"users": 3}, monkeypatch, settings) == 4
+    assert "not of this release" in capsys.readouterr().err
+    assert ask("status", {}, monkeypatch, tmp_path / "absent") == 2
+    assert "make deploy writes it" in capsys.readouterr().err
+
+
+def test_every_verb_has_a_handler_and_one_model() -> None:
+    verbs = [kind.verb for kind in agent.HANDLERS]
+    assert len(set(verbs)) == len(verbs) == 13
