@@ -5,14 +5,21 @@ from typing import Protocol
 
 from loadgen.shared.snapshot import Snapshot
 
+NOTE = "note"
+"""Kind, in a summary, of what is said of a run that is to be believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a run is invalid. `kind` is the check's name; `at` is Unix seconds."""
+    """Why a run is invalid. `kind` is the check's name; `at` is Unix seconds.
+
+    One that does not invalidate is said beside the verdict and changes nothing else.
+    """
 
     kind: str
     at: float
     sentence: str
+    invalidates: bool = True
 
 
 class Check(Protocol):

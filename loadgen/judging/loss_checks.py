@@ -177,6 +177,12 @@ class LostSamples:
                 "their last statistics, so what they counted since their last report is missing; "
                 "see the logs of their hosts"
             )
+        total, named = self._final.requests_total, _requests(self._final)
+        if total is not None and total != named:
+            sentences.append(
+                f"at {clock(at)} the names held {named:,} requests and Locust's total {total:,}: "
+                "both have to be the same; see what else in the locustfile writes statistics"
+            )
         sentences += [
             f"at {clock(at)} the master held {worker.requests_received:,} "
             f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
@@ -185,6 +191,42 @@ class LostSamples:
             if worker.requests_sent != worker.requests_received
         ]
         return [Reason("lost_samples", at, sentence) for sentence in sentences]
+
+
+REFUSED = {
+    "time_refused": (True, "response times were no finite number: these requests have no time"),
+    "time_negative": (True, "response times were below 0: they count as 0 ms"),
+    "length_refused": (False, "response lengths were no number or negative: they count as 0 bytes"),
+    "text_escaped": (False, "names or errors hold what UTF-8 can't: it is written as its code"),
+}
+"""By kind (see `loadgen.node.statistics.odd_values`): whether it is about times, and the words."""
+
+
+@dataclass
+class RefusedValues:
+    """Values of requests that could not be counted as they were; many wrong times are too many."""
+
+    _last: Snapshot | None = None
+    _first: dict[str, float] = field(default_factory=dict)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Note when each kind came first."""
+        self._last = snapshot
+        for kind in snapshot.refused:
+            self._first.setdefault(kind, snapshot.time)
+
+    def reasons(self) -> list[Reason]:
+        """Return one a kind, invalid when more than one time in a hundred is meant."""
+        if self._last is None:
+            return []
+        most = LOST_RATIO_MAX * _requests(self._last)
+        reasons = []
+        for kind, count in self._last.refused.items():
+            of_time, words = REFUSED.get(kind, (False, f"values were refused ({kind})"))
+            sentence = f"from {clock(self._first[kind])} {count:,} {words}; see the locustfile"
+            reason = Reason("refused_values", self._first[kind], sentence, of_time and count > most)
+            reasons.append(reason)
+        return reasons
 
 
 @dataclass

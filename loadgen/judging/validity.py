@@ -21,6 +21,7 @@ from loadgen.judging.loss_checks import (
     Exceptions,
     LostSamples,
     LostWorkers,
+    RefusedValues,
 )
 from loadgen.shared.snapshot import Snapshot
 
@@ -38,7 +39,14 @@ class Validity:
                 check.add(snapshot)
 
     def reasons(self) -> list[Reason]:
-        """Return what was found so far, in order of time."""
+        """Return why the run is invalid so far, in order of time."""
+        return [reason for reason in self._found() if reason.invalidates]
+
+    def notes(self) -> list[Reason]:
+        """Return what has to be said of the run, though it is to be believed."""
+        return [reason for reason in self._found() if not reason.invalidates]
+
+    def _found(self) -> list[Reason]:
         found = [reason for check in self._checks for reason in check.reasons()]
         return sorted(found, key=lambda reason: reason.at)
 
@@ -53,6 +61,7 @@ def default_checks(
         GeneratorCpu(),
         LostWorkers(),
         LostSamples(),
+        RefusedValues(),
         CutRequests(),
         Exceptions(),
         Stalls(),

@@ -68,6 +68,7 @@ class _Own(TypedDict):
     locust_version: Text
     stalled_seconds: Number
     requests_cut: Count
+    refused: NotRequired[dict[Annotated[str, Field(strict=True, max_length=32)], Count]]
 
 
 class _Statistics(TypedDict):

@@ -55,8 +55,8 @@ class Summary(_Model):
     """One run. Times are UTC; `reasons` are whole sentences: when, where and how much.
 
     `reason_kinds` names the kind of each (see `loadgen.judging.validity`; "fault" for a failed
-    machine or process). `errors` are the most frequent ones. `requests_logged` is None when no
-    request log was kept.
+    machine or process, "note" for what is to be said of a run all the same). `errors` are the most
+    frequent ones. `requests_logged` is None when no request log was kept.
     """
 
     run_id: str

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from loadgen.judging.check import NOTE
 from loadgen.judging.slo_judge import Judge
 from loadgen.judging.validity import Validity, default_checks
 from loadgen.judging.verdict import decide
@@ -117,14 +118,14 @@ class Course:
             sentence if name == RUN_FAULT else f"{name} {sentence}"
             for name, sentence in self.faults.items()
         ]
-        reasons = self.validity.reasons()
+        reasons, notes = self.validity.reasons(), self.validity.notes()
         invalid = [reason.sentence for reason in reasons] + [*self.invalid.values()]
         slos = self.judge.results()
         return Outcome(
             verdict=decide(interrupted=interrupted, faults=faults, invalid=invalid, slos=slos),
-            reasons=(*faults, *invalid),
+            reasons=(*faults, *invalid, *(note.sentence for note in notes)),
             reason_kinds=("fault",) * len(faults)
-            + (*(reason.kind for reason in reasons), *self.invalid),
+            + (*(reason.kind for reason in reasons), *self.invalid, *(NOTE for _ in notes)),
             slos=slos,
             last=self.last,
             points=self.timeline.points,

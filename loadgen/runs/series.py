@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from loadgen.judging.check import NOTE
 from loadgen.judging.verdict import EXIT_CODES, Verdict
 from loadgen.results import archive
 from loadgen.results.journal import JOURNAL_FILE, Journal
@@ -116,7 +117,7 @@ def trial_outcome(summary: Summary) -> TrialOutcome:
     A run whose generators saturated says nothing of the target, whether its SLOs held or not.
     """
     times = summary.response_time_seconds
-    kinds = set(summary.reason_kinds)
+    kinds = set(summary.reason_kinds) - {NOTE}
     states = {"passed": "held", "failed": "broke"}
     state = states.get(summary.verdict, "unusable")
     if summary.verdict == "invalid" and kinds and kinds <= SATURATION:

@@ -106,6 +106,8 @@ class Snapshot:
     began. `run_id` is the run's; a test started by hand is named after its start. The load ends at
     `load_stopped_at`, when stopping begins; the test at `test_stopped_at`, when users are gone.
     `workers_unfinished` counts workers that owe a `final` snapshot their last statistics.
+    `refused` counts values of the test that workers replaced, by kind (`node/statistics/
+    odd_values.py`); `requests_total` is Locust's own total beside its entries.
     `monotonic_seconds` is read with `time`, from a clock that nobody sets.
     """
 
@@ -134,6 +136,8 @@ class Snapshot:
     exceptions: list[ExceptionCount] = field(default_factory=list)
     monotonic_seconds: float | None = None
     workers_unfinished: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    requests_total: int | None = None
 
     def pack(self) -> bytes:
         """Serialize to one msgpack map. Copies no map of response times: it runs in the master."""

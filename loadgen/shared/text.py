@@ -27,6 +27,17 @@ def format_seconds(seconds: float | None) -> str:
     return f"{seconds:,.3g} s" if seconds >= 1 else f"{format_ms(seconds * 1000)} ms"
 
 
+def encodable(text: str) -> str:
+    """Return the same text; half a surrogate pair, which UTF-8 lacks, is shown as its code."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+    return text
+
+
 HARMLESS = "\n\t"
 _SHOWN_AS_CODES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 

@@ -95,6 +95,8 @@ class SnapshotTaker:
             exceptions=_exceptions(runner),
             monotonic_seconds=time.monotonic(),
             workers_unfinished=test.ledger.unfinished() if test.final else 0,
+            refused=test.ledger.refused(),
+            requests_total=runner.stats.total.num_requests,
         )
 
     def _host(self) -> str:

@@ -3,12 +3,14 @@
     data["loadgen"] = {"test": 1, "sequence": 7, "requests": 12345, "final": False,
                        "clock": 1795232000.1, "cpu_percent": 41.5, "memory_bytes": 84934656,
                        "release": "<sha256>", "locust_version": "2.47.0",
-                       "stalled_seconds": 0.0, "requests_cut": 0}
+                       "stalled_seconds": 0.0, "requests_cut": 0,
+                       "refused": {"time_negative": 1}}
 
 `requests` counts what this worker has sent in its `test` (an ordinal within the process); the
 master adds up what it receives, and a difference is a lost message. At the end of a test the last
 statistics leave at once, marked `final`: they share one DEALER with `client_stopped`, ZeroMQ
-keeps their order, and so the master has them before it counts the worker as stopped.
+keeps their order, and so the master has them before it counts the worker as stopped. `refused`
+counts values of this test that were replaced, by their kind; see `odd_values`.
 """
 
 import logging
@@ -25,6 +27,8 @@ from locust.exception import RPCError
 from locust.runners import WorkerRunner
 
 from loadgen.node.settings import NodeSettings, RunSettings
+from loadgen.node.statistics import odd_values
+from loadgen.node.statistics.odd_values import OddValues
 from loadgen.shared.snapshot import LOADING
 
 logger = logging.getLogger(__name__)
@@ -99,8 +103,9 @@ def waits_for_answer(user: gevent.Greenlet) -> bool:
 class Reporter:
     """Counts what one worker sends. Install it after Locust's own listeners (event `init`)."""
 
-    def __init__(self, runner: WorkerRunner, release: str) -> None:
+    def __init__(self, runner: WorkerRunner, release: str, odd: OddValues) -> None:
         self._runner = runner
+        self._odd = odd
         self._release = release
         self._process = psutil.Process()
         self._demand = CoreDemand(self._process)
@@ -136,6 +141,7 @@ class Reporter:
             "locust_version": locust.__version__,
             "stalled_seconds": self._heartbeat.longest(),
             "requests_cut": self._cut,
+            "refused": self._odd.refused,
         }
 
     def stopping(self, environment: Environment, **_: object) -> None:
@@ -177,7 +183,8 @@ def install(environment: Environment, settings: NodeSettings, run: RunSettings |
     del run
     if not isinstance(environment.runner, WorkerRunner):
         raise TypeError("a reporter belongs in a worker: call install() on its `init` event")
-    reporter = Reporter(environment.runner, settings.release_directory.resolve().name)
+    odd = odd_values.install(environment)
+    reporter = Reporter(environment.runner, settings.release_directory.resolve().name, odd)
     environment.events.test_start.add_listener(reporter.begin)
     environment.events.test_stopping.add_listener(reporter.stopping)
     environment.events.test_stop.add_listener(reporter.end)

@@ -23,8 +23,11 @@ _TABLE = [_round_count(count) / 1000 for count in range(_TABLE_SIZE)]
 
 
 def bucket(milliseconds: float) -> float:
-    """Round a response time in milliseconds; monotonic, and stable when applied again."""
-    microseconds = int(milliseconds * 1000 + 0.5)
+    """Round a response time in milliseconds; monotonic, and stable when applied again.
+
+    Below zero there is nothing to round to: such a time counts as 0.
+    """
+    microseconds = max(0, int(milliseconds * 1000 + 0.5))
     if microseconds < _TABLE_SIZE:
         return _TABLE[microseconds]
     # Rounding to whole milliseconds first would round twice: 104.5 to 105, and that to 106.

@@ -4,8 +4,9 @@ Pure: the publisher feeds it reports and sightings. An *epoch* is a stretch of u
 statistics, a *test* may have several (each reset starts one).
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MISSING = "missing"
@@ -26,6 +27,7 @@ class WorkerRecord:
     locust_version: str = ""
     stalled_seconds: float = 0.0
     requests_cut: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
     baseline_test: int = -1
     baseline_requests: int = 0
 
@@ -65,6 +67,7 @@ class Ledger:
         self._records = {w: record for w, record in self._records.items() if w in workers}
         for record in self._records.values():
             record.final = False
+            record.refused = {}
 
     def receive(self, worker: str, data: Mapping[str, Any], now: float) -> None:
         """Take in one `stats` message that arrived at `now` (Unix seconds)."""
@@ -79,6 +82,7 @@ class Ledger:
         record.cpu_percent, record.memory_bytes = report["cpu_percent"], report["memory_bytes"]
         record.stalled_seconds = report["stalled_seconds"]
         record.requests_cut = report["requests_cut"]
+        record.refused = report.get("refused", {})
         record.release, record.locust_version = report["release"], report["locust_version"]
 
     def observe(self, workers: Mapping[str, str], *, running: bool) -> None:
@@ -92,6 +96,13 @@ class Ledger:
             self.lost.update(worker for worker in gone if not self.record(worker).final)
         missing = {worker for worker, state in workers.items() if state == MISSING}
         self.lost.update(missing & self._members)
+
+    def refused(self) -> dict[str, int]:
+        """Return how many values the workers of this test have replaced, by kind."""
+        counts: Counter[str] = Counter()
+        for record in self._records.values():
+            counts.update(record.refused)
+        return dict(counts)
 
     def closed(self) -> bool:
         """Tell whether every worker of the test has sent its last statistics or is lost."""

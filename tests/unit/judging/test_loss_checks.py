@@ -4,7 +4,13 @@ import pytest
 
 from loadgen.judging.check import Check, Reason
 from loadgen.judging.generator_checks import ClockJumps, Stalls
-from loadgen.judging.loss_checks import CutRequests, Exceptions, LostSamples, LostWorkers
+from loadgen.judging.loss_checks import (
+    CutRequests,
+    Exceptions,
+    LostSamples,
+    LostWorkers,
+    RefusedValues,
+)
 from loadgen.shared.snapshot import ExceptionCount, Snapshot
 from tests.unit.samples import START, entry, snapshot, worker
 
@@ -100,3 +106,29 @@ def test_workers_that_owe_their_last_statistics_are_said() -> None:
     last = replace(counted(100), workers=[worker()], final=True, workers_unfinished=2)
     (reason,) = found(LostSamples(), last)
     assert "2 of the workers had not sent their last statistics" in reason.sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "invalid"),
+    [
+        ("time_negative", 11, True),
+        ("time_negative", 10, False),
+        ("time_refused", 500, True),
+        ("length_refused", 1000, False),
+        ("text_escaped", 1000, False),
+        ("of another release", 1, False),
+    ],
+)
+def test_values_that_were_refused_are_said_and_many_wrong_times_are_too_many(
+    kind: str, count: int, invalid: bool
+) -> None:
+    (reason,) = found(RefusedValues(), replace(counted(1000), refused={kind: count}))
+    assert reason.invalidates is invalid
+    assert f" {count:,} " in reason.sentence
+
+
+def test_names_that_do_not_add_up_to_the_total_are_said() -> None:
+    last = replace(counted(480), workers=[], final=True, requests_total=560)
+    (reason,) = found(LostSamples(), last)
+    assert "480 requests and Locust's total 560" in reason.sentence
+    assert found(LostSamples(), replace(last, requests_total=480)) == []

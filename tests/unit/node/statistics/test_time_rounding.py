@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,3 +33,8 @@ def test_bucket_has_few_enough_values_to_send_every_second() -> None:
     values = {bucket(count / 1000) for count in range(1000, 100_000)}
 
     assert len(values) <= 2 * 160 + 1
+
+
+@pytest.mark.parametrize("milliseconds", [-0.0001, -1.0, -1000.0, -1e9])
+def test_a_time_below_zero_is_no_other_time(milliseconds: float) -> None:
+    assert bucket(milliseconds) == 0.0
