@@ -10,9 +10,9 @@ from pathlib import Path
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import UsageError
-from loadgen.shared.project import PROJECT
+from loadgen.shared.project import KIT, cache_directory, own_directory
 
-PLAYBOOKS = PROJECT / "playbooks"
+PLAYBOOKS = KIT / "playbooks"
 SAMPLE = "sample"
 
 
@@ -32,7 +32,10 @@ def playbook(name: str, options: Sequence[str]) -> list[str]:
 
 def become(command: list[str], **environment: str) -> int:
     """Turn this process into Ansible, which then gets its signals and holds its locks."""
-    settings = {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
+    settings = {
+        "ANSIBLE_CONFIG": str(KIT / "ansible.cfg"),
+        "LOADGEN_CACHE": str(cache_directory()),
+    }
     os.execve(command[0], command, settings | os.environ | environment)  # noqa: S606 - our own
 
 
@@ -42,7 +45,7 @@ def require_inventory(path: Path) -> None:
         return
     there = [
         os.path.relpath(one)
-        for one in sorted((PROJECT / "inventory").glob("*/"))
+        for one in sorted((own_directory() / "inventory").glob("*/"))
         if one.name != SAMPLE
     ]
     names = ", ".join(there) or "none yet (copy inventory/sample to inventory/NAME and edit it)"

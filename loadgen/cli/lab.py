@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from loadgen.cli.deploy import PLAYBOOKS, become, playbook
+from loadgen.cli.deploy import PLAYBOOKS, become, playbook, untemplated
 from loadgen.cli.verb import Verb, VerbParser
+from loadgen.shared.project import own_directory
 
 LAB_HOST = PLAYBOOKS / "roles" / "lab_hosts" / "files" / "lab-host"
 
@@ -14,6 +15,7 @@ LAB_HOST = PLAYBOOKS / "roles" / "lab_hosts" / "files" / "lab-host"
 def _run(name: str, options: argparse.Namespace, variable: str, value: str) -> int:
     here: Sequence[str] = ("--inventory", "localhost,", "-e")
     given = [*here, f"ansible_python_interpreter={sys.executable}", "-e", f"{variable}={value}"]
+    given += ["-e", untemplated("lab_hosts_inventory_directory", own_directory() / "inventory/lab")]
     command = playbook(name, [*given, *options.passed_on])
     return become(command, ANSIBLE_INVENTORY_ENABLED="host_list")
 

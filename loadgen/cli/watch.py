@@ -4,7 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from loadgen.cli.verb import Verb, VerbParser
-from loadgen.shared.project import PROJECT
+from loadgen.shared.project import own_directory
 from loadgen.watch import stream
 from loadgen.watch.monitoring import Ports, monitor
 from loadgen.watch.watch import DEFAULT_GRAFANA, watch
@@ -25,10 +25,13 @@ def _add_monitoring_options(verb: VerbParser) -> None:
         words = f"port on loopback ({field.default})"
         verb.add_argument(f"--{field.name}-port", type=int, default=field.default, help=words)
     verb.add_argument(
-        "--directory", type=Path, default=PROJECT / ".monitoring", help="data (.monitoring)"
+        "--directory", type=Path, default=own_directory() / ".monitoring", help="data (.monitoring)"
     )
     verb.add_argument(
-        "--results", type=Path, default=PROJECT / "results", help="archive to show (results)"
+        "--results",
+        type=Path,
+        default=own_directory() / "results",
+        help="archive (results)",
     )
 
 

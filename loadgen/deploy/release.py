@@ -27,13 +27,14 @@ from packaging.requirements import Requirement
 
 from loadgen.shared import command
 from loadgen.shared.errors import OperationError, UsageError
-from loadgen.shared.project import PROJECT
+from loadgen.shared.project import KIT, PROJECT
 
-PARTS = ("loadgen", "exporter", "locustfiles", "requirements", "experiments")
+CODE = ("loadgen", "exporter", "locustfiles")
+PARTS = (*CODE, "requirements", "experiments")
 SITE = "site"
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
-CACHES = ("__pycache__", "node_modules", "results")
+CACHES = ("__pycache__", "node_modules")
 LARGEST_RELEASE_BYTES = 1 << 30
 DEFAULT_PLATFORM = "manylinux_2_28_x86_64"
 DEFAULT_PYTHON = "3.11"
@@ -51,6 +52,11 @@ class Release:
     archive: Path
 
 
+def part_directory(part: str) -> Path:
+    """Return where a part of the release is on this machine."""
+    return (PROJECT if part in CODE else KIT) / part
+
+
 def site_path(locustfile: Path) -> Path:
     """Where a locustfile stands inside a release, relative to the release's directory.
 
@@ -58,8 +64,8 @@ def site_path(locustfile: Path) -> Path:
     """
     resolved = locustfile.resolve()
     for part in PARTS:
-        if resolved.is_relative_to(PROJECT / part):
-            return resolved.relative_to(PROJECT)
+        if resolved.is_relative_to(part_directory(part)):
+            return part / resolved.relative_to(part_directory(part))
     return Path(SITE) / resolved.parent.name / resolved.name
 
 
@@ -135,7 +141,7 @@ def wheelhouse(
     --find-links . --require-hashes -r`.
     OperationError: a wheel is missing, can't be had, or has another hash than the locked one.
     """
-    locked = "".join((PROJECT / "requirements" / f"{role}.txt").read_text() for role in roles)
+    locked = "".join((KIT / "requirements" / f"{role}.txt").read_text() for role in roles)
     key = hashlib.sha256("\0".join((locked, platform, python_version)).encode()).hexdigest()
     finished = directory / key
     if finished.exists():
@@ -217,8 +223,8 @@ def _download(requirements: Path, wheels: Path, python_version: str, platform: s
 
 def _sources(locustfile: Path | None) -> Iterator[tuple[Path, Path]]:
     for part in PARTS:
-        if (PROJECT / part).is_dir():
-            yield PROJECT / part, Path(part)
+        if part_directory(part).is_dir():
+            yield part_directory(part), Path(part)
     if locustfile is None:
         return
     if not locustfile.is_file():

@@ -63,6 +63,12 @@ def test_what_is_secret_beside_a_locustfile_stays_so(tmp_path: Path, locustfile:
         assert {member.mode for member in packed} == {0o640, 0o750}
 
 
+def test_a_release_holds_every_package_of_the_kit(tmp_path: Path) -> None:
+    built = release.build(tmp_path)
+    packages = {path.parent.name for path in (PROJECT / "loadgen").glob("*/__init__.py")}
+    assert {path.parent.name for path in built.directory.glob("loadgen/*/__init__.py")} == packages
+
+
 def test_a_locustfile_of_the_project_keeps_its_place(tmp_path: Path) -> None:
     own = PROJECT / "locustfiles" / "__init__.py"
     assert release.site_path(own) == Path("locustfiles/__init__.py")
