@@ -1,16 +1,22 @@
 """`loadgen record HAR`: reads a recording, writes a locustfile, and says what was done to it."""
 
+import keyword
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CalledProcessError
-from typing import Any
 from urllib.parse import urlsplit
 
 from loadgen.recordings import source
-from loadgen.recordings.har import Entry, read
-from loadgen.recordings.session import Session, origin
+from loadgen.recordings.exchange import is_endless, is_load, is_upgrade, is_web
+from loadgen.recordings.har import Entry, Recording, read
+from loadgen.recordings.session import Session
+from loadgen.recordings.site import chosen_site, origin_of
 from loadgen.shared.errors import UsageError
+from loadgen.shared.origin import origin
+from loadgen.shared.request_names import group_path
 from loadgen.shared.text import plain
 
 TEMPLATE = Path(__file__).with_name("locustfile.jinja2")
@@ -20,6 +26,21 @@ UNREADABLE = (
 )
 REPLACED_PLUGINS = ["rest.py", "default_headers.py", "ruff.py"]
 RESOURCE_TYPES = "xhr,document,other,fetch,eventsource"
+MOST_NAMED = 10
+# Names that the made locustfile has already.
+TAKEN = {
+    *("Session", "RecordedSession", "RecordedUser", "AccountPool"),
+    *("Cookie", "Field", "Header", "Json", "Link", "Location"),
+}
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A recording's entries of one site, and the count of others by site."""
+
+    site: str
+    entries: list[Entry]
+    others: Counter[str]
 
 
 def record(options: Namespace) -> int:
@@ -27,38 +48,51 @@ def record(options: Namespace) -> int:
     output = options.output or Path("locustfiles") / f"{_module(options.har.stem)}.py"
     if output.exists() and not options.output:
         raise UsageError(f"{output} exists already: give --output (with make: OUTPUT=FILE)")
-    har = read(options.har)
+    recording = read(options.har)
+    kept = _of_site(recording, options.host)
     try:
-        text, session, entries, kept = _made(har, options)
+        text, session = convert(kept.entries, options.har)
     except UNREADABLE as fault:
         raise UsageError(
             f"recording {options.har} is no HAR file that can be read: {type(fault).__name__} in"
             " its requests; save the session again, as HAR"
         ) from fault
     try:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     except OSError as fault:
         raise UsageError(f"{output} can't be written: {fault.strerror}; give --output") from fault
-    print(plain(_report(output, session, entries, kept)))
+    print(plain(_report(output, session, kept, recording.left_out)))
     return 0
 
 
-def _made(har: dict[str, Any], options: Namespace) -> tuple[str, Session, list[Entry], list[Entry]]:
-    """Return the source, the session, and the entries: all of them, and those of the site."""
-    entries: list[Entry] = har["log"]["entries"]
-    site = options.host.rstrip("/") if options.host else _site(options.har, entries)
-    kept = [entry for entry in entries if _is_entry(entry) and origin(entry) == site]
+def _of_site(recording: Recording, host: str | None) -> _Kept:
+    web = [entry for entry in recording.entries if is_web(entry)]
+    if not web:
+        raise UsageError(
+            f"recording {recording.path} has no HTTP requests: record pages of a web site"
+        )
+    site = _given_site(host) if host else chosen_site(web)
+    kept = [entry for entry in web if origin_of(entry) == site]
+    counts = Counter(map(origin_of, web))
     if not kept:
         raise UsageError(
-            f"recording {options.har} has no request to {site}; it was made with"
-            f" {', '.join(sorted({origin(entry) for entry in entries if _is_entry(entry)})[:5])}"
+            f"recording {recording.path} has no request to {site}; it was made with"
+            f" {', '.join(sorted(counts)[:5])}"
         )
-    har["log"]["entries"] = list(kept)
-    text, session = convert(har, options.har)
-    return text, session, entries, kept
+    del counts[site]
+    return _Kept(site, kept, counts)
 
 
-def convert(har: dict[str, object], path: Path) -> tuple[str, Session]:
+def _given_site(host: str) -> str:
+    try:
+        return origin(host)
+    except ValueError as fault:
+        raise UsageError(
+            f"--host {host} is no base URL, such as https://shop.example: {fault}"
+        ) from fault
+
+
+def convert(entries: Sequence[Entry], path: Path) -> tuple[str, Session]:
     """Return the locustfile's source and the session, by way of har2locust."""
     # har2locust is for the machine that makes locustfiles; those that run them don't have it.
     try:
@@ -70,6 +104,7 @@ def convert(har: dict[str, object], path: Path) -> tuple[str, Session]:
         ) from fault
 
     load_plugins(["loadgen/recordings/plugin"], REPLACED_PLUGINS)
+    har = {"log": {"version": "1.2", "entries": list(entries)}}
     values = process(har, Namespace(input=str(path), resource_types=RESOURCE_TYPES))
     session: Session | None = values["session"]
     if session is None:
@@ -91,57 +126,94 @@ def convert(har: dict[str, object], path: Path) -> tuple[str, Session]:
     return text, session
 
 
-def _site(path: Path, entries: list[Entry]) -> str:
-    """Return the site that most pages came from, else most requests."""
-    usable = [entry for entry in entries if _is_entry(entry)]
-    pages = [entry for entry in usable if _is_page(entry)]
-    counts = Counter(origin(entry) for entry in pages or usable)
-    if not counts:
-        raise UsageError(f"recording {path} has no HTTP requests: record pages of a web site")
-    return counts.most_common(1)[0][0]
-
-
-def _is_entry(entry: Entry) -> bool:
-    return urlsplit(entry["request"]["url"]).scheme in {"http", "https"}
-
-
-def _is_page(entry: Entry) -> bool:
-    return "html" in str(entry["response"].get("content", {}).get("mimeType", ""))
-
-
 def _module(stem: str) -> str:
     name = "".join(
         letter if letter.isascii() and letter.isalnum() else "_" for letter in stem.lower()
     )
-    return name if name[:1].isalpha() else f"recorded_{name}"
+    usable = name[:1].isalpha() and not keyword.iskeyword(name)
+    return name if usable else f"recorded_{name}"
 
 
 def _class_name(stem: str) -> str:
-    return "".join(word.capitalize() for word in _module(stem).split("_"))
+    name = "".join(word.capitalize() for word in _module(stem).split("_"))
+    return f"{name}User" if name in TAKEN or keyword.iskeyword(name) else name
 
 
-def _report(output: Path, session: Session, entries: list[Entry], kept: list[Entry]) -> str:
-    others = Counter(origin(one) for one in entries if _is_entry(one)) - Counter(map(origin, kept))
-    requests = len(session.exchanges)
-    lines = [
-        f"wrote {output}: {len(session.pages)} pages, {requests} requests to {session.host},"
-        f" {session.values} values carried over from earlier answers",
-        f"left out: {len(kept) - requests} static files and preflights",
+def _report(output: Path, session: Session, kept: _Kept, odd: list[str]) -> str:
+    return "\n".join(
+        [
+            f"wrote {output}: {len(session.pages)} pages, {len(session.exchanges)} requests to"
+            f" {session.host}, {session.values} values carried over from earlier answers",
+            *_left_out(session, kept, odd),
+            *_taken_out(session),
+            *_uncertain(session),
+            f"run it: make run-distributed LOCUSTFILE={output} HOST={session.host}",
+        ]
+    )
+
+
+def _left_out(session: Session, kept: _Kept, odd: list[str]) -> list[str]:
+    named = [
+        *(f"the WebSocket {_path(one)}" for one in kept.entries if is_upgrade(one)),
+        *(
+            f"the stream of events {_path(one)}, which has no end of its own"
+            for one in kept.entries
+            if is_endless(one) and not is_upgrade(one)
+        ),
+        *odd,
     ]
-    if others:
-        sites = ", ".join(f"{site} ({count})" for site, count in others.most_common(5))
-        lines.append(f"left out: {others.total()} requests to other sites: {sites}")
-    for login in session.secrets.logins:
-        lines.append(f"secret taken out: the login {login} uses each user's own account (ACCOUNTS)")
-    for name, place in session.secrets.variables.items():
-        lines.append(f"secret taken out: {place}; set {name} before a run")
+    files = sum(
+        not is_load(one) and not is_upgrade(one) and not is_endless(one) for one in kept.entries
+    )
+    lines = [f"left out: {files} static files and preflights"] if files else []
+    lines += [f"left out: {one}" for one in named[:MOST_NAMED]]
+    if len(named) > MOST_NAMED:
+        lines.append(f"left out: {len(named) - MOST_NAMED} more of these")
+    ignored = len(kept.entries) - files - len(session.exchanges)
+    ignored -= len(named) - len(odd)
+    if ignored:
+        lines.append(f"left out: {ignored} requests by .urlignore or .methodignore")
+    if kept.others:
+        sites = ", ".join(f"{site} ({count})" for site, count in kept.others.most_common(5))
+        lines.append(f"left out: {kept.others.total()} requests to other sites: {sites}")
+    if session.hop_headers:
+        names = ", ".join(sorted(session.hop_headers))
+        lines.append(f"left out: headers that belong to the way there, not to the request: {names}")
+    return lines
+
+
+def _path(entry: Entry) -> str:
+    return group_path(urlsplit(entry["request"]["url"]).path) or "/"
+
+
+def _taken_out(session: Session) -> list[str]:
+    lines = [
+        f"secret taken out: the login {login} uses each user's own account (ACCOUNTS)"
+        for login in session.secrets.logins
+    ]
+    lines += [
+        f"secret taken out: {place}; set {name} before a run"
+        for name, place in session.secrets.variables.items()
+    ]
+    return lines
+
+
+def _uncertain(session: Session) -> list[str]:
+    lines = []
     if session.made_up_files:
         lines.append(
             f"{session.made_up_files} uploads have made-up bytes: the recording lacks theirs"
         )
-    for guess in sorted(set(session.guesses)):
-        lines.append(f"check this one: the {guess} is used, whose answer the recording lacks")
-    for identifier in sorted(set(session.unexplained))[:10]:
-        lines.append(f"kept as recorded, no earlier answer has it: {identifier}")
-    lines.append(f"run it: make run-distributed LOCUSTFILE={output} HOST={session.host}")
-    return "\n".join(lines)
+    lines += [
+        f"check this one: {one} is sent without its body, which the recording lacks"
+        for one in sorted(set(session.lost_bodies))
+    ]
+    lines += [
+        f"check this one: the {guess} is used, whose answer the recording lacks"
+        for guess in sorted(set(session.guesses))
+    ]
+    lines += [
+        f"kept as recorded, no earlier answer has it: {identifier}"
+        for identifier in sorted(set(session.unexplained))[:MOST_NAMED]
+    ]
+    return lines

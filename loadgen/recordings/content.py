@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from loadgen.recordings.har import Exchange
+from loadgen.recordings.exchange import Exchange
 
 _TITLE = re.compile(r"<title[^>]*>([^<]+)</title>", re.IGNORECASE)
 _HEADING = re.compile(r"<h[12][^>]*>([^<]+)</h[12]>", re.IGNORECASE)

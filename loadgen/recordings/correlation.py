@@ -6,10 +6,13 @@ on; the extractor that found it there will find its counterpart when the session
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
-from loadgen.recordings.har import Exchange
+from loadgen.recordings import source
+from loadgen.recordings.exchange import Exchange
+from loadgen.recordings.source import Expression, Part
 from loadgen.scenario.extractors import (
     Extractor,
     Field,
@@ -33,14 +36,7 @@ _STANDARD_HEADERS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Variable:
-    """A value of the session, by its name."""
-
-    name: str
-
-
-Part = str | Variable
+SHORTEST_COOKIE = 8
 
 
 @dataclass
@@ -59,17 +55,29 @@ class Correlation:
             used = {name: one for name, one in saved.items() if re.search(rf"\b{name}\b", written)}
             self.saves[number] = used
 
-    def variable(self, value: str, before: int, hint: str = "value") -> Variable | None:
-        """Return the variable that holds `value` for the request numbered `before`."""
+    def variable(self, value: str, before: int, hint: str = "value") -> Expression | None:
+        """Return the expression that gives `value` for the request numbered `before`.
+
+        What a cookie held is read from the cookies when the request is sent: sites change them at
+        any answer.
+        """
         for number in range(before - 1, -1, -1):
             extractor = self._values(number).get(value)
             if extractor is not None:
-                return Variable(self._name(number, extractor, hint))
-        return None
+                return source.variable(self._name(number, extractor, hint))
+            held = _cookie_of(value, self.exchanges[number].cookies)
+            if held:
+                return source.cookie(held)
+        # It was set before the recording began.
+        held = _cookie_of(value, self.exchanges[before].sent_cookies)
+        return source.cookie(held) if held else None
 
     def explains(self, value: str, before: int) -> bool:
-        """Tell whether an earlier answer holds the value."""
-        return any(value in self._values(number) for number in range(before))
+        """Tell whether an earlier answer, or a cookie, holds the value."""
+        return bool(_cookie_of(value, self.exchanges[before].sent_cookies)) or any(
+            value in self._values(number) or _cookie_of(value, self.exchanges[number].cookies)
+            for number in range(before)
+        )
 
     def path(self, number: int) -> list[Part]:
         """Return the parts of a request's path and query."""
@@ -106,7 +114,7 @@ class Correlation:
             parts += [found] if found else self._replace(_TOKEN, piece, number)
         return _joined([*parts, *self._replace(_TOKEN, mark + query, number)])
 
-    def _lost(self, value: str, before: int) -> Variable | None:
+    def _lost(self, value: str, before: int) -> Expression | None:
         """Return the variable for the identifier of something made by a POST.
 
         Browsers forget an answer's body when the page is left at once; what was made is then known
@@ -118,7 +126,7 @@ class Correlation:
             lost = one.method == "POST" and not one.answer.text and "json" in one.answer_type
             if lost and any(later.url.path.startswith(below) for later in self.exchanges[number:]):
                 self.guesses.append(f"field id of POST {one.url.path}")
-                return Variable(self._name(number, Json(("id",)), "id"))
+                return source.variable(self._name(number, Json(("id",)), "id"))
         return None
 
     def _replace(self, pattern: re.Pattern[str], text: str, number: int) -> list[Part]:
@@ -143,6 +151,14 @@ class Correlation:
         if number not in self._found:
             self._found[number] = dict(_all_values(self.exchanges[number]))
         return self._found[number]
+
+
+def _cookie_of(value: str, cookies: Mapping[str, str]) -> str | None:
+    """Return the name of the cookie that holds a value, as it is or percent-encoded."""
+    if len(value) < SHORTEST_COOKIE:
+        return None
+    held = (name for name, one in cookies.items() if value in {one, unquote(one)})
+    return next(held, None)
 
 
 def _is_dynamic(text: str) -> bool:

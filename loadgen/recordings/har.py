@@ -1,66 +1,143 @@
-"""Reads HAR files (http://www.softwareishard.com/blog/har-12-spec), from Chromium and Firefox."""
+"""Reads HAR files (http://www.softwareishard.com/blog/har-12-spec), whatever tool saved them.
 
-import base64
-import binascii
+One odd request doesn't spoil a recording: it is left out and named.
+"""
+
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from loadgen.scenario.extractors import Seen
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
 from loadgen.shared.errors import UsageError
+from loadgen.shared.origin import origin
+from loadgen.shared.request_names import group_path
+from loadgen.shared.text import plain_line
 
 LARGEST_BYTES = 128 * 1024 * 1024
-STATIC_TYPES = {"stylesheet", "script", "image", "font", "media", "manifest", "texttrack", "ping"}
-STATIC_MIME = ("text/css", "image/", "font/", "audio/", "video/", "application/font")
-STATIC_ENDINGS = """.css .js .mjs .map .png .jpg .jpeg .gif .svg .webp .avif .ico .woff .woff2 .ttf
-.otf .eot .mp4 .webm .mp3 .webmanifest"""
-REDIRECTS = {301, 302, 303, 307, 308}
+LONGEST_SHOWN = 80
+NO_ANSWER = {None, 0, -1, "", "0"}
 Entry = dict[str, Any]
 
 
+def _or_empty(value: object) -> object:
+    return "" if value is None else value
+
+
+def _or_none(value: object) -> object:
+    return [] if value is None else value
+
+
+Text = Annotated[str, BeforeValidator(_or_empty)]
+
+
+class _Part(BaseModel):
+    """What all parts of an entry have in common: tools write numbers for texts, and add fields."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        coerce_numbers_to_str=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        allow_inf_nan=False,
+    )
+
+
+class _Pair(_Part):
+    name: str = Field(min_length=1)
+    value: Text = ""
+
+
+class _Parameter(_Pair):
+    file_name: Text = ""
+    content_type: Text = ""
+
+
+Pairs = Annotated[list[_Pair], BeforeValidator(_or_none)]
+
+
+class _Posted(_Part):
+    mime_type: Text = ""
+    text: Text = ""
+    encoding: Text = ""
+    params: Annotated[list[_Parameter], BeforeValidator(_or_none)] = []
+
+
+class _Request(_Part):
+    method: str = Field(pattern=r"^[A-Za-z][A-Za-z-]*$")
+    url: str = Field(min_length=1)
+    headers: Pairs = []
+    cookies: Pairs = []
+    body_size: float | None = None
+    post_data: _Posted | None = None
+
+
+class _Content(_Part):
+    mime_type: Text = ""
+    text: Text = ""
+    encoding: Text = ""
+
+
+class _Response(_Part):
+    status: int = Field(ge=100, le=999)
+    headers: Pairs = []
+    cookies: Pairs = []
+    content: Annotated[_Content, BeforeValidator(lambda value: {} if value is None else value)] = (
+        _Content()
+    )
+    redirect_url: Text = Field(default="", alias="redirectURL")
+
+
+class _Message(_Part):
+    type: str
+    time: float
+    opcode: int = 1
+    data: Text = ""
+
+
+class _Entry(_Part):
+    started_date_time: datetime
+    time: float | None = None
+    request: _Request
+    response: _Response
+    resource_type: str | None = Field(default=None, alias="_resourceType")
+    messages: list[_Message] = Field(default=[], alias="_webSocketMessages")
+
+
 @dataclass
-class Exchange:
-    """A request with its answer. `started` and `ended` are Unix seconds.
+class Recording:
+    """A HAR file: `entries` are whole ones; `left_out` names each odd one with the reason."""
 
-    `body` is the request's text; None when there was none or the recording lacks it (`lost_bytes`
-    is then the size that was sent).
-    """
-
-    method: str
-    url: SplitResult
-    headers: dict[str, str]
-    body: str | None
-    status: int
-    answer: Seen
-    started: float
-    ended: float
-    document: bool
-    lost_bytes: int = 0
-    parameters: list[Mapping[str, str]] = field(default_factory=list)
-
-    @property
-    def path(self) -> str:
-        """The path with the query."""
-        query = f"?{self.url.query}" if self.url.query else ""
-        return (self.url.path or "/") + query
-
-    @property
-    def content_type(self) -> str:
-        """The request's media type, without parameters."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    @property
-    def answer_type(self) -> str:
-        """The answer's media type, without parameters."""
-        return self.answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    path: Path
+    entries: list[Entry]
+    left_out: list[str]
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return a HAR file's content. Raises UsageError, one sentence, when it is none."""
+def read(path: Path) -> Recording:
+    """Return a HAR file's requests. Raises UsageError, one sentence, when it is none."""
+    given = _entries(path)
+    whole, left_out = [], []
+    for number, entry in enumerate(given, 1):
+        fault, cleaned = _cleaned(entry)
+        if cleaned is None:
+            left_out.append(f"request {number}{_shown(entry)}: {fault}")
+        else:
+            whole.append(cleaned)
+    if not whole:
+        raise UsageError(
+            f"recording {path} has no request that can be read: {left_out[0]}; save the session"
+            " again, as HAR"
+        )
+    return Recording(path, whole, left_out)
+
+
+def _entries(path: Path) -> list[object]:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
@@ -70,8 +147,7 @@ def read(path: Path) -> dict[str, Any]:
                 f"recording {path} has {size / 1e6:.0f} MB; at most {LARGEST_BYTES / 1e6:.0f} MB"
                 " are read: record a shorter session, or save it without response bodies of files"
             )
-        har = json.loads(content.decode("utf-8-sig"))
-        entries = list(har["log"]["entries"])
+        entries = json.loads(content.decode("utf-8-sig"))["log"]["entries"]
     except OSError as fault:
         raise UsageError(f"recording {path} can't be read: {fault.strerror}") from fault
     except UnicodeDecodeError as fault:
@@ -82,38 +158,66 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"recording {path} is no HAR file: it nests too deeply") from fault
     except ValueError as fault:
         raise UsageError(f"recording {path} is no HAR file: {fault}") from fault
-    except (KeyError, TypeError) as fault:
+    except (KeyError, TypeError, IndexError) as fault:
+        entries = fault
+    if not isinstance(entries, list):
         raise UsageError(
             f"recording {path} is JSON but no HAR file: it has no list log.entries"
-        ) from fault
+        ) from (entries if isinstance(entries, Exception) else None)
     if not entries:
         raise UsageError(
             f"recording {path} has no requests: begin to record before the first page is loaded"
         )
-    for number, entry in enumerate(entries, 1):
-        _require_whole(path, number, entry)
-    har["log"].setdefault("version", "1.2")
-    return dict(har)
+    return entries
 
 
-def _require_whole(path: Path, number: int, entry: Entry) -> None:
-    """Raise UsageError when an entry lacks what the HAR format says that it has."""
+def _cleaned(entry: object) -> tuple[str, Entry | None]:
+    """Return why an entry can't be used, or the entry with what this kit reads of it."""
+    if not isinstance(entry, dict):
+        return "it is no request", None
+    answer = entry.get("response", "")
+    if answer is None or (isinstance(answer, dict) and _unanswered(answer)):
+        return "the recording has no answer to it", None
     try:
-        request, response = entry["request"], entry["response"]
-        texts = (request["url"], request["method"])
-        pairs = [*request.get("headers", []), *response.get("headers", [])]
-        texts += tuple(one[key] for one in pairs for key in ("name", "value"))
-        datetime.fromisoformat(entry["startedDateTime"].replace("Z", "+00:00"))
-        int(response["status"])
-        urlsplit(request["url"])
-        whole = all(isinstance(text, str) for text in texts)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        whole = False
-    if not whole:
-        raise UsageError(
-            f"recording {path} is no HAR file: its request {number} lacks an address, a method, a"
-            " status or a time; save the session again, as HAR"
-        )
+        made = _Entry.model_validate(entry)
+    except ValidationError as fault:
+        place = ".".join(map(str, fault.errors()[0]["loc"]))
+        return f"its {place} is missing or can't be read", None
+    try:
+        if urlsplit(made.request.url).scheme in {"http", "https", "ws", "wss"}:
+            origin(made.request.url)
+    except ValueError:
+        return "its address can't be read", None
+    if not made.request.url.isprintable():
+        return "its address has a control character", None
+    made.request.cookies += _sent_cookies(made.request.headers)
+    return "", made.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+
+def _sent_cookies(headers: list[_Pair]) -> list[_Pair]:
+    """Return the header Cookie's pairs: har2locust takes that header out before we see it."""
+    lines = ";".join(one.value for one in headers if one.name.lower() == "cookie")
+    pairs = (piece.partition("=") for piece in lines.split(";"))
+    return [
+        _Pair(name=name.strip(), value=value.strip()) for name, _, value in pairs if name.strip()
+    ]
+
+
+def _unanswered(answer: dict[str, Any]) -> bool:
+    status = answer.get("status", 0 if answer else None)
+    return isinstance(status, str | int | None) and status in NO_ANSWER
+
+
+def _shown(entry: object) -> str:
+    """Return method and path of an entry as they may be printed: no query, no password."""
+    request = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(request, dict):
+        return ""
+    address = re.sub(r"//[^/?#]*@", "//", str(request.get("url"))).partition("?")[0]
+    with suppress(ValueError):
+        address = group_path(urlsplit(address).path) or "/"
+    shown = plain_line(f"{request.get('method')} {address}")
+    return f", {shown[:LONGEST_SHOWN]}"
 
 
 def _broken(path: Path, size: int, fault: json.JSONDecodeError) -> str:
@@ -122,76 +226,3 @@ def _broken(path: Path, size: int, fault: json.JSONDecodeError) -> str:
     if fault.pos >= len(fault.doc.rstrip()) - 1 or "Unterminated" in fault.msg:
         return f"recording {path} ends in the middle (line {fault.lineno}): save the session again"
     return f"recording {path} is no HAR file: {fault.msg} at line {fault.lineno}"
-
-
-def is_load(entry: Entry) -> bool:
-    """Tell whether an entry is a request worth replaying: answered, and no static file."""
-    request, response = entry["request"], entry["response"]
-    url = urlsplit(request["url"])
-    if url.scheme not in {"http", "https"} or request["method"] in {"OPTIONS", "CONNECT"}:
-        return False
-    if int(response.get("status", 0)) <= 0:
-        return False
-    return not _is_static(entry, url)
-
-
-def _is_static(entry: Entry, url: SplitResult) -> bool:
-    if entry.get("_resourceType") in STATIC_TYPES | {"websocket"}:
-        return True
-    sent = _lower(entry["request"].get("headers", []))
-    if sent.get("sec-fetch-dest") in {"style", "script", "image", "font", "audio", "video"}:
-        return True
-    if url.path.lower().endswith(tuple(STATIC_ENDINGS.split())):
-        return True
-    mime = str(entry["response"].get("content", {}).get("mimeType", "")).lower()
-    return mime.startswith(STATIC_MIME) or "javascript" in mime
-
-
-def exchange(entry: Entry) -> Exchange:
-    """Return an entry's exchange."""
-    request, response = entry["request"], entry["response"]
-    headers = _lower(request.get("headers", []))
-    answer = _lower(response.get("headers", []))
-    content = response.get("content", {})
-    answer.setdefault("content-type", str(content.get("mimeType", "")))
-    posted = request.get("postData") or {}
-    body = posted.get("text")
-    started = datetime.fromisoformat(entry["startedDateTime"].replace("Z", "+00:00")).timestamp()
-    made = Exchange(
-        method=request["method"].upper(),
-        url=urlsplit(request["url"]),
-        headers=headers,
-        body=body or None,
-        status=int(response["status"]),
-        answer=Seen(answer, _text(content)),
-        started=started,
-        ended=started + max(float(entry.get("time") or 0), 0) / 1000,
-        document=_is_document(entry, headers),
-        parameters=list(posted.get("params") or []),
-    )
-    if made.method in {"POST", "PUT", "PATCH"} and not body:
-        made.lost_bytes = max(int(request.get("bodySize") or 0), 0)
-    return made
-
-
-def _text(content: Mapping[str, Any]) -> str:
-    text = str(content.get("text") or "")
-    if content.get("encoding") != "base64":
-        return text
-    try:
-        return base64.b64decode(text).decode()
-    except (binascii.Error, ValueError):
-        # Binary: nothing in it is looked for.
-        return ""
-
-
-def _is_document(entry: Entry, headers: Mapping[str, str]) -> bool:
-    if "_resourceType" in entry:
-        return bool(entry["_resourceType"] == "document")
-    if "sec-fetch-mode" in headers:
-        return headers["sec-fetch-mode"] == "navigate"
-    return headers.get("accept", "").startswith("text/html")
-
-
-def _lower(headers: list[Mapping[str, str]]) -> dict[str, str]:
-    return {header["name"].lower(): header["value"] for header in headers}

@@ -1,47 +1,85 @@
-"""Takes a recorded multipart body apart; browsers often leave the files' bytes out of it."""
+"""Takes a recorded form's multipart body apart; browsers often leave the files' bytes out of it."""
 
 import re
 from collections.abc import Mapping, Sequence
+from email.message import Message
+from email.parser import HeaderParser
 
 LARGEST_KEPT_CHARACTERS = 10_000
+LARGEST_KEPT_BYTES = 100_000
 DEFAULT_BYTES = 10_000
-_DISPOSITION = re.compile(r'(\w+)="([^"]*)"')
-Part = tuple[str, str, str, str | int]
+Part = tuple[str, str, str, str | bytes | int]
 
 
 def parts(
-    content_type: str, body: str | None, parameters: Sequence[Mapping[str, str]]
+    content_type: str, body: str | bytes | None, parameters: Sequence[Mapping[str, str]]
 ) -> list[Part]:
     """Return (field, file name, type, content) of each part; content is a size when unknown.
 
-    A field that is no file has an empty file name.
+    A field that is no file has an empty file name. Content is kept to the byte, line ends too.
     """
-    boundary = re.search(r'boundary="?([^";]+)', content_type)
-    if body and boundary:
-        pieces = body.split(f"--{boundary.group(1)}")[1:-1]
-        return [made for made in map(_part, pieces) if made]
+    if body:
+        text = body if isinstance(body, str) else body.decode("latin-1")
+        made = [_part(piece, isinstance(body, bytes)) for piece in _pieces(content_type, text)]
+        return [part for part in made if part]
     return [
         (
             one["name"],
-            one.get("fileName", ""),
-            one.get("contentType", "application/octet-stream"),
-            DEFAULT_BYTES if one.get("fileName") else one.get("value", ""),
+            one["fileName"],
+            one["contentType"] or ("application/octet-stream" if one["fileName"] else ""),
+            DEFAULT_BYTES if one["fileName"] else one["value"],
         )
         for one in parameters
     ]
 
 
-def _part(piece: str) -> Part | None:
-    head, _, content = piece.replace("\r\n", "\n").lstrip("\n").partition("\n\n")
-    content = content.removesuffix("\n")
-    names = dict(_DISPOSITION.findall(head))
-    if "name" not in names:
+def _pieces(content_type: str, body: str) -> list[str]:
+    """Return what is between a body's boundaries, each of which begins a line of its own."""
+    header = Message()
+    header["content-type"] = content_type
+    boundary = header.get_boundary()
+    if boundary is None:
+        first = re.match(r"\s*--([^\r\n]+)", body)
+        boundary = first.group(1).strip() if first else ""
+    mark = re.compile(rf"(?:^|\r?\n)--{re.escape(boundary)}(--)?[ \t]*(?:\r?\n|$)")
+    found = list(mark.finditer(f"\n{body}"))
+    ends = [*(one.start() for one in found[1:]), len(body) + 1]
+    return [
+        f"\n{body}"[one.end() : end]
+        for one, end in zip(found, ends, strict=True)
+        if not one.group(1)
+    ]
+
+
+def _part(piece: str, is_bytes: bool) -> Part | None:
+    split = re.search(r"\r?\n\r?\n", piece)
+    head, content = (piece[: split.start()], piece[split.end() :]) if split else (piece.strip(), "")
+    headers = HeaderParser().parsestr(_decoded(head) if is_bytes else head)
+    name = headers.get_param("name", header="content-disposition")
+    if not isinstance(name, str):
         return None
-    kind = re.search(r"content-type:\s*(\S+)", head, re.IGNORECASE)
-    file_name = names.get("filename", "")
-    kept: str | int = content
+    file_name = headers.get_filename() or ""
+    return name, file_name, str(headers["content-type"] or ""), _kept(content, is_bytes, file_name)
+
+
+def _kept(content: str, is_bytes: bool, file_name: str) -> str | bytes | int:
+    """Return a part's content; of a file whose bytes the recording lacks or has bent, the size."""
+    if is_bytes:
+        sent = content.encode("latin-1")
+        try:
+            return sent.decode()
+        except UnicodeDecodeError:
+            return sent if len(sent) <= LARGEST_KEPT_BYTES else len(sent)
     if file_name and (
-        not content or not content.isprintable() or len(content) > LARGEST_KEPT_CHARACTERS
+        not content or not _is_text(content) or len(content) > LARGEST_KEPT_CHARACTERS
     ):
-        kept = len(content.encode()) or DEFAULT_BYTES
-    return names["name"], file_name, kind.group(1) if kind else "", kept
+        return len(content.encode(errors="surrogatepass")) or DEFAULT_BYTES
+    return content
+
+
+def _decoded(head: str) -> str:
+    return head.encode("latin-1").decode(errors="replace")
+
+
+def _is_text(content: str) -> bool:
+    return all(one.isprintable() or one in "\r\n\t" for one in content)

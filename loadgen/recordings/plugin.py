@@ -4,16 +4,14 @@ har2locust reads the entries, filters them by its own plugins (.urlignore works)
 template with what `pages_of` returns, and hands the source to `format_source`.
 """
 
-import subprocess
-import sys
 from typing import Any
 
 from har2locust.plugin import entriesprocessor, outputstringprocessor
 
-from loadgen.recordings.har import Entry, is_load
+from loadgen.recordings.exchange import is_load
+from loadgen.recordings.formatting import format_source
+from loadgen.recordings.har import Entry
 from loadgen.recordings.session import Writer
-
-RUFF = [sys.executable, "-m", "ruff"]
 
 
 @entriesprocessor
@@ -28,16 +26,4 @@ def pages_of(entries: list[Entry]) -> dict[str, Any]:
     return {"session": Writer(entries).session() if entries else None}
 
 
-@outputstringprocessor
-def format_source(text: str) -> str:
-    """Sort the imports, drop those that are not used, and format."""
-    options = ["--isolated", "--quiet", "--line-length", "100"]
-    for command in (["check", "--fix", "--select", "F401,I"], ["format"]):
-        text = subprocess.run(
-            [*RUFF, *command, *options, "-"],
-            input=text,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    return text
+outputstringprocessor(format_source)

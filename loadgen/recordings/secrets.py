@@ -4,76 +4,108 @@ A request with a field for a password is a login: its user name and password bec
 simulated user's own account. Any other secret is read from an environment variable at replay.
 """
 
-import json
+import base64
+import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from urllib.parse import quote, quote_plus
 
-from loadgen.recordings.har import Exchange
+from loadgen.recordings.exchange import Exchange
+from loadgen.recordings.fields import fields
+from loadgen.shared.request_names import group_path
 
-PASSWORD = re.compile(r"pass(word|wd|phrase)?$|^pwd$", re.IGNORECASE)
-USER = re.compile(r"^(user(_?name)?|login|e?mail|account|j_username)$", re.IGNORECASE)
-SECRET = re.compile(
-    r"authorization|api[-_]?key|secret|token|signature|credential|^x-.*-key$", re.IGNORECASE
+_PASSWORD = re.compile(
+    r"passw(or)?d|passphrase|passcode|(^|[^a-z])(pass|pwd|passwd)\d?\W*$|(Pass|Pwd)$", re.IGNORECASE
+)
+_USER = re.compile(
+    r"(^|[\W_])(user([_-]?(name|id))?|login([_-]?(name|id))?|e?mail|account|uid)\W*$", re.IGNORECASE
+)
+_SECRET = re.compile(
+    r"authorization|api[-_]?key|secret|token|signature|credential|^x-.*-key$"
+    r"|^(otp|pin|cvv|cvc|sig|sid|jwt|session_?id)$",
+    re.IGNORECASE,
 )
 _JWT = re.compile(r"ey[\w-]{8,}\.ey[\w-]+\.[\w-]*")
+_NO_PASSWORD = {"", "0", "1", "on", "off", "true", "false", "yes", "no", "null", "none"}
+PASSWORD_EXPRESSION = "self.user.account.password"  # noqa: S105 - where it is kept, not what it is
+USERNAME_EXPRESSION = "self.user.account.username"
 
 
 @dataclass
 class Secrets:
-    """What was taken out. `values` maps a recorded secret to the Python expression for it."""
+    """What was taken out. `values` maps a recorded secret to the Python expression for it.
+
+    `hidden` are secrets that no request needs any more; nothing that is written may have them.
+    """
 
     values: dict[str, str] = field(default_factory=dict)
+    usernames: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
     logins: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
     def find_logins(self, exchanges: Iterable[Exchange]) -> None:
-        """Note the account that the recording logged in with."""
+        """Note the accounts that the recording logged in with."""
         for exchange in exchanges:
-            fields = dict(body_fields(exchange))
-            password = next((fields[name] for name in fields if PASSWORD.search(name)), None)
-            if not password:
+            self.hidden.add(exchange.url_password)
+            self._note_basic(exchange.headers.get("authorization", ""))
+            given = fields(exchange)
+            passwords = [value for name, value in given if _is_password(name, value)]
+            if not passwords:
                 continue
-            self.values[password] = "self.user.account.password"
-            user = next((fields[name] for name in fields if USER.search(name)), None)
-            if user:
-                self.values[user] = "self.user.account.username"
-            self.logins.append(f"{exchange.method} {exchange.url.path}")
+            users = [value for name, value in given if value and _USER.search(name)]
+            for user in users[:1]:
+                self.usernames.add(user)
+                self.values.setdefault(user, USERNAME_EXPRESSION)
+            self.values |= dict.fromkeys(passwords, PASSWORD_EXPRESSION)
+            self.logins.append(f"{exchange.method} {group_path(exchange.url.path)}")
+
+    def _note_basic(self, authorization: str) -> None:
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                password = base64.b64decode(given).decode().partition(":")[2]
+            except (binascii.Error, ValueError):
+                return
+            self.hidden.add(password)
 
     def expression(self, name: str, value: str, origin: str) -> str | None:
         """Return the expression for a field's value, None when the value is no secret."""
+        if value in self.usernames and _USER.search(name):
+            return USERNAME_EXPRESSION
         if value in self.values:
             return self.values[value]
-        if not value or not (SECRET.search(name) or _JWT.search(value)):
+        if not value or not (_SECRET.search(name) or _JWT.search(value)):
             return None
-        variable = "RECORDED_" + re.sub(r"\W+", "_", name).upper()
+        variable = "RECORDED_" + (re.sub(r"\W+", "_", name, flags=re.ASCII).upper() or "VALUE")
         while variable in self.variables:
             variable += "_2"
         self.variables[variable] = f"{name} of {origin}"
         self.values[value] = f"os.environ[{variable!r}]"
         return self.values[value]
 
+    def texts(self) -> set[str]:
+        """Return every secret, as it is and as a URL holds it; a user name is none."""
+        secrets = {
+            value for value, expression in self.values.items() if expression != USERNAME_EXPRESSION
+        }
+        secrets |= self.hidden
+        return {
+            way
+            for one in secrets
+            if len(one) >= 4
+            for way in (one, quote(one, ""), quote_plus(one))
+        }
+
     def leaked_into(self, text: str) -> list[str]:
         """Return the expressions of secrets that still stand in a text."""
         return [
-            expression
-            for value, expression in self.values.items()
-            if len(value) >= 4 and "username" not in expression and value in text
+            self.values.get(secret, "the password of an address")
+            for secret in self.texts()
+            if secret in text
         ]
 
 
-def body_fields(exchange: Exchange) -> list[tuple[str, str]]:
-    """Return the names and text values of a form's or a flat JSON object's fields."""
-    if exchange.parameters and not exchange.body:
-        return [(one["name"], one.get("value", "")) for one in exchange.parameters]
-    if exchange.content_type == "application/x-www-form-urlencoded":
-        return parse_qsl(exchange.body or "", keep_blank_values=True)
-    if "json" in exchange.content_type:
-        try:
-            body = json.loads(exchange.body or "")
-        except ValueError:
-            return []
-        if isinstance(body, dict):
-            return [(name, value) for name, value in body.items() if isinstance(value, str)]
-    return []
+def _is_password(name: str, value: str) -> bool:
+    return value.lower() not in _NO_PASSWORD and _PASSWORD.search(name) is not None

@@ -1,27 +1,40 @@
 """From a recording's entries to what the template needs: pages of requests, as Python source."""
 
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus
 
 from loadgen.recordings import content, multipart, source
-from loadgen.recordings.correlation import UUID, Correlation, Variable
-from loadgen.recordings.har import REDIRECTS, Entry, Exchange, exchange
-from loadgen.recordings.secrets import Secrets, body_fields
+from loadgen.recordings.correlation import UUID, Correlation
+from loadgen.recordings.exchange import FORM, REDIRECTS, Exchange, exchange, in_charset
+from loadgen.recordings.fields import form_fields, is_same_form, parse_json
+from loadgen.recordings.har import Entry
+from loadgen.recordings.secrets import Secrets
+from loadgen.recordings.source import Expression
+from loadgen.shared.origin import origin
 from loadgen.shared.request_names import group_path
 
 SHORTEST_PAUSE_SECONDS = 0.1
+LONGEST_TITLE = 80
+LONGEST_NAME = 40
+LARGEST_KEPT_BYTES = 1_000_000
 _DROPPED = re.compile(
-    r"^(:.*|cookie|host|origin|referer|connection|content-length|accept-encoding|user-agent|cache-control|pragma"
-    r"|if-.*|sec-.*|upgrade-insecure-requests|priority|dnt|te|range|x-client-data)$"
+    r"^(:.*|cookie|host|origin|referer|connection|content-length|accept-encoding|user-agent"
+    r"|cache-control|pragma|if-.*|sec-.*|upgrade-insecure-requests|priority|dnt|range"
+    r"|x-client-data)$"
 )
-
-
+# A header of one hop (RFC 9110, 7.6.1), or of a proxy on the way: the next way has its own.
+_HOP = re.compile(
+    r"^(keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|via|forwarded"
+    r"|x-forwarded-.*|x-real-ip|x-amzn-trace-id|cf-.*|true-client-ip|expect|alt-used)$"
+)
+# Headers that by custom repeat a cookie, of Angular's and of Django's makers.
+_DOUBLE_SUBMITTED = {"x-xsrf-token": "XSRF-TOKEN", "x-csrftoken": "csrftoken"}
 _JSON = ("accept", "application/json")
+_NULL = {"data": "'null'"}
 
 _IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
 
@@ -54,6 +67,8 @@ class Session:
     headers: str
     values: int
     made_up_files: int
+    lost_bodies: list[str]
+    hop_headers: set[str]
     unexplained: list[str]
     guesses: list[str]
 
@@ -68,6 +83,8 @@ class Writer:
         self.secrets = Secrets()
         self.secrets.find_logins(self.exchanges)
         self.made_up_files = 0
+        self.lost_bodies: list[str] = []
+        self.hop_headers: set[str] = set()
         self.unexplained: list[str] = []
         self.common = self._common_headers()
 
@@ -81,13 +98,15 @@ class Writer:
             [self._arguments(number, fields[number]) for number in range(len(fields))]
         )
         return Session(
-            host=f"{first.url.scheme}://{first.url.netloc}",
+            host=origin(first.url.geturl()),
             exchanges=self.exchanges,
             secrets=self.secrets,
             pages=pages,
             headers=source.mapping(self.common),
             values=sum(len(saved) for saved in self.correlation.saves.values()),
             made_up_files=self.made_up_files,
+            lost_bodies=self.lost_bodies,
+            hop_headers=self.hop_headers,
             unexplained=self.unexplained,
             guesses=self.correlation.guesses,
         )
@@ -100,8 +119,8 @@ class Writer:
             if not pages or (one.document and not redirected):
                 path = group_path(one.url.path)
                 words = re.sub(r"\W+", "_", path, flags=re.ASCII).strip("_").lower() or "start"
-                title = source.comment(f"{one.method} {path}")
-                pages.append(Page(f"page_{len(pages) + 1:02}_{words}", title))
+                title = source.comment(f"Replay {one.method} {path}"[:LONGEST_TITLE])
+                pages.append(Page(f"page_{len(pages) + 1:02}_{words[:LONGEST_NAME]}", title))
             pause = one.started - free_at
             pages[-1].requests.append(
                 Request(
@@ -112,11 +131,12 @@ class Writer:
         return pages
 
     def _fields(self, number: int) -> dict[str, str]:
-        fields = {"path": self._path(number)}
+        fields = {"path": self._path(number), **self._body(number)}
         headers = self._headers(number)
+        if "parts" in fields:
+            headers.pop("content-type", None)
         if headers:
             fields["headers"] = source.mapping(headers)
-        fields.update(self._body(number))
         return fields
 
     def _arguments(self, number: int, fields: dict[str, str]) -> str:
@@ -124,7 +144,7 @@ class Writer:
         made = [repr(one.method), fields.pop("path"), f"name={group_path(one.url.path)!r}"]
         # A browser's cache answers 304 where a new visitor gets the whole page.
         made.append(f"status={200 if one.status == 304 else one.status}")
-        text = content.choose(number, self.exchanges, list(self.secrets.values))
+        text = content.choose(number, self.exchanges, self.secrets.texts() | self.secrets.usernames)
         if text:
             made.append(f"contains={text!r}")
         made += [f"{name}={value}" for name, value in fields.items()]
@@ -136,32 +156,40 @@ class Writer:
 
     def _path(self, number: int) -> str:
         one = self.exchanges[number]
-        path, _, query = one.path.partition("?")
-        secret = any(
-            self.secrets.expression(name, value, f"query of {group_path(path)}")
-            for name, value in _query(query)
-            if not self.correlation.explains(value, number)
-        )
-        if secret:
-            return self._with_secrets(one.path)
         parts = self.correlation.path(number)
         for part in parts:
             if isinstance(part, str):
                 self.unexplained += [
-                    f"{found} in {one.method} {path}" for found in _IDENTIFIER.findall(part)
+                    f"{found} in {one.method} {one.url.path}" for found in _IDENTIFIER.findall(part)
                 ]
-        return source.text(parts)
+        return source.text(source.replaced(parts, self._query_secrets(number)))
 
-    def _with_secrets(self, path: str) -> str:
-        return source.around(path, self.secrets.values)
+    def _query_secrets(self, number: int) -> dict[str, str]:
+        """Return the secrets of a request's query, as the URL has them, with their expressions."""
+        one = self.exchanges[number]
+        found = {}
+        for piece in one.url.query.split("&"):
+            name, _, raw = piece.partition("=")
+            value = unquote_plus(raw)
+            if self.correlation.explains(value, number):
+                continue
+            origin = f"query of {group_path(one.url.path)}"
+            expression = self.secrets.expression(unquote_plus(name), value, origin)
+            if expression and raw:
+                found[raw] = f"quote({expression}, safe='')"
+        return found
 
     def _headers(self, number: int) -> dict[str, str]:
         one = self.exchanges[number]
+        hops = {name.strip().lower() for name in one.headers.get("connection", "").split(",")}
         headers: dict[str, str] = {}
         for name, value in one.headers.items():
-            if _DROPPED.match(name) or (name == "content-type" and "multipart" in value):
+            if name in hops or _HOP.match(name):
+                self.hop_headers.add(name)
+            elif _DROPPED.match(name) or (name == "content-encoding" and one.text):
+                # A recorded text is what the coding was undone from.
                 continue
-            if name == "accept" and value.startswith("text/html"):
+            elif name == "accept" and value.startswith("text/html"):
                 headers[name] = repr("text/html,*/*;q=0.8")
             else:
                 headers[name] = self._header(number, name, value)
@@ -184,43 +212,78 @@ class Writer:
 
     def _header(self, number: int, name: str, value: str) -> str:
         scheme, _, rest = value.partition(" ")
-        found = self.correlation.variable(value, number, name) if name.startswith("x-") else None
+        found = self.correlation.variable(value, number, name) if len(value) >= 8 else None
         if found:
-            return source.variable(found.name)
+            return found.source
         if rest and name == "authorization":
             token = self.correlation.variable(rest, number, "token")
             if token:
                 return source.text([f"{scheme} ", token])
+        if name in _DOUBLE_SUBMITTED:
+            self.correlation.guesses.append(f"cookie {_DOUBLE_SUBMITTED[name]}")
+            return source.cookie(_DOUBLE_SUBMITTED[name]).source
         path = group_path(self.exchanges[number].url.path)
         return self.secrets.expression(name, value, f"header in {path}") or repr(value)
 
     def _body(self, number: int) -> dict[str, str]:
+        """Return the body's argument: taken apart if that says the same, else whole."""
         one = self.exchanges[number]
-        if "multipart" in one.content_type:
-            return {"parts": self._multipart(number)}
-        if one.content_type == "application/x-www-form-urlencoded":
-            entries = [(name, self._value(number, name, value)) for name, value in body_fields(one)]
-            return {"form": source.pairs(entries)} if entries else {}
-        if one.body is None:
-            return {}
+        if one.content_type == "multipart/form-data":
+            parts = self._multipart(number)
+            if parts:
+                return {"parts": parts}
+        if one.content_type == FORM and not isinstance(one.body, bytes):
+            pairs = form_fields(one)
+            if not one.body or is_same_form(one.text, pairs):
+                made = [(name, self._value(number, name, value)) for name, value in pairs]
+                return {"form": source.pairs(made)} if made else {}
         if "json" in one.content_type:
             try:
-                return {"json": self._literal(number, "", json.loads(one.body))}
-            except ValueError:
+                value = parse_json(one.text)
+            except (ValueError, RecursionError):
                 pass
-        return {"data": source.text(self.correlation.text(one.body, number))}
+            else:
+                # A body of null would be none.
+                return {"json": self._literal(number, "", value)} if value is not None else _NULL
+        return self._whole_body(number)
+
+    def _whole_body(self, number: int) -> dict[str, str]:
+        one = self.exchanges[number]
+        if one.body is None:
+            if one.lost_bytes:
+                self.lost_bodies.append(f"{one.method} {group_path(one.url.path)}")
+            return {}
+        body = one.body
+        if isinstance(body, str):
+            parts = source.replaced(self.correlation.text(body, number), self._hidden())
+            encoded = in_charset(body, one.headers.get("content-type", ""))
+            if isinstance(encoded, str) or parts != [body]:
+                return {"data": source.text(parts)}
+            body = encoded
+        if len(body) > LARGEST_KEPT_BYTES:
+            self.made_up_files += 1
+            return {"data": f"bytes({len(body)})"}
+        return {"data": repr(body)}
+
+    def _hidden(self) -> dict[str, str]:
+        """Return the secrets that are long enough not to be any word of a text."""
+        return {
+            value: expression for value, expression in self.secrets.values.items() if len(value) > 5
+        }
 
     def _multipart(self, number: int) -> str:
         one = self.exchanges[number]
-        found = multipart.parts(one.headers.get("content-type", ""), one.body, one.parameters)
-        if not found:
+        given = one.headers["content-type"]
+        found = multipart.parts(given, one.body, one.parameters)
+        if not found and not one.body:
             found = [("file", "file.bin", "application/octet-stream", one.lost_bytes or 10_000)]
         self.made_up_files += sum(isinstance(part[3], int) for part in found)
         made = []
         for name, file_name, kind, value in found:
-            written = repr(value) if file_name else self._value(number, name, str(value))
+            plain = not file_name and isinstance(value, str)
+            written = self._value(number, name, str(value)) if plain else repr(value)
             made.append(f"({name!r}, {file_name!r}, {kind!r}, {written})")
-        return f"[{', '.join(made)}]"
+        return f"[{', '.join(made)}]" if made else ""
 
     def _literal(self, number: int, name: str, node: object) -> str:
         if isinstance(node, dict):
@@ -234,26 +297,16 @@ class Writer:
         if type(node) is int and name.lower().endswith("id"):
             found = self.correlation.variable(str(node), number, name)
             if found:
-                return f"int({source.variable(found.name)})"
+                return f"int({found.source})"
         if isinstance(node, float) and not math.isfinite(node):
             return f"float({str(node)!r})"
         return repr(node)
 
     def _value(self, number: int, name: str, value: str) -> str:
-        if value in self.secrets.values:
-            return self.secrets.values[value]
-        parts = self.correlation.text(value, number)
-        if any(isinstance(part, Variable) for part in parts):
-            return source.text(parts)
         path = group_path(self.exchanges[number].url.path)
+        if value in self.secrets.values:
+            return self.secrets.expression(name, value, path) or repr(value)
+        parts = self.correlation.text(value, number)
+        if any(isinstance(part, Expression) for part in parts):
+            return source.text(parts)
         return self.secrets.expression(name, value, f"field in {path}") or repr(value)
-
-
-def _query(query: str) -> list[tuple[str, str]]:
-    return [(name, value) for name, _, value in (one.partition("=") for one in query.split("&"))]
-
-
-def origin(entry: Entry) -> str:
-    """Return the base URL of the site that an entry was sent to."""
-    url = urlsplit(entry["request"]["url"])
-    return f"{url.scheme}://{url.netloc}"

@@ -10,7 +10,7 @@ import json as json_module
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 from uuid import uuid4
 
 import gevent
@@ -26,7 +26,7 @@ from loadgen.shared.errors import UsageError
 
 NO_VALUES: Mapping[str, Extractor] = {}
 SAFE_METHODS = ("GET", "HEAD")
-Part = tuple[str, str, str, str | int]
+Part = tuple[str, str, str, str | bytes | int]
 """Field, file name (empty for a plain field), media type, and content or its size in bytes."""
 
 
@@ -108,6 +108,11 @@ class RecordedSession(SequentialTaskSet):
         """Pause as the recorded person did."""
         gevent.sleep(seconds * float(os.environ.get("THINK_TIME_RATIO", "1")))
 
+    def cookie(self, name: str) -> str:
+        """Return what a cookie holds now, percent-decoded; nothing when the site didn't set it."""
+        held = [one.value or "" for one in self.client.cookiejar if one.name == name]
+        return unquote(held[-1]).strip('"') if held else ""
+
     def leave(self) -> None:
         """End the session; the user begins another one."""
         raise InterruptTaskSet
@@ -133,9 +138,15 @@ def _multipart(parts: Sequence[Part]) -> tuple[bytes, str]:
     boundary = uuid4().hex
     body = b""
     for name, file_name, kind, content in parts:
-        file = f'; filename="{file_name}"' if file_name else ""
+        file = f'; filename="{_quoted(file_name)}"' if file_name else ""
         media = f"Content-Type: {kind}\r\n" if kind else ""
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n{media}\r\n'
-        data = bytes(content) if isinstance(content, int) else content.encode()
+        named = f'Content-Disposition: form-data; name="{_quoted(name)}"{file}'
+        head = f"--{boundary}\r\n{named}\r\n{media}\r\n"
+        data = content.encode() if isinstance(content, str) else bytes(content)
         body += head.encode() + data + b"\r\n"
     return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def _quoted(name: str) -> str:
+    """Return a name as browsers write it into a part's head."""
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -137,7 +137,7 @@ def test_a_har_that_is_none_is_refused_in_a_sentence(tmp_path: Path, outcome: Ou
     ):
         assert convert(tmp_path, text) is None
 
-    @settings(max_examples=40)
+    @settings(max_examples=40, deadline=None)
     @given(st.sampled_from(PLACES), VALUES)
     def check(place: tuple[Any, ...], value: Any) -> None:
         made = convert(tmp_path, with_wrong(HAR, place, value))

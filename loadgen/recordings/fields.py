@@ -1,0 +1,83 @@
+"""The named values of a request: of its query, and of a body that is a form or JSON."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode
+
+from loadgen.recordings import multipart
+from loadgen.recordings.exchange import FORM, Exchange
+
+Pairs = list[tuple[str, str]]
+
+
+class NotAsJsonError(ValueError):
+    """A body that is JSON, but that would change if it were written anew."""
+
+
+def fields(exchange: Exchange) -> Pairs:
+    """Return the names and text values of query and body, those deep inside JSON too."""
+    return [*query_fields(exchange.url.query), *body_fields(exchange)]
+
+
+def query_fields(query: str) -> Pairs:
+    """Return a query's names and decoded values."""
+    return parse_qsl(query, keep_blank_values=True) if query.count("&") < 1000 else []
+
+
+def body_fields(exchange: Exchange) -> Pairs:
+    """Return the names and text values of a body's fields."""
+    if exchange.content_type == FORM:
+        return form_fields(exchange)
+    if exchange.content_type == "multipart/form-data":
+        found = multipart.parts(
+            exchange.headers["content-type"], exchange.text, exchange.parameters
+        )
+        return [(name, str(value)) for name, file, _, value in found if not file]
+    if "json" in exchange.content_type:
+        try:
+            return list(_leaves("", parse_json(exchange.text)))
+        except (ValueError, RecursionError):
+            return []
+    return []
+
+
+def form_fields(exchange: Exchange) -> Pairs:
+    """Return a form's names and values."""
+    if not exchange.body:
+        return [(one["name"], one["value"]) for one in exchange.parameters]
+    return parse_qsl(exchange.text, keep_blank_values=True)
+
+
+def is_same_form(body: str, pairs: Pairs) -> bool:
+    """Tell whether fields, sent as a form, say what the recorded body said, byte for byte."""
+    return _bytes(urlencode(pairs)) == _bytes(body)
+
+
+def _bytes(form: str) -> list[str]:
+    """Return a form's pieces, decoded so that two ways to write one byte are the same."""
+    pieces = form.replace("+", " ").split("&")
+    return [unquote(piece, encoding="latin-1") for piece in pieces]
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is anything
+    """Return a JSON text's value. Raises ValueError when a key stands twice or it is no JSON."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise NotAsJsonError("a key stands twice")
+    return made
+
+
+def _leaves(name: str, node: object) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from _leaves(key, child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _leaves(name, child)
+    elif isinstance(node, str):
+        yield name, node
