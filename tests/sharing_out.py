@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-SHARES_A_RUN = "shared_loadgen"
+SHARES_A_RUN = ("shared_loadgen", 'scope="module"')
 
 
 @cache
 def _shares(file: str) -> bool:
-    return SHARES_A_RUN in Path(file).read_text()
+    text = Path(file).read_text()
+    return any(sign in text for sign in SHARES_A_RUN)
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
