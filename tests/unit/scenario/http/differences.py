@@ -51,3 +51,27 @@ def by_kind(kind: str, difference: str, fast_http_user: T, fast_user: T) -> T:
     """Return what this client is expected to do, where the two differ."""
     assert difference in DIFFERENCES, f"{difference!r} is not among the listed differences"
     return fast_user if kind == "FastUser" else fast_http_user
+
+
+LOCUSTS_TESTS = {
+    "TestFastHttpSession.test_custom_ssl_context_passed_correct_to_client_pool": (
+        "looks into geventhttpclient's pool; FastUser has its own"
+    ),
+    "TestFastHttpSession.test_iter_lines": (
+        "replaces the response by a mock of `iter_content`, which FastUser's lines don't pass"
+    ),
+    "TestFastHttpSession.test_json_payload": (
+        "wants `request.body` as text for json; FastUser gives the bytes that were sent"
+    ),
+    "TestFastHttpUserClass.test_max_redirect_setting": (
+        "wants a failure at max_redirects = 0; with today's geventhttpclient FastHttpUser gives "
+        "the redirect itself, too"
+    ),
+    "TestFastHttpUserClass.test_network_timeout_setting": (
+        "wants geventhttpclient's `error.original`; the error itself is the TimeoutError here"
+    ),
+    "TestFastHttpUserClass.test_shared_client_pool": (
+        "shares a geventhttpclient pool, which FastUser refuses in words"
+    ),
+}
+"""Tests of Locust's test_fasthttp.py that FastUser does not pass, each with the reason."""

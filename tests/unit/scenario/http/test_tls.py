@@ -1,11 +1,14 @@
 """HTTPS, for both clients: verification, resumption, large bodies, and a server that closes."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, SSLCertVerificationError
 from typing import Any
 
 import gevent
+import gevent.server
+import gevent.socket
 import gevent.ssl
 import pytest
 
@@ -107,6 +110,67 @@ def test_a_session_is_resumed(trusting: Client, https: Awkward) -> None:
         connection.close()
     assert resumed == [False, True, True]
     assert https.connections == 3
+
+
+def test_a_client_shows_its_certificate(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    context = gevent.ssl.SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    context.load_verify_locations(str(certificate[0]))
+    context.verify_mode = gevent.ssl.CERT_REQUIRED
+    both = tmp_path / "both.pem"
+    both.write_bytes(b"".join(part.read_bytes() for part in certificate))
+    with awkward_server(tls=context) as server:
+        for shown in (None, str(both), tuple(map(str, certificate))):
+            made = make_client("FastUser", server.url, insecure=True, client_certificate=shown)
+            assert made.http.get("/plain").status_code == (200 if shown else 0)
+            close(made)
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_proxy_opens_a_tunnel(https: Awkward, opens: bool) -> None:
+    with _proxy(opens) as (asked, port):
+        options = {"insecure": True, "proxy_host": "127.0.0.1", "proxy_port": port}
+        made = make_client("FastUser", https.url, network_timeout=5.0, **options)
+        statuses = [made.http.get("/plain").status_code for _ in range(2)]
+        close(made)
+    assert statuses == ([200, 200] if opens else [0, 0])
+    assert asked[0].startswith(f"CONNECT {https.url.removeprefix('https://')} HTTP/1.")
+    if opens:
+        assert len(asked) == 1
+        assert https.received[-1].target == "/plain"
+    else:
+        assert "the proxy opens no tunnel" in str(made.last["exception"])
+
+
+@contextmanager
+def _proxy(opens: bool) -> Iterator[tuple[list[str], int]]:
+    asked: list[str] = []
+
+    def serve(sock: gevent.socket.socket, _: object) -> None:
+        asked.append(sock.recv(65536).decode())
+        if not opens:
+            sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            return
+        host, port = asked[-1].split()[1].split(":")
+        upstream = gevent.socket.create_connection((host, int(port)))
+        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        gevent.joinall(
+            [gevent.spawn(_pass, *pair) for pair in ((sock, upstream), (upstream, sock))]
+        )
+
+    server = gevent.server.StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    try:
+        yield asked, server.server_port
+    finally:
+        server.stop(timeout=0.1)
+
+
+def _pass(source: gevent.socket.socket, sink: gevent.socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(gevent.socket.SHUT_WR)
 
 
 def test_a_plain_server_is_no_tls_server(server: Awkward) -> None:
