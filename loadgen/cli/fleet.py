@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 def status(options: argparse.Namespace) -> int:
     """Carry out `loadgen status`: a line a node; exit 4 when one can't be asked or is not well."""
     inventory = load_inventory(options.inventory)
-    found = _ask_all(inventory.nodes, Status())
+    found = status_of(inventory)
     for node in inventory.nodes:
         fault = found.faults.get(node.name)
         print(plain(f"{node.name:<12} {fault or describe(found.answers[node.name])}"))
@@ -41,6 +41,11 @@ def status(options: argparse.Namespace) -> int:
         print(plain_line(describe_run(master, inventory)))
     well = all(state == "active" for one in found.answers.values() for state in one.units.values())
     return exit_codes.PASSED if well and not found.faults else exit_codes.ERROR
+
+
+def status_of(inventory: Inventory) -> Outcomes[NodeReport]:
+    """Ask every node of a fleet what it does; answers and faults by the node's name."""
+    return _ask_all(inventory.nodes, Status())
 
 
 def describe(report: NodeReport) -> str:

@@ -6,8 +6,10 @@ needs the packages of the verbs only that it uses.
 
 import argparse
 import importlib
+import platform
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 
 from loadgen.cli.verb import Verb, VerbParser, refusal
 from loadgen.shared import command
@@ -15,6 +17,10 @@ from loadgen.shared.errors import UsageError
 
 # Module → verb → its help; each module holds VERBS.
 GROUPS = {
+    "project": {
+        "init": "lay out a project of your own: a scenario, an experiment, an inventory",
+        "doctor": "say what this machine, or a fleet, lacks",
+    },
     "run": {
         "run": "run a load test and judge it",
         "resume": "go on with a sweep or search that was ended",
@@ -87,6 +93,7 @@ def make_parser() -> tuple[VerbParser, dict[str, VerbParser]]:
         description="Run distributed load tests on Locust, on this machine or a fleet.",
         epilog=EPILOG,
     )
+    parser.add_argument("--version", action=Version, nargs=0, help="print versions and exit")
     actions = parser.add_subparsers(required=True, metavar="VERB", parser_class=VerbParser)
     verbs = {
         name: actions.add_parser(
@@ -99,6 +106,17 @@ def make_parser() -> tuple[VerbParser, dict[str, VerbParser]]:
         for name, words in texts.items()
     }
     return parser, verbs
+
+
+class Version(argparse.Action):
+    """Prints what a report of a fault needs: the kit's, Locust's and Python's versions."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print and exit."""
+        names = {"loadgen": "loadgen-fleet", "Locust": "locust"}
+        found = [f"{name} {version(package)}" for name, package in names.items()]
+        print(", ".join([*found, f"Python {platform.python_version()}"]))
+        parser.exit()
 
 
 def find(module: str, name: str) -> Verb:

@@ -1,0 +1,163 @@
+"""What a machine and a fleet lack, in one screen: each finding says what was seen and what to do.
+
+A *finding* is ok, worth a look (the kit works, but not as well as it could), or lacking (a verb
+will fail).
+"""
+
+import os
+import platform
+import resource
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from loadgen.cluster.local import require_free_port
+from loadgen.shared.errors import LoadgenError
+from loadgen.shared.text import plain_line
+from loadgen.specification.run import RunSpecification
+
+DESCRIPTORS_MIN = 10_000
+FREE_BYTES_MIN = 1 << 30
+WIDTH = 14
+SIGNS = {"ok": "ok     ", "look": "look   ", "lacking": "LACKING"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    state: Literal["ok", "look", "lacking"]
+    subject: str
+    text: str
+
+
+def look_here(results: Path) -> list[Finding]:
+    """Look at this machine: what a run needs, then what the fleet's verbs need."""
+    return [*_versions(), *_machine(results), *_ports(), *_programs()]
+
+
+def look_at_fleet(path: Path) -> list[Finding]:
+    """Ask every host of an inventory over SSH what it is and whether its units are well."""
+    try:
+        return list(_fleet(path))
+    except LoadgenError as error:
+        return [Finding("lacking", "inventory", str(error))]
+
+
+def describe(findings: list[Finding]) -> str:
+    """Return a line for each finding, and how many are lacking."""
+    lines = [
+        f"{SIGNS[finding.state]} {finding.subject:<{WIDTH}} {plain_line(finding.text)}"
+        for finding in findings
+    ]
+    lacking = sum(finding.state == "lacking" for finding in findings)
+    lines.append("Nothing is lacking." if not lacking else f"Lacking: {lacking}, see above.")
+    return "\n".join(lines)
+
+
+def _versions() -> Iterator[Finding]:
+    found = f"{platform.python_version()}, {platform.python_implementation()}, {sys.executable}"
+    yield Finding("ok", "Python", found)
+    yield Finding("ok", "loadgen", f"{version('loadgen-fleet')}, Locust {version('locust')}")
+
+
+def _machine(results: Path) -> Iterator[Finding]:
+    cores = os.cpu_count() or 1
+    memory = psutil.virtual_memory().total / (1 << 30)
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    yield Finding("ok", "machine", f"{cores} cores, {memory:.1f} GiB of memory, {system}")
+    yield _load(cores)
+    yield _descriptors()
+    yield _disk(results)
+
+
+def _load(cores: int) -> Finding:
+    busy = os.getloadavg()[0]
+    if busy < cores / 2:
+        return Finding("ok", "load", f"{busy:.1f} over the last minute")
+    text = (
+        f"{busy:.1f} over the last minute on {cores} cores: other programs need the cores, and a "
+        "run beside them may be invalid; wait, or end them"
+    )
+    return Finding("look", "load", text)
+
+
+def _descriptors() -> Finding:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= DESCRIPTORS_MIN:
+        return Finding("ok", "open files", f"{soft:,} a process")
+    text = (
+        f"{soft:,} a process, and each connection needs one: for more than about "
+        f"{soft - 200:,} users a worker, run ulimit -n {DESCRIPTORS_MIN} first"
+    )
+    return Finding("look", "open files", text)
+
+
+def _disk(results: Path) -> Finding:
+    place = next(one for one in (results, *results.absolute().parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    text = f"{free / (1 << 30):.1f} GiB are free for {results}"
+    if not os.access(place, os.W_OK):
+        reason = f"{place} can't be written: make it writable, or give another with --results"
+        return Finding("lacking", "disk", reason)
+    if free < FREE_BYTES_MIN:
+        return Finding("look", "disk", f"{text}: a long run with a request log may fill it")
+    return Finding("ok", "disk", text)
+
+
+def _ports() -> Iterator[Finding]:
+    fields = RunSpecification.model_fields
+    for name in ("web_port", "master_bind_port", "exporter_port"):
+        option, port = f"--{name.replace('_', '-')}", fields[name].default
+        try:
+            require_free_port(option, port)
+        except LoadgenError as error:
+            yield Finding("lacking", f"port {port}", str(error))
+        else:
+            yield Finding("ok", f"port {port}", f"is free ({option})")
+
+
+def _programs() -> Iterator[Finding]:
+    ansible = Path(sys.executable).with_name("ansible-playbook")
+    if ansible.is_file() and find_spec("fabric"):
+        yield Finding("ok", "fleet verbs", f"{ansible} and Fabric are installed")
+    else:
+        text = "Ansible and Fabric aren't installed here; make deploy INVENTORY=… installs them"
+        yield Finding("look", "fleet verbs", text)
+    for name, purpose in (
+        (
+            "ssh",
+            "the fleet verbs need it: install openssh-clients (RHEL) or openssh-client (Debian)",
+        ),
+        ("prometheus", "make monitoring needs it on this machine; a fleet has its own"),
+    ):
+        path = shutil.which(name)
+        state: Literal["ok", "look"] = "ok" if path else "look"
+        yield Finding(state, name, path or f"isn't on PATH; {purpose}")
+
+
+def _fleet(path: Path) -> Iterator[Finding]:
+    # These need a controller's packages.
+    from loadgen.cli.fleet import describe as describe_node  # noqa: PLC0415
+    from loadgen.cli.fleet import status_of  # noqa: PLC0415
+    from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
+
+    inventory = load_inventory(path)
+    groups = f"1 master, {len(inventory.workers)} worker hosts"
+    yield Finding("ok", "inventory", f"{path}: {groups}")
+    found = status_of(inventory)
+    for node in inventory.nodes:
+        fault = found.faults.get(node.name)
+        if fault:
+            yield Finding("lacking", node.name, fault)
+            continue
+        report = found.answers[node.name]
+        well = all(state == "active" for state in report.units.values())
+        yield Finding("ok" if well else "lacking", node.name, describe_node(report))

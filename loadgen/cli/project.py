@@ -1,0 +1,78 @@
+"""Verbs on a machine and a project of the user's own: lay one out, and say what is lacking."""
+
+import argparse
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from loadgen.cli import doctor
+from loadgen.cli.verb import Verb, VerbParser
+from loadgen.shared import exit_codes
+from loadgen.shared.errors import UsageError
+from loadgen.shared.project import KIT
+
+RENAMED = {"gitignore": ".gitignore"}
+INVENTORY = Path("inventory") / "mine"
+
+
+def init(options: argparse.Namespace) -> int:
+    """Carry out `loadgen init`: write a project's files into a directory that is empty or new."""
+    directory: Path = options.directory
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(
+            f"{directory} exists and is not an empty directory: nothing was written, so that none "
+            "of your files is lost; give the name of a new directory"
+        )
+    with as_file(files("loadgen.cli") / "new_project") as template:
+        shutil.copytree(template, directory, dirs_exist_ok=True, ignore=_leave_out)
+    for theirs, ours in RENAMED.items():
+        (directory / theirs).rename(directory / ours)
+    shutil.copytree(KIT / "inventory" / "sample", directory / INVENTORY, ignore=_leave_out)
+    print(_next_steps(directory))
+    return exit_codes.PASSED
+
+
+def _leave_out(_: str, names: list[str]) -> set[str]:
+    return {name for name in names if name == "__pycache__" or name.endswith(".pyc")}
+
+
+def _next_steps(directory: Path) -> str:
+    return "\n".join(
+        (
+            f"{directory} holds a project: a scenario, an experiment, an inventory to edit.",
+            "Next:",
+            f"  cd {directory}",
+            "  loadgen probe --locustfile locustfile.py     # one user, step by step",
+            "  loadgen run --experiment experiment.yml      # a load test, judged",
+        )
+    )
+
+
+def diagnose(options: argparse.Namespace) -> int:
+    """Carry out `loadgen doctor`: exit 4 when something is lacking."""
+    findings = doctor.look_here(options.results)
+    if options.inventory is not None:
+        findings += doctor.look_at_fleet(options.inventory)
+    print(doctor.describe(findings))
+    lacking = any(finding.state == "lacking" for finding in findings)
+    return exit_codes.ERROR if lacking else exit_codes.PASSED
+
+
+def _add_init_options(verb: VerbParser) -> None:
+    verb.add_argument("directory", type=Path, help="where the project goes: a new directory")
+
+
+def _add_doctor_options(verb: VerbParser) -> None:
+    add = verb.add_argument
+    add("--inventory", type=Path, help="look at this fleet's hosts too")
+    add("--results", type=Path, default=Path("results"), help="where results go (results)")
+
+
+VERBS = {
+    "init": Verb(_add_init_options, init, ("loadgen init my-load-tests",)),
+    "doctor": Verb(
+        _add_doctor_options,
+        diagnose,
+        ("loadgen doctor", "loadgen doctor --inventory inventory/mine"),
+    ),
+}
