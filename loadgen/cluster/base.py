@@ -63,10 +63,6 @@ class Cluster(Protocol):
         """Ask the master to stop the load gracefully; the final snapshot tells when it is done."""
         ...
 
-    def reset_statistics(self) -> None:
-        """Ask the master to forget the statistics so far: the warm-up is over."""
-        ...
-
     def finish(self) -> Mapping[str, str]:
         """End the processes gracefully, keep the last scrape, collect.
 

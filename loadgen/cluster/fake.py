@@ -81,10 +81,6 @@ class FakeCluster:
         """Note it."""
         self.asked.append("stop")
 
-    def reset_statistics(self) -> None:
-        """Note it."""
-        self.asked.append("reset")
-
     def finish(self) -> Mapping[str, str]:
         """Note it, and fail as the test says."""
         self.asked.append("finish")

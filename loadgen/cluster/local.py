@@ -134,10 +134,6 @@ class LocalCluster:
         """Ask the master over its control socket."""
         self._control("stop")
 
-    def reset_statistics(self) -> None:
-        """Ask the master over its control socket."""
-        self._control("reset")
-
     def finish(self) -> Mapping[str, str]:
         """Let the master write its reports, then end everything and keep the target's log."""
         faults: dict[str, str] = {}
@@ -211,6 +207,7 @@ class LocalCluster:
             results_directory=directory,
             slos=specification.slos,
             request_tags=specification.request_tags,
+            warm_up=specification.warm_up,
             request_log=specification.request_log,
             request_log_directory=directory / "requests",
         )

@@ -34,7 +34,6 @@ from loadgen.fleet.requests import (
     NodeReport,
     Preflight,
     Prepare,
-    Reset,
     Settle,
     Start,
     Status,
@@ -126,7 +125,6 @@ HANDLERS: dict[type[AgentRequest], Handler] = {
     Status: status,
     Drain: agent_run.drain,
     Stop: agent_run.tell_master,
-    Reset: agent_run.tell_master,
 }
 
 

@@ -36,7 +36,6 @@ from loadgen.fleet.requests import (
     NodeReport,
     Preflight,
     Prepare,
-    Reset,
     Settle,
     Start,
     Stop,
@@ -150,10 +149,6 @@ class FleetCluster:
     def stop_load(self) -> None:
         """Ask the master on its own machine."""
         ask(self._master, Stop())
-
-    def reset_statistics(self) -> None:
-        """Ask the master on its own machine."""
-        ask(self._master, Reset())
 
     def finish(self) -> Mapping[str, str]:
         """Let every node end its part and stand idle, workers first; then collect from all."""
@@ -289,6 +284,7 @@ class FleetCluster:
             results_directory=directory if is_master else None,
             slos=plan.specification.slos,
             request_tags=plan.specification.request_tags,
+            warm_up=plan.specification.warm_up,
             request_log=plan.specification.request_log,
             request_log_directory=directory / "requests",
         )

@@ -103,12 +103,6 @@ class Stop(AgentRequest):
     verb = "stop"
 
 
-class Reset(AgentRequest):
-    """Ask the master to forget its statistics so far."""
-
-    verb = "reset"
-
-
 class Forget(AgentRequest):
     """Remove a run's results, which have been collected."""
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from loadgen.judging.check import Reason
-from loadgen.shared.snapshot import LOADING, Snapshot
+from loadgen.shared.snapshot import EntryStatistics, Snapshot
 from loadgen.shared.text import clock
 
 ARRIVAL_RATIO_MIN = 0.95
@@ -29,21 +29,18 @@ class ArrivalRate:
 
     rate_per_second: float
     _first_dropped: float | None = None
-    _load_ended_at: float | None = None
     _last: Snapshot | None = None
 
     def add(self, snapshot: Snapshot) -> None:
-        """Note when arrivals were first dropped, and when the load ended."""
+        """Note when arrivals were first dropped."""
         self._last = snapshot
         if self._first_dropped is None and _dropped(snapshot):
             self._first_dropped = snapshot.time
-        if snapshot.state not in LOADING and self._load_ended_at is None:
-            self._load_ended_at = snapshot.time
 
     def reasons(self) -> list[Reason]:
         """Return dropped arrivals, and at the end a rate that was not reached."""
         last = self._last
-        if last is None or last.test_started_at is None:
+        if last is None or last.measured_from is None:
             return []
         reasons = []
         if self._first_dropped is not None:
@@ -52,11 +49,11 @@ class ArrivalRate:
                 "too many were in flight: add workers, or raise --arrival-max-in-flight"
             )
             reasons.append(Reason("arrival_rate", self._first_dropped, sentence))
-        seconds = (last.test_stopped_at or self._load_ended_at or last.time) - last.test_started_at
+        seconds = last.measured_seconds
         sent = _arrivals(last) - _dropped(last)
         if last.final and sent < self._fewest(seconds):
             sentence = (
-                f"in the {seconds:.0f} s to {clock(last.test_started_at + seconds)} {sent:,} "
+                f"in the {seconds:.0f} s to {clock(last.measured_from + seconds)} {sent:,} "
                 f"requests were sent, {sent / seconds:.4g}/s instead of "
                 f"{self.rate_per_second:.4g}/s: add workers or generators"
             )
@@ -71,8 +68,10 @@ class ArrivalRate:
 
 
 def _arrivals(snapshot: Snapshot) -> int:
-    rows = [entry.requests for entry in snapshot.entries if entry.method == ARRIVAL_METHOD]
-    return sum(rows) if rows else sum(entry.requests for entry in snapshot.entries)
+    # One that was answered after the load's end had been sent within it.
+    answered = _answered(snapshot)
+    rows = [entry.requests for entry in answered if entry.method == ARRIVAL_METHOD]
+    return sum(rows) if rows else sum(entry.requests for entry in answered)
 
 
 def _dropped(snapshot: Snapshot) -> int:
@@ -297,5 +296,10 @@ class Exceptions:
         return [Reason("exceptions", self._first, sentence)]
 
 
+def _answered(snapshot: Snapshot) -> list[EntryStatistics]:
+    """Return what was answered within the measured interval and after it."""
+    return [*snapshot.entries, *snapshot.entries_after]
+
+
 def _requests(snapshot: Snapshot) -> int:
-    return sum(entry.requests for entry in snapshot.entries)
+    return sum(entry.requests for entry in _answered(snapshot))

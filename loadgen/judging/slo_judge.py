@@ -5,12 +5,12 @@ Feed every snapshot in order; ask for `results` at any time. Nothing here reads 
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
 from loadgen.judging.measure import measure_between
-from loadgen.shared.snapshot import LOADING, EntryStatistics, Snapshot
+from loadgen.shared.snapshot import LOADING, EntryStatistics, Snapshot, requests_among
 from loadgen.shared.text import clock
 from loadgen.shared.totals import Totals
 from loadgen.specification.slo import RequestTags, Slo
@@ -35,6 +35,7 @@ class SloResult(BaseModel):
     name: str | None = None
 
 
+NAMES_SHOWN = 5
 # Snapshots come a little early or late: a window of 30 s may be one of 29.6 s.
 WINDOW_TOLERANCE = 0.5
 
@@ -52,6 +53,8 @@ class _Tracker:
     worst: float | None = None
     worst_at: float = 0.0
     last: float | None = None
+    since: float | None = None
+    until: float = 0.0
 
     def add(self, totals: Totals) -> None:
         """Take the next state; judge the window that ends with it."""
@@ -59,6 +62,7 @@ class _Tracker:
             self.states.append(totals)
             if len(self.states) > 2:
                 del self.states[1]
+            self.since, self.until = self.states[0].time, totals.time
             self._judge(self.states[0], totals, replace=True)
             return
         while self.states and self._is_old(self.states, totals.time):
@@ -88,8 +92,8 @@ class _Tracker:
         """The latest window broke the limit."""
         return self.last is not None and not self.slo.holds(self.last)
 
-    def result(self) -> SloResult:
-        """Return the state so far."""
+    def result(self, missing: str = "no request was made") -> SloResult:
+        """Return the state so far; `missing` says why nothing could be measured."""
         held = None if self.worst is None else self.slo.holds(self.worst)
         return SloResult(
             slo=self.slo.text(self.subject),
@@ -97,20 +101,22 @@ class _Tracker:
             measured=self.worst,
             limit=self.slo.limit,
             unit=self.slo.unit,
-            sentence=self._sentence(),
+            sentence=self._sentence(missing),
             method=self.entry[0] if self.entry else self.slo.method,
             name=self.entry[1] if self.entry else self.slo.name,
         )
 
-    def _sentence(self) -> str:
+    def _sentence(self, missing: str) -> str:
         slo = self.slo
         if self.worst is None:
-            return f"{slo.label} of {self.subject} could not be measured: no request matched"
+            return f"{slo.label} of {self.subject} could not be measured: {missing}"
         word = "at least" if slo.at_most is None else "at most"
         rule = f"{word} {slo.show(slo.limit)} is required"
         measured = f"{slo.label} of {self.subject} was {slo.show(self.worst)}"
         if slo.window_seconds is None:
-            return f"{measured} over the whole run; {rule}"
+            since = self.until if self.since is None else self.since
+            span = f"{self.until - since:.3g} s from {clock(since)} to {clock(self.until)}"
+            return f"{measured} in the {span}; {rule}"
         return (
             f"{measured} in the {slo.window_seconds:g} s to {clock(self.worst_at)}, the worst of "
             f"{self.windows} windows, of which {self.broken} broke the limit; {rule}"
@@ -125,33 +131,31 @@ class Judge:
         self._tags = request_tags or {}
         self._trackers: dict[tuple[int, tuple[str, str] | None], _Tracker] = {}
         self._epoch = ""
-        self._load_ended_at: float | None = None
         self._time: float | None = None
+        self._last: Snapshot | None = None
 
     def add(self, snapshot: Snapshot, whole: Totals | None = None) -> None:
-        """Take the next snapshot; a new epoch (a warm-up that ended) starts again.
+        """Take the next snapshot: only what was answered within the measured interval counts.
 
-        `whole` are the totals over all of its entries, if the caller has them.
+        A new epoch (a warm-up that ended) starts again. `whole` are the totals over all of its
+        requests, if the caller has them.
         """
-        if snapshot.test_started_at is None:
+        if snapshot.measured_from is None:
             return
         if snapshot.epoch != self._epoch:
-            self._epoch, self._trackers = snapshot.epoch, {}
-            self._load_ended_at = self._time = None
+            self._epoch, self._trackers, self._time = snapshot.epoch, {}, None
         loading = snapshot.state in LOADING and not snapshot.final
-        if not loading and self._load_ended_at is None:
-            self._load_ended_at = snapshot.time
         for index, slo in enumerate(self._slos):
             # While users finish, throughput falls by intention: no window ends there.
             if loading or slo.window_seconds is None:
-                whole = whole or Totals.of(snapshot.time, snapshot.entries)
+                whole = whole or Totals.over_all(snapshot)
                 self._add(index, slo, snapshot, whole)
-        self._time = snapshot.time
+        self._time, self._last = snapshot.measured_until, snapshot
 
     def _add(self, index: int, slo: Slo, snapshot: Snapshot, whole: Totals) -> None:
-        started = snapshot.test_started_at or 0.0
-        chosen = [entry for entry in snapshot.entries if slo.matches(entry, self._tags)]
-        now = self._load_ended_at or snapshot.time
+        started, now = snapshot.measured_from or 0.0, whole.time
+        chosen = slo.choose(snapshot.entries, self._tags)
+        all_of_them = len(requests_among(snapshot.entries))
         for key, entries in _groups(slo, chosen).items():
             tracker = self._trackers.get((index, key))
             if tracker is None:
@@ -160,8 +164,8 @@ class Judge:
                 self._trackers[index, key] = tracker
                 tracker.states.extend(self._base(slo, started))
             if now >= started + slo.after_seconds:
-                is_whole = len(entries) == len(snapshot.entries)
-                tracker.add(replace(whole, time=now) if is_whole else Totals.of(now, entries))
+                is_whole = key is None and len(entries) == all_of_them
+                tracker.add(whole if is_whole else Totals.of(now, entries))
 
     def _base(self, slo: Slo, started: float) -> list[Totals]:
         """Return the state from which a name new to us counts: nothing, if that is known."""
@@ -178,10 +182,32 @@ class Judge:
         """
         results: list[SloResult] = []
         for index, slo in enumerate(self._slos):
-            mine = [tracker for (i, _), tracker in self._trackers.items() if i == index]
-            found = [tracker.result() for tracker in mine or [_Tracker(slo, slo.subject)]]
+            trackers = [tracker for (i, _), tracker in self._trackers.items() if i == index]
+            # Left out: a name without a request since the warm-up, or after `after_seconds`.
+            measured = [tracker for tracker in trackers if tracker.worst is not None]
+            found = [tracker.result() for tracker in measured]
+            found = found or [_Tracker(slo, slo.subject).result(self._missing(slo))]
             results += _together(slo, found) if slo.each_name else found
         return tuple(results)
+
+    def _missing(self, slo: Slo) -> str:
+        """Say why an SLO found nothing to measure."""
+        last = self._last
+        if last is None:
+            return "nothing was measured"
+        needed = slo.after_seconds + (slo.window_seconds or 0.0)
+        if needed and last.measured_seconds < needed - WINDOW_TOLERANCE:
+            return (
+                f"it needs {needed:g} s (after_seconds and window_seconds), and "
+                f"{last.measured_seconds:.3g} s were measured"
+            )
+        names = sorted({f"{entry.method} {entry.name}" for entry in last.entries})
+        if not names:
+            return "no request was answered"
+        if slo.choose(last.entries, self._tags):
+            return "the requests that it speaks of came before, or had no response time"
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        return f"no request matched; there were {', '.join(names[:NAMES_SHOWN])}{more}"
 
     @property
     def abort_reason(self) -> str | None:

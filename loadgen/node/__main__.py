@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from loadgen.node.settings import (
 from loadgen.node.statistics import time_rounding
 from loadgen.shared import command
 from loadgen.shared.processes import hold_lifeline
-from loadgen.shared.snapshot import unpack
+from loadgen.shared.snapshot import Phase, unpack
 
 STATISTICS_INTERVAL_SECONDS = 1.0
 
@@ -104,8 +105,8 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
 
     def on_init(environment: Environment, **_: object) -> None:
         if role == "worker":
-            loadgen.node.statistics.reporter.install(environment, node, run)
-            _install_request_log(environment, run)
+            reporter = loadgen.node.statistics.reporter.install(environment, node, run)
+            _install_request_log(environment, run, lambda: reporter.phase)
             return
         loadgen.node.statistics.publisher.install(environment, node, run)
         control_server.install(environment, node.control_endpoint)
@@ -119,7 +120,9 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     events.init.add_listener(on_init)
 
 
-def _install_request_log(environment: Environment, run: RunSettings | None) -> None:
+def _install_request_log(
+    environment: Environment, run: RunSettings | None, phase: Callable[[], Phase]
+) -> None:
     if run is None or run.request_log is None or run.request_log_directory is None:
         return
     # polars takes a moment to import, and most runs keep no log.
@@ -127,7 +130,7 @@ def _install_request_log(environment: Environment, run: RunSettings | None) -> N
 
     worker = getattr(environment.runner, "client_id", f"worker-{os.getpid()}")
     ratio = run.request_log.sampling_ratio
-    request_log.install(environment, run.request_log_directory, worker, ratio)
+    request_log.install(environment, run.request_log_directory, worker, ratio, phase)
 
 
 def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:

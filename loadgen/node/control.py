@@ -2,7 +2,6 @@
 
     stop     stop the load gracefully; answers at once, the final snapshot tells when it is done
     quit     stop, ask the workers to quit, write the reports, end the process
-    reset    forget the statistics so far: a warm-up is over
     status   answer with the runner's state
 
 The socket lies in the node's state directory, which only the kit's own user can enter.
@@ -14,7 +13,7 @@ from typing import cast
 
 import zmq
 
-REQUESTS = ("stop", "quit", "reset", "status")
+REQUESTS = ("stop", "quit", "status")
 
 
 def request(endpoint: str, command: str, timeout_seconds: float = 5.0) -> dict[str, str]:

@@ -40,8 +40,6 @@ class ControlServer:
             gevent.spawn(self._runner.stop)
         elif command == "quit":
             gevent.spawn(self.quit)
-        elif command == "reset":
-            self._runner.stats.reset_all()
         elif command != "status":
             return {"error": f"unknown command {command!r}: one of {', '.join(REQUESTS)}"}
         return {"state": self._runner.state}

@@ -14,6 +14,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 # As pydantic asks for before Python 3.12.
 from typing_extensions import TypedDict
 
+from loadgen.shared.snapshot import Phase
+
 COUNT_MAX = 10**12
 Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
@@ -68,6 +70,8 @@ class _Own(TypedDict):
     locust_version: Text
     stalled_seconds: Number
     requests_cut: Count
+    phase: Phase
+    measured_seconds: Number
     refused: NotRequired[dict[Annotated[str, Field(strict=True, max_length=32)], Count]]
 
 

@@ -4,12 +4,14 @@ import logging
 import random
 import time
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 from locust.env import Environment
 
 from loadgen.shared.files import replacing
+from loadgen.shared.snapshot import Phase
 
 logger = logging.getLogger(__name__)
 CHUNK_ROWS = 10_000
@@ -27,6 +29,7 @@ SCHEMA = pl.Schema(
         "status": pl.UInt16(),
         "error": pl.String(),
         "worker": pl.String(),
+        "phase": pl.String(),
     }
 )
 
@@ -41,8 +44,15 @@ class RequestLog:
     turned back when a chunk is written.
     """
 
-    def __init__(self, directory: Path, worker: str, sampling_ratio: float = 1.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        worker: str,
+        sampling_ratio: float = 1.0,
+        phase: Callable[[], Phase] = lambda: "measured",
+    ) -> None:
         self._directory, self._worker, self._ratio = directory, worker, sampling_ratio
+        self._phase = phase
         self._random = random.Random(worker)
         self._chunk = 0
         self._texts: dict[str, int] = {}
@@ -51,6 +61,7 @@ class RequestLog:
     def _clear(self) -> None:
         self._starts, self._durations, self._statuses = array("q"), array("q"), array("i")
         self._methods, self._names, self._errors = array("i"), array("i"), array("i")
+        self._phases = array("i")
 
     def add(
         self,
@@ -73,6 +84,7 @@ class RequestLog:
         self._names.append(self._code(name))
         self._statuses.append(getattr(response, "status_code", None) or _NOTHING)
         self._errors.append(_NOTHING if exception is None else self._code(_describe(exception)))
+        self._phases.append(self._code(self._phase()))
         if len(self._starts) >= CHUNK_ROWS:
             self.write()
 
@@ -114,6 +126,7 @@ class RequestLog:
                 "status": known(self._statuses).cast(pl.UInt16),
                 "error": texts.gather(known(self._errors)),
                 "worker": pl.Series([self._worker]).gather([0] * len(self._starts)),
+                "phase": texts.gather(known(self._phases)),
             }
         )
 
@@ -122,9 +135,15 @@ def _describe(error: BaseException | str) -> str:
     return error if isinstance(error, str) else f"{type(error).__name__}: {error}"
 
 
-def install(environment: "Environment", directory: Path, worker: str, ratio: float) -> RequestLog:
+def install(
+    environment: "Environment",
+    directory: Path,
+    worker: str,
+    ratio: float,
+    phase: Callable[[], Phase],
+) -> RequestLog:
     """Log every request of this worker; what is in memory is written when the test stops."""
-    log = RequestLog(directory, worker, ratio)
+    log = RequestLog(directory, worker, ratio, phase)
     environment.events.request.add_listener(log.add)
     environment.events.test_stop.add_listener(lambda **_: log.write())
     environment.events.quitting.add_listener(lambda **_: log.write())

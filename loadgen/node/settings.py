@@ -80,6 +80,8 @@ class RunSettings(_Settings):
     slos: tuple[Slo, ...] = ()
     request_tags: dict[str, tuple[str, ...]] = {}
     """What the master judges while the run goes on, for the metrics."""
+    warm_up: float = 0
+    """Seconds of load that come before the measured interval."""
     request_log: RequestLogSettings | None = None
     request_log_directory: Path | None = None
     """Where workers write their part of the request log; None: the log is off."""

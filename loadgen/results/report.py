@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from loadgen.results.charts import Series, line_chart
 from loadgen.results.pages import asset, render
+from loadgen.results.statistics_file import Record
 from loadgen.results.summary import Summary
 from loadgen.results.timeline import Point, regroup
 from loadgen.shared.histograms import mean, merge, percentile, ratio
-from loadgen.shared.snapshot import EntryStatistics, ErrorCount
+from loadgen.shared.snapshot import EntryStatistics, requests_among
 from loadgen.shared.text import format_ms, format_seconds
 
 WINDOW_SECONDS = 10
@@ -35,25 +36,14 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
-class ReportData:
-    """What a report shows: the summary, the run over time, statistics by name, errors."""
-
-    summary: Summary
-    points: Sequence[Point] = ()
-    entries: Sequence[EntryStatistics] = ()
-    errors: Sequence[ErrorCount] = ()
-
-
-@dataclass(frozen=True)
 class _Row:
     label: str
     cells: tuple[str, ...]
 
 
-def build_report(data: ReportData) -> str:
+def build_report(summary: Summary, record: Record) -> str:
     """Return the whole page."""
-    summary = data.summary
-    errors = sorted(data.errors, key=lambda error: -error.occurrences)
+    errors = sorted(record.errors, key=lambda error: -error.occurrences)
     return render(
         "report.html.jinja2",
         {
@@ -63,9 +53,9 @@ def build_report(data: ReportData) -> str:
             "verdict": VERDICTS[summary.verdict],
             "figures": _figures(summary),
             "states": STATES,
-            "charts": _charts(data.points),
+            "charts": _charts(record.points),
             "headings": HEADINGS,
-            "rows": _rows(data.entries),
+            "rows": _rows(record.entries),
             "errors": errors[:ERRORS_MAX],
             "errors_left_out": len(errors) - ERRORS_MAX,
             "specification": json.dumps(summary.specification, indent=2, ensure_ascii=False),
@@ -127,7 +117,7 @@ def _charts(points: Sequence[Point]) -> Markup:
 def _rows(entries: Sequence[EntryStatistics]) -> list[_Row]:
     ordered = sorted(entries, key=lambda entry: (entry.name, entry.method))
     rows = [_row(f"{entry.method} {entry.name}", [entry]) for entry in ordered]
-    return [*rows, _row("All requests", entries)] if rows else []
+    return [*rows, _row("All requests", requests_among(entries))] if rows else []
 
 
 def _row(label: str, entries: Sequence[EntryStatistics]) -> _Row:

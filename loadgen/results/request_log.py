@@ -10,6 +10,7 @@ directory; after collection `merge_log` makes one `requests.parquet` of them, or
     status       UInt16   HTTP status; null without a response
     error        String   null when it succeeded
     worker       String
+    phase        String   warm_up, measured or stopping: when it was answered
 """
 
 import logging
@@ -63,6 +64,15 @@ def merge_log(run_directory: Path) -> int:
     return int(pl.scan_parquet(merged).select(pl.len()).collect().item())
 
 
+def rows_after_warm_up(run_directory: Path) -> int:
+    """Return how many rows a run's log holds of what came after its warm-up, 0 without a log."""
+    merged = run_directory / MERGED_FILE
+    if not merged.is_file():
+        return 0
+    rows = pl.scan_parquet(merged).filter(pl.col("phase") != "warm_up")
+    return int(rows.select(pl.len()).collect().item())
+
+
 def _is_ours(chunk: Path) -> bool:
     """Tell whether a chunk can be read; one from a host that sends anything else is left aside."""
     try:
@@ -82,7 +92,11 @@ def read_log(run_directory: Path) -> pl.DataFrame:
             "specification, or --request-log"
         )
     try:
-        return pl.read_parquet(path, columns=list(SCHEMA))
+        log = pl.scan_parquet(path)
+        if "phase" not in log.collect_schema():
+            # A log of an earlier release: its times have to tell.
+            log = log.with_columns(phase=pl.lit(None, pl.String))
+        return log.select(list(SCHEMA)).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise UsageError(
             f"{path} can't be read as a request log: {str(error).splitlines()[0]}; it is written "

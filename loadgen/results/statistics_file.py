@@ -4,24 +4,32 @@ The summary has the conclusions; this has the histograms they came from, for com
 evaluators.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from loadgen.results.name_windows import NameWindow
 from loadgen.results.timeline import Point
 from loadgen.shared.errors import UsageError
-from loadgen.shared.snapshot import EntryStatistics
+from loadgen.shared.snapshot import EntryStatistics, ErrorCount, SecondCount
 
 STATISTICS_FILE = "statistics.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Statistics by method and name over the whole run, and the run over time."""
+    """Statistics by method and name over the measured interval, and the interval over time.
+
+    `completed` counts answers in bins of `completed_width` whole seconds, empty ones as zeros.
+    """
 
     entries: list[EntryStatistics]
     points: list[Point]
+    names: list[NameWindow] = field(default_factory=list)
+    completed: list[SecondCount] = field(default_factory=list)
+    completed_width: int = 1
+    errors: list[ErrorCount] = field(default_factory=list)
 
 
 def dump_record(record: Record) -> str:

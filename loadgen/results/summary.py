@@ -34,6 +34,14 @@ class WorkerCounts(_Model):
     lost: int
 
 
+class AfterStop(_Model):
+    """What was answered while users finished, after the measured interval; times in seconds."""
+
+    requests: int = 0
+    failures: int = 0
+    maximum_seconds: float | None = None
+
+
 class ErrorResult(_Model):
     """One error of the run, as Locust words it, and how often it occurred."""
 
@@ -53,6 +61,11 @@ class ErrorResult(_Model):
 
 class Summary(_Model):
     """One run. Times are UTC; `reasons` are whole sentences: when, where and how much.
+
+    Every figure is of the measured interval: from `started_at`, the end of the warm-up, for
+    `measured_seconds`, to `ended_at`, the beginning of the stop. `after_stop` is what was answered
+    later. Rows of a transaction (ARRIVAL, ALARM) are not counted again beside their requests.
+    `notes` are sentences that a reader of the figures should know, whatever the verdict.
 
     `reason_kinds` names the kind of each (see `loadgen.judging.validity`; "fault" for a failed
     machine or process, "note" for what is to be said of a run all the same). `errors` are the most
@@ -76,6 +89,9 @@ class Summary(_Model):
     slos: tuple[SloResult, ...] = ()
     errors: tuple[ErrorResult, ...] = ()
     requests_logged: int | None = None
+    measured_seconds: float | None = None
+    after_stop: AfterStop = AfterStop()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -1,24 +1,31 @@
 """A run over time, from the master's snapshots, in bounded memory.
 
-A *point* is what happened between two snapshots, over all names. When a run has more points than
-the limit, neighbours are joined, so an hour costs what ten minutes do.
+A *point* is what happened between two snapshots, over all names; a *name window* is the same for
+one name, more coarsely; a *second* counts what was answered in it. All of it lies within the
+measured interval. When there is more than the limit, neighbours are joined, so an hour costs what
+ten minutes do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from loadgen.results.name_windows import NameWindow, NameWindows
+from loadgen.results.seconds import Seconds
 from loadgen.shared.histograms import difference, merge
-from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.snapshot import ErrorCount, Snapshot
 from loadgen.shared.totals import Totals
 
 POINTS_MAX = 1200
+ERRORS_MAX = 6
+OTHER_ERRORS = "other errors"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Requests that finished in the `seconds` before `time` (Unix seconds, the master's clock).
+    """Requests that were answered in the `seconds` before `time` (Unix, the master's clock).
 
-    Workers report every few seconds, so a point counts what arrived, up to one report late.
+    Workers report every second, so a point counts what arrived, up to one report late. CPU is of
+    one core; `cpu_percent_max` is the busiest worker's.
     """
 
     time: float
@@ -27,18 +34,30 @@ class Point:
     requests: int
     failures: int
     response_times: dict[float, int]
+    cpu_percent_max: float = 0.0
+    cpu_percent_mean: float = 0.0
+    errors: dict[str, int] = field(default_factory=dict)
 
 
 def join(earlier: Point, later: Point) -> Point:
     """Make one point of two neighbours; users are the later ones."""
+    seconds = earlier.seconds + later.seconds
+    cpu = earlier.cpu_percent_mean * earlier.seconds + later.cpu_percent_mean * later.seconds
     return Point(
         time=later.time,
-        seconds=earlier.seconds + later.seconds,
+        seconds=seconds,
         users=later.users,
         requests=earlier.requests + later.requests,
         failures=earlier.failures + later.failures,
         response_times=merge([earlier.response_times, later.response_times]),
+        cpu_percent_max=max(earlier.cpu_percent_max, later.cpu_percent_max),
+        cpu_percent_mean=cpu / seconds if seconds else later.cpu_percent_mean,
+        errors=_added(earlier.errors, later.errors),
     )
+
+
+def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {error: one.get(error, 0) + other.get(error, 0) for error in {**one, **other}}
 
 
 @dataclass
@@ -47,38 +66,68 @@ class Timeline:
 
     points_max: int = POINTS_MAX
     points: list[Point] = field(default_factory=list)
+    completed: Seconds = field(default_factory=Seconds)
+    _names: NameWindows = field(default_factory=NameWindows)
     _epoch: str = ""
     _earlier: Totals = field(default_factory=lambda: Totals(0.0))
+    _errors: dict[str, int] = field(default_factory=dict)
     _final: bool = False
 
     def add(self, snapshot: Snapshot, totals: Totals) -> None:
-        """Append what was gained since the snapshot before; idle time is left out.
+        """Append what was gained since the snapshot before, if it lies within the interval.
 
-        `totals` are those over all of the snapshot's entries.
+        `totals` are those over all of the snapshot's requests.
         """
-        started = snapshot.test_started_at
-        if started is None:
+        if snapshot.measured_from is None:
             return
         if self._epoch != snapshot.epoch:
             self._epoch, self._final, self.points = snapshot.epoch, False, []
-            self._earlier = Totals(min(started, snapshot.time))
-        if self._final or totals.time <= self._earlier.time:
+            self._earlier, self._errors = Totals(snapshot.measured_from), {}
+            self.completed, self._names = Seconds(), NameWindows(snapshot.measured_from)
+        if self._final:
             return
-        self.points.append(_gain(snapshot.users, totals, self._earlier))
-        self._earlier, self._final = totals, snapshot.final
+        self.completed.add(snapshot.completed)
+        self._names.add(totals.time, snapshot.entries, last=snapshot.final)
+        point, errors = self._gain(snapshot, totals), _by_text(snapshot.errors)
+        if point.seconds > 0:
+            self.points.append(point)
+        elif self.points:
+            # Answered within the interval, and reported after its end.
+            self.points[-1] = join(self.points[-1], replace(point, users=self.points[-1].users))
+        self._earlier, self._errors, self._final = totals, errors, snapshot.final
         if len(self.points) > self.points_max:
             self.points = _halve(self.points)
 
+    def _gain(self, snapshot: Snapshot, later: Totals) -> Point:
+        earlier, errors = self._earlier, _by_text(snapshot.errors)
+        seconds = max(0.0, later.time - earlier.time)
+        cpu = [worker.cpu_percent for worker in snapshot.workers if seconds] or [0.0]
+        gained = {error: n - self._errors.get(error, 0) for error, n in errors.items()}
+        return Point(
+            time=max(later.time, earlier.time),
+            seconds=seconds,
+            users=snapshot.users,
+            requests=later.requests - earlier.requests,
+            failures=later.failures - earlier.failures,
+            response_times=difference(later.response_times, earlier.response_times),
+            cpu_percent_max=max(cpu),
+            cpu_percent_mean=sum(cpu) / len(cpu),
+            errors={error: count for error, count in gained.items() if count > 0},
+        )
 
-def _gain(users: int, later: Totals, earlier: Totals) -> Point:
-    return Point(
-        time=later.time,
-        seconds=later.time - earlier.time,
-        users=users,
-        requests=later.requests - earlier.requests,
-        failures=later.failures - earlier.failures,
-        response_times=difference(later.response_times, earlier.response_times),
-    )
+    def name_windows(self) -> list[NameWindow]:
+        """Return the windows of the names that were seen first."""
+        return self._names.windows()
+
+
+def _by_text(errors: Sequence[ErrorCount]) -> dict[str, int]:
+    """Count the errors that came first by their text, the rest together."""
+    counts: dict[str, int] = {}
+    for error in errors:
+        known = error.error in counts or len(counts) < ERRORS_MAX
+        text = error.error if known else OTHER_ERRORS
+        counts[text] = counts.get(text, 0) + error.occurrences
+    return counts
 
 
 def _halve(points: list[Point]) -> list[Point]:
@@ -87,7 +136,10 @@ def _halve(points: list[Point]) -> list[Point]:
 
 
 def regroup(points: Sequence[Point], seconds: float) -> list[Point]:
-    """Join points into windows of about `seconds`, counted from the run's start."""
+    """Join points into windows of about `seconds`, counted from the interval's begin.
+
+    A window without a point of its own is left out; one point may be longer than a window.
+    """
     if not points:
         return []
     start = points[0].time - points[0].seconds

@@ -11,13 +11,20 @@ from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import Verdict
 from loadgen.results import archive
 from loadgen.results.junit import build_junit
-from loadgen.results.report import ReportData, build_report
+from loadgen.results.report import build_report
 from loadgen.results.statistics_file import STATISTICS_FILE, Record, dump_record
-from loadgen.results.summary import SUMMARY_FILE, ErrorResult, ResponseTimes, Summary, WorkerCounts
-from loadgen.results.timeline import Point
+from loadgen.results.summary import (
+    SUMMARY_FILE,
+    AfterStop,
+    ErrorResult,
+    ResponseTimes,
+    Summary,
+    WorkerCounts,
+)
+from loadgen.results.timeline import Timeline
 from loadgen.shared.files import write_text
 from loadgen.shared.histograms import merge, percentile
-from loadgen.shared.snapshot import ErrorCount, Snapshot
+from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot, requests_among
 from loadgen.specification.plan import Plan
 
 ERRORS_KEPT = 10
@@ -32,7 +39,7 @@ class Outcome:
     reason_kinds: Sequence[str]
     slos: Sequence[SloResult]
     last: Snapshot | None
-    points: Sequence[Point]
+    timeline: Timeline
     workers_expected: int
     workers_seen: int
     versions: Mapping[str, str]
@@ -45,46 +52,47 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
     The summary is written first: it matters most when a disk fills.
     """
     last, versions = outcome.last, outcome.versions
-    entries = last.entries if last else []
-    began = last.test_started_at if last else None
-    started = datetime.fromtimestamp(began, UTC) if began else None
-    stopped = (last.load_stopped_at or last.time) if last else None
-    ended = datetime.fromtimestamp(stopped, UTC) if stopped else outcome.ended_at
-    requests = sum(entry.requests for entry in entries)
-    seconds = (ended - started).total_seconds() if started else 0.0
+    # What came in a warm-up that never ended is nothing that was measured.
+    measured = last if last and last.measured_from is not None else None
+    entries = measured.entries if measured else []
+    counted = requests_among(entries)
+    requests = sum(entry.requests for entry in counted)
+    seconds = measured.measured_seconds if measured else 0.0
     summary = Summary(
         run_id=plan.run_id,
         verdict=outcome.verdict,
         reasons=tuple(outcome.reasons),
         reason_kinds=tuple(outcome.reason_kinds),
         requests=requests,
-        failures=sum(entry.failures for entry in entries),
+        failures=sum(entry.failures for entry in counted),
         throughput_per_second=requests / seconds if seconds > 0 else 0.0,
-        response_time_seconds=response_times(last),
+        response_time_seconds=response_times(counted),
+        measured_seconds=seconds,
+        after_stop=_after_stop(measured.entries_after if measured else ()),
         workers=WorkerCounts(
             expected=outcome.workers_expected,
             seen=outcome.workers_seen,
             lost=last.workers_lost if last else 0,
         ),
-        started_at=started,
-        ended_at=ended,
+        started_at=_moment(measured.measured_from if measured else None),
+        ended_at=_moment(measured.measured_until if measured else None) or outcome.ended_at,
         versions={name: value for name, value in versions.items() if name != "release"},
         release_sha256=versions.get("release", ""),
         specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
         slos=tuple(outcome.slos),
-        errors=most_frequent(last.errors if last else []),
+        errors=most_frequent(measured.errors if measured else []),
         requests_logged=_merge_request_log(plan),
     )
-    summary = _with_log_shortage(summary, plan)
-    data = ReportData(summary, outcome.points, entries, last.errors if last else [])
+    answered = [*entries, *(measured.entries_after if measured else ())]
+    summary = _with_log_shortage(summary, plan, sum(entry.requests for entry in answered))
+    record = _record(entries, outcome.timeline, measured.errors if measured else [])
     directory = plan.directory
-    record = Record(list(entries), list(outcome.points))
     archive.rename_locust_reports(directory)
     files: dict[str, Callable[[], str]] = {
         SUMMARY_FILE: lambda: summary.model_dump_json(indent=2) + "\n",
         STATISTICS_FILE: lambda: dump_record(record),
         "junit.xml": lambda: build_junit(summary, entries),
-        "report.html": lambda: build_report(data),
+        "report.html": lambda: build_report(summary, record),
     }
     unwritten = {
         name: fault for name, build in files.items() if (fault := _write(directory / name, build))
@@ -138,13 +146,13 @@ def _merge_request_log(plan: Plan) -> int | None:
     return None
 
 
-def _with_log_shortage(summary: Summary, plan: Plan) -> Summary:
+def _with_log_shortage(summary: Summary, plan: Plan, answered: int) -> Summary:
     log = plan.specification.request_log
     if log is None:
         return summary
-    from loadgen.results.request_log import shortage  # noqa: PLC0415
+    from loadgen.results.request_log import rows_after_warm_up, shortage  # noqa: PLC0415
 
-    sentence = shortage(summary.requests_logged or 0, summary.requests, log.sampling_ratio)
+    sentence = shortage(rows_after_warm_up(plan.directory), answered, log.sampling_ratio)
     return _with_fault(summary, sentence) if sentence else summary
 
 
@@ -154,9 +162,36 @@ def most_frequent(errors: Sequence[ErrorCount]) -> tuple[ErrorResult, ...]:
     return tuple(ErrorResult(**dataclasses.asdict(error)) for error in kept)
 
 
-def response_times(last: Snapshot | None) -> ResponseTimes:
+def _record(
+    entries: Sequence[EntryStatistics], timeline: Timeline, errors: Sequence[ErrorCount]
+) -> Record:
+    return Record(
+        entries=list(entries),
+        points=timeline.points,
+        names=timeline.name_windows(),
+        completed=timeline.completed.counts(),
+        completed_width=timeline.completed.width,
+        errors=list(errors),
+    )
+
+
+def _moment(time: float | None) -> datetime | None:
+    return None if time is None else datetime.fromtimestamp(time, UTC)
+
+
+def _after_stop(entries: Sequence[EntryStatistics]) -> AfterStop:
+    counted = requests_among(entries)
+    longest = [entry.response_time_max_ms for entry in counted if entry.response_times]
+    return AfterStop(
+        requests=sum(entry.requests for entry in counted),
+        failures=sum(entry.failures for entry in counted),
+        maximum_seconds=max(longest) / 1000 if longest else None,
+    )
+
+
+def response_times(entries: Sequence[EntryStatistics]) -> ResponseTimes:
     """Return percentiles in seconds over all names, from the merged histogram."""
-    timed = [entry for entry in last.entries if entry.response_times] if last else []
+    timed = [entry for entry in entries if entry.response_times]
     if not timed:
         return ResponseTimes()
     histogram = merge(entry.response_times for entry in timed)

@@ -1,7 +1,7 @@
 """What a run has shown so far: its last snapshot, its SLOs, its faults, and what it comes to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from loadgen.judging.check import NOTE
@@ -35,7 +35,6 @@ class Course:
     faults: dict[str, str] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
     warm: bool = True
-    _measured_from: float | None = None
     _announced: set[str] = field(default_factory=set)
 
     @classmethod
@@ -50,10 +49,9 @@ class Course:
             if not snapshot.test_started_at:
                 return
             self._note_reset(self.last, snapshot)
-        if self._measured_from is not None:
-            snapshot = replace(snapshot, test_started_at=self._measured_from)
+        self.warm = self.warm or snapshot.measured_from is not None
         self.last = snapshot
-        self.totals = Totals.of(snapshot.time, snapshot.entries)
+        self.totals = Totals.over_all(snapshot)
         self.workers_seen = max(self.workers_seen, len(snapshot.workers))
         self.judge.add(snapshot, self.totals)
         self.validity.add(snapshot)
@@ -69,24 +67,13 @@ class Course:
         """Whether the last statistics have arrived."""
         return bool(self.last and self.last.final)
 
-    @property
-    def seconds(self) -> float:
-        """Return how long the load has run, by the master's clock."""
-        if self.last is None or self.last.test_started_at is None:
-            return 0.0
-        return self.last.time - self.last.test_started_at
-
     def _note_reset(self, before: Snapshot, snapshot: Snapshot) -> None:
         """Tell the reset that ends a warm-up from one that forgets a part of the run."""
-        if snapshot.epoch == before.epoch:
-            return
-        self._measured_from = before.time
-        if self.warm:
+        if snapshot.epoch != before.epoch and before.measured_from is not None:
             self.invalid["reset"] = (
                 f"at {clock(before.time)} the statistics were reset during the run, so what came "
                 "before is not in them"
             )
-        self.warm = True
 
     def note_faults(self, faults: Mapping[str, str]) -> None:
         """Note what ended by itself; without a worker or the exporter no run is to be believed."""
@@ -128,7 +115,7 @@ class Course:
             + (*(reason.kind for reason in reasons), *self.invalid, *(NOTE for _ in notes)),
             slos=slos,
             last=self.last,
-            points=self.timeline.points,
+            timeline=self.timeline,
             workers_expected=workers_expected,
             workers_seen=self.workers_seen,
             versions=versions,

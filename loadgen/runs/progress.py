@@ -37,10 +37,10 @@ class Window:
         if snapshot.epoch != self._epoch:
             self._epoch = snapshot.epoch
             self._states.clear()
-            started = snapshot.test_started_at or snapshot.time
-            self._states.append(Totals(min(started, snapshot.time)))
+            started = snapshot.measured_from or snapshot.test_started_at or snapshot.time
+            self._states.append(Totals(min(started, totals.time)))
         self._states.append(totals)
-        while len(self._states) > 2 and self._states[1].time <= snapshot.time - self._seconds:
+        while len(self._states) > 2 and self._states[1].time <= totals.time - self._seconds:
             self._states.popleft()
 
     @property

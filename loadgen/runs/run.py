@@ -144,14 +144,13 @@ class Run:
         """Follow the load until it ends, is stopped, or the master is gone."""
         run, course = self._plan.specification, self._course
         overtime = time.monotonic() + run.warm_up + run.run_time + OVERTIME_SECONDS
-        asked = False
+        said = course.warm
 
         def done() -> bool:
-            nonlocal asked
-            if not course.warm and not asked and course.seconds >= run.warm_up:
+            nonlocal said
+            if course.warm and not said:
                 self._progress.step("Warm: measuring from now")
-                self._cluster.reset_statistics()
-                asked = True
+                said = True
             late = not self._plan.has_shape and time.monotonic() > overtime
             return self._interruption.requested or late or course.judge.abort_reason is not None
 

@@ -6,16 +6,22 @@ costs a moment and nothing else. Counts start at zero with each `epoch` (a test 
 reset or a new master process), and grow monotonically within it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgpack
 
 # Locust's states of a runner: users make load, and a test is not over yet.
 LOADING = ("spawning", "running")
 UNDER_WAY = (*LOADING, "stopping", "cleanup")
+Phase = Literal["warm_up", "measured", "stopping"]
+"""Which part of a test a worker's report is about; see `loadgen.node.measured_interval`."""
+
+
+TRANSACTION_METHODS = frozenset({"ARRIVAL", "ALARM", "TRANSACTION"})
+"""Rows of these methods time what requests make up, which have rows of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,19 @@ class EntryStatistics:
     response_time_min_ms: float | None
     response_time_max_ms: float
     response_bytes: int
+
+    @property
+    def is_transaction(self) -> bool:
+        """Whether it times what other rows count as requests."""
+        return self.method in TRANSACTION_METHODS
+
+
+def requests_among(entries: Sequence[EntryStatistics]) -> list[EntryStatistics]:
+    """Return the rows that count requests, so that none counts twice in a total.
+
+    Transactions are left out, unless there is nothing else.
+    """
+    return [entry for entry in entries if not entry.is_transaction] or list(entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +98,15 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondCount:
+    """Requests that were answered in one whole second (Unix, the workers' clocks)."""
+
+    second: int
+    requests: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExceptionCount:
     """Occurrences of one exception that left a task since the test began."""
 
@@ -109,6 +137,11 @@ class Snapshot:
     `refused` counts values of the test that workers replaced, by kind (`node/statistics/
     odd_values.py`); `requests_total` is Locust's own total beside its entries.
     `monotonic_seconds` is read with `time`, from a clock that nobody sets.
+
+    The *measured interval* begins at `measured_from`, when the warm-up ends (the test's start
+    without one; None before), and lasts `measured_seconds`, to the beginning of the stop.
+    `entries` and `errors` hold what was answered in it, `entries_after` what was answered later,
+    while users finished. `completed` counts the newest seconds of it, one by one.
     """
 
     time: float
@@ -138,6 +171,15 @@ class Snapshot:
     workers_unfinished: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     requests_total: int | None = None
+    measured_from: float | None = None
+    measured_seconds: float = 0.0
+    entries_after: list[EntryStatistics] = field(default_factory=list)
+    completed: list[SecondCount] = field(default_factory=list)
+
+    @property
+    def measured_until(self) -> float | None:
+        """The end of what is measured so far (Unix seconds, the master's clock)."""
+        return None if self.measured_from is None else self.measured_from + self.measured_seconds
 
     def pack(self) -> bytes:
         """Serialize to one msgpack map. Copies no map of response times: it runs in the master."""
@@ -158,6 +200,8 @@ _KINDS = {
     "errors": ErrorCount,
     "slos": SloStatus,
     "exceptions": ExceptionCount,
+    "entries_after": EntryStatistics,
+    "completed": SecondCount,
 }
 _ROWS = {name: _row_of(kind) for name, kind in _KINDS.items()}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from loadgen.shared.histograms import merge
-from loadgen.shared.snapshot import EntryStatistics
+from loadgen.shared.snapshot import EntryStatistics, Snapshot, requests_among
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,11 @@ class Totals:
     total_ms: float = 0.0
     maximum_ms: float = 0.0
     response_times: Mapping[float, int] = field(default_factory=dict)
+
+    @classmethod
+    def over_all(cls, snapshot: Snapshot) -> Self:
+        """Merge all requests of a snapshot, as of the end of what is measured in it."""
+        return cls.of(snapshot.measured_until or snapshot.time, requests_among(snapshot.entries))
 
     @classmethod
     def of(cls, time: float, entries: Iterable[EntryStatistics]) -> Self:

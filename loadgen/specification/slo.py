@@ -6,12 +6,12 @@ over every window of `window_seconds`. An SLO that found nothing to measure did 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from loadgen.shared.snapshot import EntryStatistics
+from loadgen.shared.snapshot import EntryStatistics, requests_among
 
 _PERCENTILE = re.compile(r"^p(\d{1,2}(?:\.\d+)?|100)_seconds$")
 _MEASURES = ("average_seconds", "maximum_seconds", "failure_ratio", "throughput_per_second")
@@ -104,6 +104,17 @@ class Slo(BaseModel):
     def worse(self, one: float, other: float) -> bool:
         """Tell whether `one` is further on the wrong side than `other`."""
         return one > other if self.at_most is not None else one < other
+
+    def choose(
+        self, entries: Sequence[EntryStatistics], tags: RequestTags
+    ) -> list[EntryStatistics]:
+        """Return the rows that it speaks of.
+
+        Transactions count requests again, so they are chosen by their method, or name by name.
+        """
+        if self.method is None and not self.each_name:
+            entries = requests_among(entries)
+        return [entry for entry in entries if self.matches(entry, tags)]
 
     def matches(self, entry: EntryStatistics, tags: RequestTags) -> bool:
         """Tell whether a name's requests count."""

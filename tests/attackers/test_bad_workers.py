@@ -33,7 +33,7 @@ ERROR = {"name": "/hello", "method": "GET", "error": "none", "occurrences": 0}
 OWN = {
     "test": 1, "sequence": 1, "requests": 0, "final": False, "clock": 1.7e9, "cpu_percent": 1.0,
     "memory_bytes": 1, "release": "x", "locust_version": "x", "stalled_seconds": 0.0,
-    "requests_cut": 0,
+    "requests_cut": 0, "phase": "measured", "measured_seconds": 0.0,
 }  # fmt: skip
 DATA: dict[str, Any] = {
     "client_ready": LOCUST_VERSION,

@@ -11,7 +11,8 @@ from locust.env import Environment
 from locust.html import get_html_report
 from playwright.sync_api import Dialog, sync_playwright
 
-from loadgen.results.report import ReportData, build_report
+from loadgen.results.report import build_report
+from loadgen.results.statistics_file import Record
 from loadgen.shared.snapshot import ErrorCount
 from tests.attackers.quick.test_shown import HOSTILE, PART
 from tests.faults.record import Outcome
@@ -38,8 +39,9 @@ def test_no_script_of_a_names_runs(tmp_path: Path, outcome: Outcome) -> None:
     subprocess.run([INSTALL, "chromium"], check=True, timeout=280)
     errors = [ErrorCount(name, name, name, 1) for name in NAMES]
     reasons = tuple(NAMES)
-    data = ReportData(summary("failed", reasons), (), [entry(n, n) for n in NAMES], errors)
-    pages = {"report.html": build_report(data), "locust.html": locusts_report()}
+    record = Record([entry(n, n) for n in NAMES], [], errors=errors)
+    report = build_report(summary("failed", reasons), record)
+    pages = {"report.html": report, "locust.html": locusts_report()}
     asked: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from loadgen.judging.slo_judge import SloResult
-from loadgen.results.report import ReportData, build_report
+from loadgen.results.report import build_report
+from loadgen.results.statistics_file import Record
 from loadgen.results.timeline import Point
 from loadgen.shared.snapshot import ErrorCount
 from tests.unit.samples import START, entry, summary
@@ -38,14 +39,14 @@ def report(tmp_path: Path) -> Path:
         Point(START + s, 1.0, min(50, s), 100 + s, s % 3, {10.0: 90, 240.0 + s: 10})
         for s in range(1, 121)
     ]
-    data = ReportData(
-        summary("invalid", ("08:00:05 UTC: worker node1 used 97 % of its core",), (slo,)),
-        points,
+    run = summary("invalid", ("08:00:05 UTC: worker node1 used 97 % of its core",), (slo,))
+    record = Record(
         [entry(LONG), entry("/b", "POST", failures=3)],
-        [ErrorCount("GET", LONG, "HTTPError('503 Service Unavailable')" * 4, 7)],
+        points,
+        errors=[ErrorCount("GET", LONG, "HTTPError('503 Service Unavailable')" * 4, 7)],
     )
     path = tmp_path / "report.html"
-    path.write_text(build_report(data))
+    path.write_text(build_report(run, record))
     return path
 
 

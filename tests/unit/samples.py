@@ -85,6 +85,8 @@ def snapshot(
         workers=workers or [],
         entries=entries or [],
         errors=errors or [],
+        measured_from=START,
+        measured_seconds=second,
     )
 
 

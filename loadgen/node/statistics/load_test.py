@@ -27,7 +27,6 @@ class LoadTest:
         self.stopped_at: float | None = None
         self.load_stopped_at: float | None = None
         self.final = False
-        self.epoch_began_at = 0.0
         self.workers_at_start = 0
         self._master = uuid.uuid4().hex
         self._epochs = 0
@@ -38,15 +37,9 @@ class LoadTest:
         """Name of the epoch, unlike that of any other master."""
         return f"{self._master}-{self._epochs}"
 
-    @property
-    def measured_since(self) -> float | None:
-        """When the counts of this test were zero: its start, or a reset after a warm-up."""
-        return None if self.started_at is None else max(self.started_at, self.epoch_began_at)
-
-    def begin_epoch(self, now: float) -> None:
+    def begin_epoch(self) -> None:
         """Count from zero."""
         self._epochs += 1
-        self.epoch_began_at = now
         self.ledger.begin_epoch()
 
     def begin(self, workers: Mapping[str, str], now: float) -> None:

@@ -15,6 +15,7 @@ from locust.stats import RequestStats
 
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics.load_test import LoadTest
+from loadgen.node.statistics.measured_interval import MeasuredInterval
 from loadgen.shared.snapshot import (
     LOADING,
     EntryStatistics,
@@ -56,10 +57,17 @@ class Identity:
 
 
 class SnapshotTaker:
-    """Takes snapshots of one master, which `test` follows."""
+    """Takes snapshots of one master, which `test` and `interval` follow."""
 
-    def __init__(self, runner: MasterRunner, identity: Identity, test: LoadTest) -> None:
+    def __init__(
+        self,
+        runner: MasterRunner,
+        identity: Identity,
+        test: LoadTest,
+        interval: MeasuredInterval,
+    ) -> None:
         self._runner = runner
+        self._interval = interval
         self._environment: Environment = runner.environment
         self._identity = identity
         self._test = test
@@ -87,8 +95,8 @@ class SnapshotTaker:
             master_cpu_percent=self._process.cpu_percent(),
             master_memory_bytes=self._process.memory_info().rss,
             workers=self._workers(),
-            entries=entries_of(runner.stats),
-            errors=errors_of(runner.stats),
+            entries=entries_of(self._interval.within),
+            errors=errors_of(self._interval.within),
             load_stopped_at=test.load_stopped_at,
             release=self._identity.release,
             locust_version=locust.__version__,
@@ -96,7 +104,11 @@ class SnapshotTaker:
             monotonic_seconds=time.monotonic(),
             workers_unfinished=test.ledger.unfinished() if test.final else 0,
             refused=test.ledger.refused(),
-            requests_total=runner.stats.total.num_requests,
+            requests_total=self._interval.requests_total,
+            measured_from=self._interval.began_at,
+            measured_seconds=self._interval.seconds,
+            entries_after=entries_of(self._interval.after),
+            completed=self._interval.completed(),
         )
 
     def _host(self) -> str:
@@ -141,7 +153,10 @@ class SnapshotTaker:
 
 
 def entries_of(stats: RequestStats) -> list[EntryStatistics]:
-    """Return each name's statistics; its map of response times is Locust's own, not a copy."""
+    """Return the statistics of each name that was requested; a reset leaves the others as zeros.
+
+    Its map of response times is Locust's own, not a copy.
+    """
     return [
         EntryStatistics(
             method=str(entry.method or ""),
@@ -156,6 +171,7 @@ def entries_of(stats: RequestStats) -> list[EntryStatistics]:
             response_bytes=entry.total_content_length,
         )
         for entry in stats.entries.values()
+        if entry.num_requests or entry.num_failures
     ]
 
 

@@ -5,7 +5,8 @@
 The turns: test start, before statistics are cleared or reset, the end of a test when its last
 statistics have arrived (`final`), and quitting. It shares the master's process with Locust, so it
 never blocks and never raises: a fault of its own is logged once and costs snapshots only.
-`LoadTest` knows where the test stands, `SnapshotTaker` what the master's state is.
+`LoadTest` knows where the test stands, `MeasuredInterval` which statistics count, `SnapshotTaker`
+what the master's state is.
 """
 
 import logging
@@ -26,6 +27,7 @@ from loadgen.judging.slo_judge import Judge
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics.load_test import LoadTest
 from loadgen.node.statistics.master_snapshot import Identity, SnapshotTaker
+from loadgen.node.statistics.measured_interval import MeasuredInterval, empty
 from loadgen.shared.snapshot import LOADING, SloStatus, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -40,11 +42,19 @@ class Publisher:
     """Follows one master through its tests. `send` takes a packed snapshot and must not block."""
 
     def __init__(
-        self, runner: MasterRunner, identity: Identity, judge: Judge, send: Callable[[bytes], None]
+        self,
+        runner: MasterRunner,
+        identity: Identity,
+        judge: Judge,
+        send: Callable[[bytes], None],
+        warm_up_seconds: float = 0.0,
     ) -> None:
         self._runner = runner
         self._test = LoadTest()
-        self._snapshots = SnapshotTaker(runner, identity, self._test)
+        self._interval = MeasuredInterval(runner, self._test.ledger.measured_seconds)
+        self._snapshots = SnapshotTaker(runner, identity, self._test, self._interval)
+        self._warm_up_seconds = warm_up_seconds
+        self._warming: gevent.Greenlet | None = None
         self._judge = judge
         self._send = send
         self._faulty = False
@@ -59,15 +69,23 @@ class Publisher:
     def test_stopping(self, **_: object) -> None:
         """Note when the load ends, and who is lost before Locust turns to stopping."""
         self._test.load_stopped_at = time.time()
+        if self._warming:
+            self._warming.kill(block=False)
+        self._guarded(self._interval.stop)
         self._guarded(self._observe)
 
     def test_stopped(self, **_: object) -> None:
         """Note the end; the final snapshot follows when the last statistics have arrived."""
         self._guarded(self._end)
 
+    def arriving(self, client_id: str, data: dict[str, Any], **_: object) -> None:
+        """Look at a worker's report before Locust's own listener merges it."""
+        self._guarded(lambda: self._arrive(client_id, data))
+
     def received(self, client_id: str, data: dict[str, Any], **_: object) -> None:
         """Take in a worker's report; Locust's own listener has merged it already."""
-        self._guarded(lambda: self._receive(client_id, data))
+        del client_id
+        self._guarded(lambda: self._receive(data))
 
     def epoch_ends(self) -> None:
         """Publish the counts that are about to be cleared."""
@@ -75,7 +93,7 @@ class Publisher:
 
     def epoch_begins(self) -> None:
         """Count from zero."""
-        self._guarded(lambda: self._test.begin_epoch(time.time()))
+        self._guarded(self._begin_epoch)
 
     def quit(self, **_: object) -> None:
         """Publish for the last time; nothing will arrive any more."""
@@ -101,9 +119,20 @@ class Publisher:
                 logger.exception("Live statistics are incomplete: a snapshot could not be made")
             self._faulty = True
 
+    def _begin_epoch(self) -> None:
+        self._test.begin_epoch()
+        self._interval.begin_epoch()
+
     def _begin(self) -> None:
         self._test.begin(self._worker_states(), time.time())
+        self._interval.begin_test(warm_up=self._warm_up_seconds > 0)
+        if self._warm_up_seconds > 0:
+            self._warming = gevent.spawn_later(self._warm_up_seconds, self._end_warm_up)
         self.publish()
+
+    def _end_warm_up(self) -> None:
+        self._guarded(self._interval.begin_measuring)
+        self._guarded(self.publish)
 
     def _end(self) -> None:
         self._observe()
@@ -111,8 +140,15 @@ class Publisher:
         self._test.end(time.time(), time.monotonic(), patience)
         self.publish()
 
-    def _receive(self, client_id: str, data: dict[str, Any]) -> None:
+    def _arrive(self, client_id: str, data: dict[str, Any]) -> None:
         self._test.ledger.receive(client_id, data, time.time())
+        if self._interval.is_late_warm_up(data):
+            self._test.ledger.forget(client_id)
+            empty(data)
+            self._interval.ask_again(client_id)
+
+    def _receive(self, data: dict[str, Any]) -> None:
+        self._interval.receive(data)
         if self._test.settle(time.monotonic()):
             self.publish()
 
@@ -132,10 +168,7 @@ class Publisher:
         self._send(self._judged(self._snapshots.take()).pack())
 
     def _judged(self, snapshot: Snapshot) -> Snapshot:
-        if snapshot.test_started_at is None:
-            return snapshot
-        # After a warm-up's reset the SLOs are about what came since.
-        self._judge.add(replace(snapshot, test_started_at=self._test.measured_since))
+        self._judge.add(snapshot)
         results = self._judge.results()
         slos = [SloStatus(one.slo, one.held, one.measured, one.limit) for one in results]
         return replace(snapshot, slos=slos)
@@ -182,12 +215,15 @@ def install(environment: Environment, settings: NodeSettings, run: RunSettings |
         raise TypeError("a publisher belongs in a master: call install() on its `init` event")
     socket = _bind(settings.publisher_endpoint)
     judge = Judge(run.slos, run.request_tags) if run else Judge(())
-    publisher = Publisher(runner, Identity.of(settings, run), judge, socket.send)
+    warm_up_seconds = run.warm_up if run else 0.0
+    publisher = Publisher(runner, Identity.of(settings, run), judge, socket.send, warm_up_seconds)
     _watch_epochs(runner.stats, publisher)
     events = environment.events
     events.test_start.add_listener(publisher.test_started)
     events.test_stopping.add_listener(publisher.test_stopping)
     events.test_stop.add_listener(publisher.test_stopped)
+    # Before Locust's own listener, which merges, and after it.
+    events.worker_report._handlers.insert(0, publisher.arriving)
     events.worker_report.add_listener(publisher.received)
     ticking = gevent.spawn(publisher.run)
 

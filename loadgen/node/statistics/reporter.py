@@ -4,13 +4,18 @@
                        "clock": 1795232000.1, "cpu_percent": 41.5, "memory_bytes": 84934656,
                        "release": "<sha256>", "locust_version": "2.47.0",
                        "stalled_seconds": 0.0, "requests_cut": 0,
-                       "refused": {"time_negative": 1}}
+                       "refused": {"time_negative": 1},
+                       "phase": "measured", "measured_seconds": 12.5}
 
 `requests` counts what this worker has sent in its `test` (an ordinal within the process); the
 master adds up what it receives, and a difference is a lost message. At the end of a test the last
 statistics leave at once, marked `final`: they share one DEALER with `client_stopped`, ZeroMQ
 keeps their order, and so the master has them before it counts the worker as stopped. `refused`
 counts values of this test that were replaced, by their kind; see `odd_values`.
+
+A report is of one *phase* only: what was gathered leaves at once when the warm-up ends (the master
+says when) and when the stop begins. `measured_seconds` is how long the phase between them is, by a
+clock that nobody sets.
 """
 
 import logging
@@ -28,8 +33,9 @@ from locust.runners import WorkerRunner
 
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics import odd_values
+from loadgen.node.statistics.measured_interval import MEASURE_MESSAGE
 from loadgen.node.statistics.odd_values import OddValues
-from loadgen.shared.snapshot import LOADING
+from loadgen.shared.snapshot import LOADING, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +109,15 @@ def waits_for_answer(user: gevent.Greenlet) -> bool:
 class Reporter:
     """Counts what one worker sends. Install it after Locust's own listeners (event `init`)."""
 
-    def __init__(self, runner: WorkerRunner, release: str, odd: OddValues) -> None:
+    def __init__(
+        self, runner: WorkerRunner, release: str, odd: OddValues, *, warm_up: bool = False
+    ) -> None:
         self._runner = runner
         self._odd = odd
+        self._warm_up = warm_up
+        self.phase: Phase = "measured"
+        self._measured_since = time.monotonic()
+        self._measured_seconds = 0.0
         self._release = release
         self._process = psutil.Process()
         self._demand = CoreDemand(self._process)
@@ -124,6 +136,14 @@ class Reporter:
         self._heartbeat.longest()
         self._requests = 0
         self._final = False
+        self.phase = "warm_up" if self._warm_up else "measured"
+        self._measured_since, self._measured_seconds = time.monotonic(), 0.0
+
+    def measure(self, **_: object) -> None:
+        """End the warm-up: what was gathered leaves as its own, and measuring begins."""
+        if self.phase == "warm_up":
+            self._send()
+            self.phase, self._measured_since = "measured", time.monotonic()
 
     def report(self, data: dict[str, Any], **_: object) -> None:
         """Complete a report that Locust's own listener has filled (and cleared on its side)."""
@@ -142,10 +162,19 @@ class Reporter:
             "stalled_seconds": self._heartbeat.longest(),
             "requests_cut": self._cut,
             "refused": self._odd.refused,
+            "phase": self.phase,
+            "measured_seconds": self._measured(),
         }
 
+    def _measured(self) -> float:
+        if self.phase == "measured":
+            self._measured_seconds = time.monotonic() - self._measured_since
+        return self._measured_seconds
+
     def stopping(self, environment: Environment, **_: object) -> None:
-        """Count the requests that will be cut off when the stop timeout is over."""
+        """End measuring, and count the requests that the stop timeout will cut off."""
+        self._send()
+        self.phase = "stopping"
         patience = environment.stop_timeout or 0.0
         if patience > BEFORE_CUT_SECONDS:
             gevent.spawn_later(patience - BEFORE_CUT_SECONDS, self._count_cut)
@@ -157,14 +186,20 @@ class Reporter:
 
     def end(self, environment: Environment, **_: object) -> None:
         """Send the test's last statistics now, without waiting for Locust's next report."""
+        del environment
         self._final = True
+        self._send()
+        logger.info("Test ended: %d requests reported to the master", self._requests)
+
+    def _send(self) -> None:
+        """Report what was gathered now, without waiting for Locust's next report."""
         data: dict[str, Any] = {}
-        environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
+        events = self._runner.environment.events
+        events.report_to_master.fire(client_id=self._runner.client_id, data=data)
         try:
             self._runner.send_message("stats", data)
         except RPCError as error:
-            logger.warning("The last statistics of this test could not be sent: %s", error)
-        logger.info("Test ended: %d requests reported to the master", self._requests)
+            logger.warning("Statistics of this test could not be sent: %s", error)
 
     def leave(self, **_: object) -> None:
         """End the test here before the process ends, so that its last statistics aren't lost.
@@ -178,16 +213,18 @@ class Reporter:
             self._runner.stop()
 
 
-def install(environment: Environment, settings: NodeSettings, run: RunSettings | None) -> None:
-    """Attach a reporter to this worker; call it on Locust's `init` event."""
-    del run
+def install(environment: Environment, settings: NodeSettings, run: RunSettings | None) -> Reporter:
+    """Attach a reporter to this worker and return it; call it on Locust's `init` event."""
     if not isinstance(environment.runner, WorkerRunner):
         raise TypeError("a reporter belongs in a worker: call install() on its `init` event")
     odd = odd_values.install(environment)
-    reporter = Reporter(environment.runner, settings.release_directory.resolve().name, odd)
+    release = settings.release_directory.resolve().name
+    reporter = Reporter(environment.runner, release, odd, warm_up=bool(run and run.warm_up))
+    environment.runner.register_message(MEASURE_MESSAGE, reporter.measure)
     environment.events.test_start.add_listener(reporter.begin)
     environment.events.test_stopping.add_listener(reporter.stopping)
     environment.events.test_stop.add_listener(reporter.end)
     environment.events.report_to_master.add_listener(reporter.report)
     # Locust fires this event in reverse order: ours comes before its own, which says goodbye.
     environment.events.quitting.add_listener(reporter.leave)
+    return reporter

@@ -28,6 +28,7 @@ class WorkerRecord:
     stalled_seconds: float = 0.0
     requests_cut: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    measured_seconds: float = 0.0
     baseline_test: int = -1
     baseline_requests: int = 0
 
@@ -56,9 +57,19 @@ class Ledger:
 
     def begin_epoch(self) -> None:
         """Count sent and received from zero."""
-        for record in self._records.values():
-            record.baseline_test, record.baseline_requests = record.test, record.requests
-            record.received = 0
+        for worker in self._records:
+            self.forget(worker)
+
+    def forget(self, worker: str) -> None:
+        """Count what one worker sent and what was received of it from zero."""
+        record = self.record(worker)
+        record.baseline_test, record.baseline_requests = record.test, record.requests
+        record.received = 0
+
+    def measured_seconds(self) -> float:
+        """Return the longest time that a worker says it has measured for; 0 without any."""
+        measured = (self.record(worker).measured_seconds for worker in self._members)
+        return max(measured, default=0.0)
 
     def begin_test(self, workers: Mapping[str, str]) -> None:
         """Forget the last test's losses; `workers` maps ids to Locust's states."""
@@ -66,7 +77,7 @@ class Ledger:
         self._members = {worker for worker, state in workers.items() if state != MISSING}
         self._records = {w: record for w, record in self._records.items() if w in workers}
         for record in self._records.values():
-            record.final = False
+            record.final, record.measured_seconds = False, 0.0
             record.refused = {}
 
     def receive(self, worker: str, data: Mapping[str, Any], now: float) -> None:
@@ -83,6 +94,7 @@ class Ledger:
         record.stalled_seconds = report["stalled_seconds"]
         record.requests_cut = report["requests_cut"]
         record.refused = report.get("refused", {})
+        record.measured_seconds = report["measured_seconds"]
         record.release, record.locust_version = report["release"], report["locust_version"]
 
     def observe(self, workers: Mapping[str, str], *, running: bool) -> None:

@@ -79,11 +79,16 @@ def evaluate(run: Path, settings: EvaluationSettings, studies: Sequence[Study] =
 
 
 def _measured(run: Path) -> pl.DataFrame:
-    """Return the log without the warm-up."""
-    log, started = read_log(run), load_summary(run).started_at
-    if started is None:
-        return log
-    return log.filter(pl.col("start_us") >= int(started.timestamp() * 1e6))
+    """Return what was answered within the measured interval, as the summary counts it."""
+    log, summary = read_log(run), load_summary(run)
+    if not log["phase"].null_count():
+        return log.filter(pl.col("phase") == "measured")
+    ended = pl.col("start_us") + pl.col("duration_us").fill_null(0)
+    if summary.started_at:
+        log = log.filter(ended >= int(summary.started_at.timestamp() * 1e6))
+    if summary.ended_at:
+        log = log.filter(ended <= int(summary.ended_at.timestamp() * 1e6))
+    return log
 
 
 def _sampling(run: Path) -> str:

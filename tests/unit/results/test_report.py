@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadgen.judging.slo_judge import SloResult
-from loadgen.results.report import ReportData, build_report
+from loadgen.results.report import build_report
+from loadgen.results.statistics_file import Record
 from loadgen.results.timeline import Point
 from loadgen.shared.snapshot import ErrorCount
 from loadgen.shared.text import format_ms, format_seconds
@@ -40,21 +41,21 @@ def points(count: int) -> list[Point]:
 
 def test_report_says_first_whether_to_believe_it() -> None:
     reason = "12:00:05: worker node1 used 97 % CPU for 3 s"
-    page = build_report(ReportData(summary("invalid", (reason,)), points(30), [entry()]))
+    page = build_report(summary("invalid", (reason,)), Record([entry()], points(30)))
     words = " ".join(read(page).words)
     assert words.index("Invalid.") < words.index(reason) < words.index("Requests by name")
 
 
 def test_report_holds_charts_and_rows_for_every_name() -> None:
     entries = [entry("/a"), entry("/b", "POST", failures=3)]
-    page = read(build_report(ReportData(summary(), points(30), entries)))
+    page = read(build_report(summary(), Record(entries, points(30))))
     assert page.tags.count("figure") == 3
     assert {"GET /a", "POST /b", "All requests"} <= set(page.words)
     assert "3 %" in page.words
 
 
 def test_report_loads_nothing_and_runs_nothing() -> None:
-    page = read(build_report(ReportData(summary(), points(30), [entry()])))
+    page = read(build_report(summary(), Record([entry()], points(30))))
     assert page.addresses == []
     assert "script" not in page.tags
 
@@ -65,12 +66,12 @@ def test_report_escapes_whatever_came_from_outside(text: str) -> None:
     errors = [ErrorCount("GET", hostile, hostile, 2)]
     slo = SloResult(slo=hostile, held=False, measured=1, limit=1, unit="s", sentence=hostile)
     run = summary("failed", (hostile,), (slo,)).model_copy(update={"run_id": hostile})
-    data = ReportData(run, points(2), [entry(hostile)], errors)
-    assert "script" not in read(build_report(data)).tags
+    record = Record([entry(hostile)], points(2), errors=errors)
+    assert "script" not in read(build_report(run, record)).tags
 
 
 def test_report_of_a_run_without_requests() -> None:
-    assert "No request was made" in build_report(ReportData(summary("error", ("master gone",))))
+    assert "No request was made" in build_report(summary("error", ("master gone",)), Record([], []))
 
 
 def test_slo_states_are_words_not_only_colours() -> None:
@@ -78,7 +79,7 @@ def test_slo_states_are_words_not_only_colours() -> None:
         SloResult(slo=f"slo {held}", held=held, measured=None, limit=1, unit="s", sentence="x")
         for held in (True, False, None)
     )
-    words = read(build_report(ReportData(summary(slos=slos)))).words
+    words = read(build_report(summary(slos=slos), Record([], []))).words
     assert {"held", "did not hold", "no data"} <= set(words)
 
 

@@ -31,6 +31,7 @@ def test_a_row_holds_what_the_request_was(tmp_path: Path) -> None:
             "status": None,
             "error": "ValueError: no title",
             "worker": "worker-1",
+            "phase": "measured",
         },
         {
             "start_us": 100_500_000,
@@ -40,6 +41,7 @@ def test_a_row_holds_what_the_request_was(tmp_path: Path) -> None:
             "status": 200,
             "error": None,
             "worker": "worker-1",
+            "phase": "measured",
         },
     ]
 

@@ -9,7 +9,7 @@ from tests.unit.samples import START, entry, snapshot
 
 
 def add(timeline: Timeline, one: Snapshot) -> None:
-    timeline.add(one, Totals.of(one.time, one.entries))
+    timeline.add(one, Totals.over_all(one))
 
 
 def fed(counts: list[int], points_max: int = 1200) -> Timeline:

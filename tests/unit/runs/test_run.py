@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import Snapshot
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import specify
-from tests.unit.samples import entry, snapshot, worker
+from tests.unit.samples import START, entry, snapshot, worker
 
 VERSIONS = {"locust": "2.47.0"}
 
@@ -158,11 +159,30 @@ def test_a_broken_abort_limit_stops_the_load(tmp_path: Path) -> None:
     assert played.cluster.asked[-3:] == ["stop", "finish", "kill"]
 
 
-def test_the_warm_up_ends_with_a_reset_and_isnt_measured(tmp_path: Path) -> None:
-    warm = [at(1), at(4), at(5, 2, epoch="e2"), at(6, 3, epoch="e2", final=True, state="stopped")]
-    summary, played = play(tmp_path, *warm, warm_up=3)
-    assert "reset" in played.cluster.asked
-    assert (summary.verdict, summary.requests) == ("passed", 3), summary.reasons
+def test_what_comes_before_the_warm_ups_end_and_after_the_stop_isnt_measured(
+    tmp_path: Path,
+) -> None:
+    measured = {"epoch": "e2", "measured_from": START + 3.25}
+    after = [entry(response_times={900.0: 7})]
+    end = {"final": True, "state": "stopped", "measured_seconds": 2.5, "entries_after": after}
+    summary, _ = play(
+        tmp_path,
+        *(at(1, measured_from=None), at(3, measured_from=None)),
+        *(at(5, 2, measured_seconds=1.75, **measured), at(9, 5, **measured, **end)),
+        warm_up=3,
+    )
+    assert (summary.verdict, summary.requests) == ("passed", 5), summary.reasons
+    assert summary.throughput_per_second == 2
+    assert summary.started_at == datetime.fromtimestamp(START + 3.25, UTC)
+    assert summary.ended_at == datetime.fromtimestamp(START + 5.75, UTC)
+    assert (summary.after_stop.requests, summary.after_stop.maximum_seconds) == (7, 0.9)
+
+
+def test_a_run_that_ends_in_its_warm_up_measured_nothing(tmp_path: Path) -> None:
+    end = at(3, measured_from=None, final=True, state="stopped")
+    summary, _ = play(tmp_path, at(1, measured_from=None), end, warm_up=30)
+    assert (summary.verdict, summary.requests) == ("invalid", 0)
+    assert "ended before its warm-up" in summary.reasons[-1]
 
 
 def test_ctrl_c_stops_gracefully_and_twice_at_once(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ def report(
         "locust_version": "2.47.0",
         "stalled_seconds": 0.0,
         "requests_cut": 0,
+        "phase": "measured",
+        "measured_seconds": 0.0,
     }
 
 
