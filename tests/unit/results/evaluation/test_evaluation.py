@@ -7,6 +7,7 @@ from loadgen.results.evaluation.evaluation import EvaluationSettings, evaluate
 from loadgen.results.request_log import merge_log
 from loadgen.results.statistics_file import Record, dump_record
 from loadgen.results.timeline import Point
+from loadgen.shared.snapshot import Phase
 from tests.unit.samples import START, entry, summary
 
 SVG = EvaluationSettings(limits=(0.05,), formats=("svg",))
@@ -14,10 +15,12 @@ SVG = EvaluationSettings(limits=(0.05,), formats=("svg",))
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    log = RequestLog(tmp_path / "requests", "w")
+    phase: list[Phase] = ["warm_up"]
+    log = RequestLog(tmp_path / "requests", "w", phase=lambda: phase[-1])
     begin = summary().started_at
     assert begin
-    for second in range(-5, 20):
+    for second in range(-5, 21):
+        phase.append("warm_up" if second < 0 else "measured" if second < 20 else "stopping")
         log.add("GET", "/", 10.0 * abs(second), start_time=begin.timestamp() + second)
     log.write()
     merge_log(tmp_path)
@@ -31,7 +34,7 @@ def write(run: Path, record: Record, **fields: object) -> None:
     (run / "summary.json").write_text(made.model_dump_json())
 
 
-def test_the_warm_up_is_left_out_and_limits_are_counted(run: Path) -> None:
+def test_warm_up_and_stop_are_left_out_and_limits_are_counted(run: Path) -> None:
     said = evaluate(run, SVG)
     assert said.startswith("20 requests, 0 failed\n14 above 0.05 s\n")
     names = {path.name for path in (run / "evaluation").iterdir()}
