@@ -211,4 +211,4 @@ def test_the_agent_answers_with_one_object_or_one_sentence(
 
 def test_every_verb_has_a_handler_and_one_model() -> None:
     verbs = [kind.verb for kind in agent.HANDLERS]
-    assert len(set(verbs)) == len(verbs) == 13
+    assert len(set(verbs)) == len(verbs) == 12
