@@ -6,6 +6,7 @@ needs the packages of the verbs only that it uses.
 
 import argparse
 import importlib
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ GROUPS = {
     "project": {
         "init": "lay out a project of your own: a scenario, an experiment, an inventory",
         "doctor": "say what this machine, or a fleet, lacks",
+        "completion": "print what completes loadgen's words in your shell",
     },
     "run": {
         "run": "run a load test and judge it",
@@ -80,6 +82,11 @@ def main(arguments: list[str] | None = None) -> None:
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line. UsageError: a verb or an option that isn't there, or a wrong value."""
     parser, verbs = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        # The shell asks for words; nobody else has to wait for the import.
+        import argcomplete  # noqa: PLC0415
+
+        argcomplete.autocomplete(parser)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise UsageError(refusal(options.verb, unknown, _filled(verbs)))

@@ -5,6 +5,8 @@ import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from argcomplete.shell_integration import shellcode
+
 from loadgen.cli import doctor
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.shared import exit_codes
@@ -58,6 +60,12 @@ def diagnose(options: argparse.Namespace) -> int:
     return exit_codes.ERROR if lacking else exit_codes.PASSED
 
 
+def complete(options: argparse.Namespace) -> int:
+    """Carry out `loadgen completion`."""
+    print(shellcode(["loadgen"], shell=options.shell))
+    return exit_codes.PASSED
+
+
 def _add_init_options(verb: VerbParser) -> None:
     verb.add_argument("directory", type=Path, help="where the project goes: a new directory")
 
@@ -68,7 +76,16 @@ def _add_doctor_options(verb: VerbParser) -> None:
     add("--results", type=Path, default=Path("results"), help="where results go (results)")
 
 
+def _add_completion_options(verb: VerbParser) -> None:
+    verb.add_argument("shell", choices=("bash", "zsh", "fish"), help="your shell")
+
+
 VERBS = {
+    "completion": Verb(
+        _add_completion_options,
+        complete,
+        ('eval "$(loadgen completion bash)"   # in ~/.bashrc', "loadgen completion fish | source"),
+    ),
     "init": Verb(_add_init_options, init, ("loadgen init my-load-tests",)),
     "doctor": Verb(
         _add_doctor_options,

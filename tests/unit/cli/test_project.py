@@ -1,6 +1,9 @@
 """A project of the user's own, and what a machine lacks."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,16 @@ def test_doctor_of_an_inventory_that_is_none_is_a_sentence(tmp_path: Path) -> No
 def test_version_names_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("--version") == 0
     assert capsys.readouterr().out.startswith("loadgen 0.")
+
+
+def test_a_shell_completes_verbs_and_options(tmp_path: Path) -> None:
+    line, words = "loadgen run --user", tmp_path / "words"
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(words),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    command = [sys.executable, "-m", "loadgen"]
+    subprocess.run(command, env=os.environ | environment, check=False, timeout=60)
+    assert {"--users", "--user-classes"} <= set(words.read_text().split("\v"))
