@@ -155,7 +155,7 @@ class Judge:
     def _add(self, index: int, slo: Slo, snapshot: Snapshot, whole: Totals) -> None:
         started, now = snapshot.measured_from or 0.0, whole.time
         chosen = slo.choose(snapshot.entries, self._tags)
-        all_of_them = len(requests_among(snapshot.entries))
+        counted = requests_among(snapshot.entries)
         for key, entries in _groups(slo, chosen).items():
             tracker = self._trackers.get((index, key))
             if tracker is None:
@@ -164,7 +164,7 @@ class Judge:
                 self._trackers[index, key] = tracker
                 tracker.states.extend(self._base(slo, started))
             if now >= started + slo.after_seconds:
-                is_whole = key is None and len(entries) == all_of_them
+                is_whole = key is None and entries == counted
                 tracker.add(whole if is_whole else Totals.of(now, entries))
 
     def _base(self, slo: Slo, started: float) -> list[Totals]:

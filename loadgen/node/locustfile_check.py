@@ -6,7 +6,7 @@ Importing a locustfile runs its code, so this happens in a child process that en
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 
@@ -16,12 +16,14 @@ from loadgen.shared.project import PROJECT
 class Inspection(BaseModel):
     """What a run's locustfiles hold.
 
-    `user_classes` maps each User class to its own `host`, if it has one. `simulator` is the
+    `user_classes` maps each User class to its own `host`, if it has one. `tags` are those of its
+    tasks. `simulator` is the
     module constant SIMULATOR: the bundled target that answers this scenario when no HOST is given.
     `error` is one sentence when a locustfile can't be used.
     """
 
     user_classes: dict[str, str | None] = {}
+    tags: list[str] = []
     shapes: list[str] = []
     simulator: str | None = None
     error: str | None = None
@@ -37,9 +39,20 @@ def inspect_locustfile(path: str) -> Inspection:
     simulators = [module.SIMULATOR for module in modules if hasattr(module, "SIMULATOR")]
     return Inspection(
         user_classes={name: user.host for name, user in users.items()},
+        tags=sorted({tag for user in users.values() for tag in _tags(user.tasks)}),
         shapes=[type(shape).__name__ for shape in shapes],
         simulator=simulators[0] if simulators else None,
     )
+
+
+def _tags(tasks: Iterable[object]) -> set[str]:
+    """Return the tags of tasks and of the tasks within them."""
+    found: set[str] = set()
+    for task in tasks:
+        found |= getattr(task, "locust_tag_set", set())
+        if isinstance(task, type):
+            found |= _tags(getattr(task, "tasks", ()))
+    return found
 
 
 def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
@@ -52,6 +65,7 @@ def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
             return Inspection(error=describe_import_error(error))
         merged.user_classes.update(found.user_classes)
         merged.shapes += found.shapes
+        merged.tags += [tag for tag in found.tags if tag not in merged.tags]
         merged.simulator = merged.simulator or found.simulator
     if not merged.user_classes:
         merged.error = "it holds no User class: define one, for example with HttpUser"

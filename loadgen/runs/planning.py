@@ -8,7 +8,7 @@ from loadgen.results import archive
 from loadgen.runs.progress import Progress
 from loadgen.shared.errors import UsageError
 from loadgen.specification.plan import Plan
-from loadgen.specification.run import RunSpecification
+from loadgen.specification.run import RunSpecification, too_long
 
 
 def make_plan(
@@ -41,6 +41,23 @@ def _require_usable(specification: RunSpecification, inspection: Inspection) -> 
         raise UsageError(
             f"{specification.locustfile} has no User class {', '.join(sorted(unknown))}: it has "
             f"{', '.join(sorted(inspection.user_classes))}"
+        )
+    _require_tags(specification, inspection)
+    ends_itself = inspection.shapes and "run_time" not in specification.model_fields_set
+    fault = "" if ends_itself else too_long(specification.slos, specification.run_time)
+    if fault:
+        raise UsageError(fault)
+
+
+def _require_tags(specification: RunSpecification, inspection: Inspection) -> None:
+    """Refuse a tag that no task has: Locust would run no task at all, or every one."""
+    given = {*specification.tags, *specification.exclude_tags}
+    unknown = sorted(given - set(inspection.tags))
+    if unknown:
+        known = ", ".join(sorted(inspection.tags)) or "none"
+        raise UsageError(
+            f"no task of {specification.locustfile} has the tag {', '.join(unknown)}: its tags are "
+            f"{known}; correct --tags or --exclude-tags"
         )
 
 

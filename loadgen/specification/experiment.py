@@ -49,6 +49,15 @@ class SearchSettings(BaseModel):
     compare_published: bool = False
     published_step: int = Field(default=10, ge=1)
 
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if self.start > self.most:
+            raise ValueError(
+                f"start is {self.start} and most is {self.most}: the search goes from start up to "
+                "most, so start has to be the lower one"
+            )
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:

@@ -6,10 +6,10 @@ Fields carry Locust's names. The command line and experiment files both become a
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -42,7 +42,7 @@ _RECORDED = re.compile(r"RECORDED_\w+$|THINK_TIME_RATIO$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CREDENTIALS = re.compile(r"//[^/]*@")
 _DURATION = re.compile(
-    r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*s?)?\s*$"
+    r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*(?P<unit>s)?)?\s*$"
 )
 
 
@@ -54,10 +54,14 @@ def parse_duration(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) if abs(value) < 1e15 else math.inf
     match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None or not any(match.groups()):
+    if match is None or not any(match.groups()[:3]):
         raise ValueError("give a duration such as 30s, 5m or 1h30m")
+    if match["seconds"] and not match["unit"] and (match["hours"] or match["minutes"]):
+        given = match[0].strip()
+        or_minutes = "" if match["minutes"] else f"{given}m or "
+        raise ValueError(f"its last number has no unit: give {or_minutes}{given}s")
     try:
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        hours, minutes, seconds = (int(part or 0) for part in match.groups()[:3])
         return float(hours * 3600 + minutes * 60 + seconds)
     except (ValueError, OverflowError) as error:
         raise ValueError("give a duration of fewer digits, such as 30s, 5m or 1h30m") from error
@@ -115,9 +119,14 @@ class RunSpecification(BaseModel):
     def _host_has_a_scheme(cls, host: str | None) -> str | None:
         if host is None:
             return None
-        parts = urlsplit(host)
+        parts = _split(host)
         if not parts.scheme or not parts.hostname or "://" not in host:
             raise ValueError("give a base URL with its scheme, such as https://shop.example")
+        if parts.query or parts.fragment or host.endswith(("?", "#")):
+            raise ValueError(
+                "a base URL has no ? and no #, as the locustfile's paths are put behind it: give "
+                "them in the locustfile's requests"
+            )
         if "@" in parts.netloc:
             raise ValueError(
                 "a password has no place on a command line: give the URL without it, and let the "
@@ -146,6 +155,26 @@ class RunSpecification(BaseModel):
         if not all(part.strip() for part in locustfile.split(",")):
             raise ValueError("give a path, or several with commas")
         return locustfile
+
+    @model_validator(mode="after")
+    def _host_can_be_asked(self) -> Self:
+        scheme = urlsplit(self.host).scheme if self.host else "http"
+        if scheme not in ("http", "https") and not self.skip_target_check:
+            raise ValueError(
+                f"host {self.host} has the scheme {scheme}, and the target is asked for an answer "
+                "before the run, which needs http or https: give such an address, or "
+                "skip_target_check for a locustfile with a protocol of its own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _slos_fit_into_the_run(self) -> Self:
+        # Without a run time of its own a load shape ends the run, which is known later.
+        if "run_time" in self.model_fields_set:
+            fault = too_long(self.slos, self.run_time)
+            if fault:
+                raise ValueError(fault)
+        return self
 
     @model_validator(mode="after")
     def _tls_has_both_halves(self) -> Self:
@@ -180,6 +209,32 @@ class RunSpecification(BaseModel):
     def locustfiles(self) -> tuple[str, ...]:
         """The locustfiles, in order."""
         return tuple(part.strip() for part in self.locustfile.split(","))
+
+
+def _split(host: str) -> SplitResult:
+    """Split a URL; ValueError says what is wrong with its address."""
+    try:
+        parts = urlsplit(host)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"it is no URL ({error}): give one such as https://shop.example") from None
+    if port == 0:
+        raise ValueError("port 0 is none: give one from 1 to 65535")
+    if any(char.isspace() or ord(char) < 32 for char in host):
+        raise ValueError("a URL has no blanks: give one such as https://shop.example")
+    return parts
+
+
+def too_long(slos: Sequence[Slo], run_time: float) -> str:
+    """Say which SLO needs more time than the run has; empty when all fit."""
+    for slo in slos:
+        needed = slo.after_seconds + (slo.window_seconds or 0.0)
+        if slo.after_seconds >= run_time or needed > run_time:
+            return (
+                f"'{slo.text()}' can't be measured: after_seconds and window_seconds need "
+                f"{needed:g} s, and run_time is {run_time:g} s: shorten them, or lengthen the run"
+            )
+    return ""
 
 
 def specify(fields: dict[str, Any]) -> RunSpecification:

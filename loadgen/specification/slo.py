@@ -50,6 +50,11 @@ class Slo(BaseModel):
     def _limits_are_whole(self) -> Self:
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("give exactly one of at_most and at_least")
+        if self.measure == "failure_ratio" and self.limit > 1:
+            raise ValueError(
+                f"a failure ratio lies between 0 and 1, so {self.limit:g} would never matter: for "
+                f"{self.limit:g} % give {self.limit / 100:g}"
+            )
         if self.abort and self.window_seconds is None:
             raise ValueError(
                 "abort needs window_seconds: a limit on the whole run is judged at its end"

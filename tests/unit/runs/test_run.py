@@ -217,3 +217,23 @@ def test_a_run_of_another_process_is_stopped_collected_and_judged(tmp_path: Path
 def test_a_run_of_which_the_master_says_nothing_cant_be_taken_over(tmp_path: Path) -> None:
     with pytest.raises(OperationError, match="has said nothing"):
         take_over(tmp_path)
+
+
+def test_tags_that_no_task_has_are_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    played = Played(tmp_path, FakeCluster(), tags=["browse", "serach"])
+    played.cluster.inspection = Inspection(user_classes={"V": None}, tags=["browse", "search"])
+    with pytest.raises(UsageError, match="has the tag serach: its tags are browse, search"):
+        played()
+
+
+def test_slos_that_need_longer_than_the_run_are_refused_unless_a_shape_ends_it(
+    tmp_path: Path,
+) -> None:
+    slo = {"measure": "p95_seconds", "at_most": 1, "after_seconds": 60}
+    cluster = FakeCluster([at(1), final(2)])
+    cluster.inspection = Inspection(user_classes={"V": None}, shapes=["Long"])
+    specification = specify({"workers": 1, "slos": [slo]})
+    arguments = (tmp_path, Interruption(), Progress(None, io.StringIO()), VERSIONS)
+    execute(specification, cluster, *arguments)
+    with pytest.raises(UsageError, match="can't be measured: after_seconds and window_seconds"):
+        execute(specification, FakeCluster(), *arguments)

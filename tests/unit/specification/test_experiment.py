@@ -87,3 +87,8 @@ def test_nodes_get_rate_variables_and_secrets() -> None:
 def test_commands_are_split_without_a_shell() -> None:
     experiment = Experiment.model_validate({"before": ["reset --name 'a b'", ["x", "$y"]]})
     assert experiment.before == (("reset", "--name", "a b"), ("x", "$y"))
+
+
+def test_a_search_that_starts_above_its_end_is_refused() -> None:
+    with pytest.raises(ValidationError, match="start is 100 and most is 10"):
+        Experiment.model_validate({"search": {"start": 100, "most": 10}})

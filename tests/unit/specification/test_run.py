@@ -18,6 +18,56 @@ def test_duration_that_is_none_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("1h30", "give 1h30m or 1h30s"), ("2h 5", "give 2h 5m or 2h 5s"), ("5m30", "give 5m30s")],
+)
+def test_duration_whose_last_number_could_be_anything_is_refused(text: str, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "rule"),
+    [
+        ("ftp://shop.example", "has the scheme ftp"),
+        ("https://shop.example/#top", "no \\? and no #"),
+        ("https://shop.example/?q=1", "no \\? and no #"),
+        ("https://shop.example?", "no \\? and no #"),
+        ("http://shop.example:99999", "Port out of range"),
+        ("http://shop.example:0", "port 0 is none"),
+        ("http://shop.example:http", "it is no URL"),
+        ("http://[::1", "it is no URL"),
+        ("http://shop .example", "no blanks"),
+    ],
+)
+def test_host_that_no_request_could_be_sent_to_is_refused(host: str, rule: str) -> None:
+    with pytest.raises(UsageError, match=rule):
+        specify({"host": host})
+
+
+def test_host_of_another_protocol_is_for_locustfiles_that_speak_it() -> None:
+    assert specify({"host": "ws://shop.example", "skip_target_check": True}).host
+
+
+@pytest.mark.parametrize(
+    "slo",
+    [
+        {"measure": "p95_seconds", "at_most": 1, "after_seconds": 30},
+        {"measure": "p95_seconds", "at_most": 1, "window_seconds": 31},
+        {"measure": "p95_seconds", "at_most": 1, "window_seconds": 20, "after_seconds": 11},
+    ],
+)
+def test_slo_that_the_run_is_too_short_for_is_refused(slo: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"can't be measured: .* and run_time is 30 s"):
+        specify({"run_time": "30s", "slos": [slo]})
+
+
+def test_slo_that_just_fits_is_taken() -> None:
+    slo = {"measure": "p95_seconds", "at_most": 1, "window_seconds": 20, "after_seconds": 10}
+    assert specify({"run_time": "30s", "slos": [slo]}).slos
+
+
 def test_defaults_are_a_whole_run() -> None:
     run = RunSpecification()
 

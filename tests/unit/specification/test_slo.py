@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,51 @@ def test_an_slo_that_found_nothing_did_not_hold() -> None:
     results = judged(slo(name="/typo"), run([[entry()]]))
     assert results[0].held is None
     assert not all_held(results)
-    assert "no request matched" in results[0].sentence
+    assert "no request matched; there were GET /item/[id]" in results[0].sentence
+
+
+def test_an_slo_that_needs_more_time_than_there_was_says_so() -> None:
+    results = judged(slo(after_seconds=60), run([[entry()]]))
+    assert "it needs 60 s (after_seconds and window_seconds), and 1 s were measured" in (
+        results[0].sentence
+    )
+
+
+def test_a_sentence_names_the_time_it_speaks_of() -> None:
+    snapshots = run(growing([{10.0: 5}] * 9))
+    assert "in the 9 s from 08:00:00 UTC to 08:00:09 UTC" in judged(slo(), snapshots)[0].sentence
+    late = judged(slo(after_seconds=4), snapshots)[0].sentence
+    assert "in the 5 s from 08:00:04 UTC to 08:00:09 UTC" in late
+
+
+def test_a_name_without_a_request_in_the_interval_is_not_judged_by_itself() -> None:
+    never = replace(entry("/login", response_times={}), requests=0)
+    rule = slo(each_name=True, at_most=1)
+    assert [r.held for r in judged(rule, run([[never, entry("/a")]] * 3))] == [True]
+    early = [
+        [entry("/login"), entry("/a")],
+        *[[entry("/login"), *e] for e in growing([{1.0: 500}] * 5, "/a")],
+    ]
+    late = slo(each_name=True, at_most=1, after_seconds=2)
+    assert [r.held for r in judged(late, run(early))] == [True]
+
+
+def test_a_transaction_counts_nothing_again() -> None:
+    rows = [entry("/alarm", "POST"), entry("arrival", "ARRIVAL", {5000.0: 100})]
+    states = run([rows] * 4)
+    assert judged(slo("throughput_per_second", at_least=1), states)[0].measured == 25
+    assert judged(slo("maximum_seconds", at_most=9), states)[0].measured == 0.25
+    assert judged(slo("maximum_seconds", at_most=9, method="ARRIVAL"), states)[0].measured == 5
+    alone = run([rows[1:]] * 4)
+    assert judged(slo("throughput_per_second", at_least=1), alone)[0].measured == 25
+
+
+def test_what_is_answered_after_the_stop_changes_no_measure() -> None:
+    rule = slo("throughput_per_second", at_least=40)
+    loaded = [snapshot(s, [entry(response_times={1.0: 50 * s})]) for s in range(1, 8)]
+    end = snapshot(9, [entry(response_times={1.0: 350})], final=True)
+    stopped = replace(end, measured_seconds=7.0, entries_after=[entry(response_times={9e3: 70})])
+    assert judged(rule, [*loaded, stopped])[0].measured == 50
 
 
 def test_the_first_seconds_are_left_out_when_asked() -> None:
@@ -168,6 +213,7 @@ def test_a_new_epoch_forgets_the_warm_up() -> None:
         ({"measure": "p95_seconds", "at_most": 1, "abort": True}, "abort needs window_seconds"),
         ({"measure": "p95_seconds", "at_most": 1, "name": "/", "tag": "x"}, "not both"),
         ({"measure": "p95_seconds", "at_most": -1}, "greater than or equal to 0"),
+        ({"measure": "failure_ratio", "at_most": 5}, "for 5 % give 0.05"),
     ],
 )
 def test_a_wrong_slo_says_its_rule(fields: dict[str, object], rule: str) -> None:
