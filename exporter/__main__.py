@@ -2,19 +2,20 @@
 
     python -m exporter --subscribe ipc:///run/loadgen/publisher.sock --listen 127.0.0.1:9646
 
-It ends with 0 on SIGTERM or SIGINT, with 2 when it was started wrongly, and with 4 when a file
-that it was to write could not be written.
+It ends with 0 on SIGTERM or SIGINT (a scraper that has come may take the last numbers first, see
+`--linger`; a second signal ends it at once), with 2 when it was started wrongly, and with 4 when a
+file that it was to write could not be written.
 """
 
 import argparse
 import ipaddress
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import zmq
 from prometheus_client import ProcessCollector
@@ -27,10 +28,12 @@ from exporter.compatible import CompatibleNames
 from exporter.exposition import Exposition
 from exporter.http import MetricsServer, Tls
 from exporter.keeping import KeptFiles
+from exporter.pages import Pages
 from exporter.receiver import Receiver
 from loadgen.shared import command
 from loadgen.shared.errors import BusyError, UsageError
 from loadgen.shared.processes import hold_lifeline
+from loadgen.shared.text import in_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Options:
     compatible_names: bool
     results: Path | None
     certificates: tuple[Path, ...]
+    linger: float
     lifeline: int | None
 
 
@@ -78,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="tell when this PEM certificate expires; may be given several times",
     )
+    parser.add_argument(
+        "--linger",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="when asked to end, let the scraper that has come before come once more, so long",
+    )
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     return parser
 
@@ -106,6 +117,7 @@ def parse(arguments: Sequence[str]) -> Options:
         given.compatible_names,
         given.results,
         certificates,
+        given.linger,
         given.lifeline,
     )
 
@@ -113,7 +125,9 @@ def parse(arguments: Sequence[str]) -> Options:
 def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"--listen {listen} is no address: give HOST:PORT, as 127.0.0.1:9646.")
+        raise UsageError(
+            f"--listen {listen} is no address: give HOST:PORT, as 127.0.0.1:9646 or [::1]:9646."
+        )
     return host.strip("[]"), int(port)
 
 
@@ -132,8 +146,8 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
     return Tls(certificate, key, client_ca)
 
 
-def _serve(options: Options, exposition: Exposition) -> MetricsServer:
-    where = f"{options.host}:{options.port}"
+def _serve(options: Options, pages: Pages) -> MetricsServer:
+    where = in_url(options.host) + f":{options.port}"
     try:
         context = options.tls.context() if options.tls else None
     except OSError as error:  # ssl.SSLError is one
@@ -142,7 +156,7 @@ def _serve(options: Options, exposition: Exposition) -> MetricsServer:
             "Give PEM files that this user can read and that belong together."
         ) from error
     try:
-        return MetricsServer(options.host, options.port, exposition, context)
+        return MetricsServer(options.host, options.port, pages, context)
     except OSError as error:
         raise BusyError(
             f"The exporter can't listen on {where}: {error.strerror or error}. "
@@ -158,10 +172,11 @@ def run(options: Options) -> int:
     compatible = CompatibleNames(collector.heard) if options.compatible_names else None
     # An exporter that hears nobody on purpose must not tell of a master that is down.
     hearing = collector if options.subscribe is not None else None
-    server = _serve(options, Exposition(hearing, *_others(options, compatible)))
-    ended = threading.Event()
+    pages = Pages(Exposition(hearing, *_others(options, compatible)), _what(options))
+    server = _serve(options, pages)
+    signals: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda number, _: signals.put(number))
     if options.lifeline is not None:
         hold_lifeline(options.lifeline)
     server.start()
@@ -169,15 +184,22 @@ def run(options: Options) -> int:
     if options.subscribe is not None:
         receiver = Receiver(zmq.Context.instance(), options.subscribe, collector, kept, compatible)
         receiver.start()
-    print(
-        f"Metrics at http{'s' if options.tls else ''}://{options.host}:{server.server_port}/metrics"
-    )
-    sys.stdout.flush()
-    ended.wait()
+    where = f"{in_url(options.host)}:{server.server_port}"
+    print(f"Metrics at http{'s' if options.tls else ''}://{where}/metrics", flush=True)
+    signals.get()
     if receiver is not None:
         receiver.stop()
+    code = kept.close()
+    collector.hold()
+    pages.scrapes.wait(pages.scrapes.patience(options.linger), lambda: not signals.empty())
     server.stop()
-    return kept.close()
+    return code
+
+
+def _what(options: Options) -> str:
+    heard = f"the master heard at {options.subscribe}" if options.subscribe else ""
+    kept = f"the runs kept in {options.results}" if options.results else ""
+    return " and ".join(part for part in (heard, kept) if part)
 
 
 def _others(options: Options, compatible: CompatibleNames | None) -> list[Collector]:

@@ -20,6 +20,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from exporter.growth import Growth
 from exporter.histogram import EDGE_LABELS
 from exporter.totals import Fold, Key, Limits, Totals
 from loadgen.shared.snapshot import Snapshot, WorkerStatus
@@ -50,11 +51,13 @@ class LocustCollector(Collector):
     def __init__(self, clock: Callable[[], float], limits: Limits | None = None) -> None:
         self._clock = clock
         self._fold = Fold(limits or Limits())
+        self._growth = Growth()
         self._lock = threading.Lock()
         self._last: Snapshot | None = None
         self._arrived_at = -math.inf
         self._snapshots = 0
         self._invalid = 0
+        self._held = False
         self._sums: dict[Key, Totals] | None = None
 
     @property
@@ -69,23 +72,30 @@ class LocustCollector(Collector):
     def update(self, snapshot: Snapshot) -> bool:
         """Take in a snapshot; return True when it begins another epoch."""
         with self._lock:
+            snapshot = self._growth.mended(snapshot)
             self._last, self._arrived_at, self._sums = snapshot, self._clock(), None
             self._snapshots += 1
             return self._fold.update(snapshot)
+
+    def hold(self) -> None:
+        """Show the last snapshot from now on, however old: nothing will follow it."""
+        self._held = True
 
     def refuse(self) -> None:
         """Count a message that was not a snapshot."""
         self._invalid += 1
 
-    def base(self) -> tuple[str, dict[Key, Totals]]:
-        """Return the epoch and the sums before it: what a restarted exporter needs."""
+    def counts(self) -> tuple[str, dict[Key, Totals], dict[Key, Totals]]:
+        """Return the epoch, the sums before it and those until now: what a restart needs."""
         with self._lock:
-            return self._fold.epoch, self._fold.base
+            return self._fold.epoch, self._fold.base, self._fold.current()
 
-    def restore(self, epoch: str, base: dict[Key, Totals]) -> None:
-        """Go on from what `base` returned in an earlier process."""
+    def restore(
+        self, epoch: str, base: dict[Key, Totals], seen: dict[Key, Totals] | None = None
+    ) -> None:
+        """Go on from what `counts` returned in an earlier process."""
         with self._lock:
-            self._fold.restore(epoch, base)
+            self._fold.restore(epoch, base, seen)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family as of now: `overview`, then the response-time histograms."""
@@ -98,7 +108,8 @@ class LocustCollector(Collector):
         with self._lock:
             if self._sums is None:
                 self._sums = self._fold.current()
-            age = 0.0 if as_of_last_snapshot else self._clock() - self._arrived_at
+            last = as_of_last_snapshot or (self._held and self._last is not None)
+            age = 0.0 if last else self._clock() - self._arrived_at
             heard = self._last if age < SILENCE_SECONDS else None
             return View(heard, self._sums, age, self._fold.names_over_limit)
 
@@ -128,6 +139,7 @@ class LocustCollector(Collector):
         locust_test_requests 1200.0
         locust_test_failures 3.0
         locust_test_requests_lost 0.0
+        locust_test_values_refused{kind="time_negative"} 2.0   (for each kind that there was)
         locust_requests_total{method="GET",name="/"} 1200.0
         locust_requests_failed_total{method="GET",name="/"} 3.0
         locust_request_failures_total{error="…",method="GET",name="/"} 3.0
@@ -157,6 +169,14 @@ class LocustCollector(Collector):
             "Messages that were not snapshots of this release.",
             self._invalid,
         )
+        refused = CounterMetricFamily(
+            "locust_exporter_values_refused_total",
+            "Counts left at their last value: they went back, or were no numbers.",
+            labels=["kind"],
+        )
+        for kind, count in self._growth.refused.items():
+            refused.add_metric([kind], count)
+        yield refused
         gauges: list[tuple[str, str, float]] = [
             ("names", "Series of (method, name).", len(view.sums)),
             ("names_over_limit", "Names that share the overflow series.", view.names_over_limit),
@@ -194,6 +214,13 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
     for name, text, value in gauges:
         if value is not None:
             yield GaugeMetricFamily(f"locust_{name}", text, value)
+    replaced = GaugeMetricFamily(
+        "locust_test_values_refused", "Values of requests that workers replaced.", labels=["kind"]
+    )
+    for kind, count in snapshot.refused.items():
+        replaced.add_metric([kind], count)
+    if snapshot.refused:
+        yield replaced
 
 
 def worker_label(worker: WorkerStatus) -> str:

@@ -1,4 +1,4 @@
-"""Serves the metrics over HTTP: `GET /metrics`, text or OpenMetrics as the scraper asks.
+"""The exporter's HTTP server; what it answers is in `exporter.pages`.
 
 Each connection has a thread of its own, where its TLS handshake happens too, so a client that
 connects and says nothing holds up nobody else. Connections are bounded in number and time: one too
@@ -9,15 +9,12 @@ import contextlib
 import ssl
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from socket import SHUT_RDWR, SO_REUSEADDR, SOL_SOCKET, socket
+from socket import AF_INET, AF_INET6, SHUT_RDWR, SO_REUSEADDR, SOL_SOCKET, socket
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-from exporter.exposition import Exposition
+from wsgiref.types import WSGIApplication
 
 CLIENT_TIMEOUT_SECONDS = 10
 CONNECTION_SECONDS = 20
@@ -56,14 +53,15 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
     request_queue_size = 128
 
     def __init__(
-        self, host: str, port: int, exposition: Exposition, context: ssl.SSLContext | None
+        self, host: str, port: int, application: WSGIApplication, context: ssl.SSLContext | None
     ) -> None:
         self._context = context
+        self.address_family = AF_INET6 if ":" in host else AF_INET
         # By the accepted socket's id, oldest first: since when, and what it has become under TLS.
         self._open: dict[int, tuple[float, socket]] = {}
         self._changing = threading.Lock()
         super().__init__((host, port), _Handler)
-        self.set_app(_application(exposition))
+        self.set_app(application)
         self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
 
     def server_bind(self) -> None:
@@ -135,16 +133,3 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
-
-
-def _application(exposition: Exposition) -> WSGIApplication:
-    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/metrics":
-            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-            return [b"Metrics are at /metrics.\n"]
-        content_type, body = exposition.render(environ.get("HTTP_ACCEPT", ""))
-        headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        start_response("200 OK", headers)
-        return [body]
-
-    return application

@@ -1,13 +1,14 @@
 """What the exporter keeps in files: the last scrape of a test, and the counters' base.
 
 The last scrape is written when a test's final statistics have arrived and again on exit. The base
-(sums before the current epoch) is written when an epoch begins: with it a restarted exporter goes
-on counting where it was, instead of starting from the current test.
+(sums before the current epoch) is written when an epoch begins, and on exit with what came since:
+with it the next exporter goes on counting where this one was, in the same test or in the next run.
 """
 
 import sys
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import msgpack
 
@@ -39,18 +40,18 @@ class KeptFiles:
         if self._state is None or not self._state.exists():
             return
         try:
-            epoch, base = _read_base(self._state.read_bytes())
+            epoch, base, seen = _read_counts(self._state.read_bytes())
         except (OSError, ValueError, KeyError, TypeError, msgpack.UnpackException) as error:
             print(
                 f"Counters start from zero: {self._state} can't be used: {error}", file=sys.stderr
             )
             return
-        self._collector.restore(epoch, base)
+        self._collector.restore(epoch, base, seen)
 
     def follow(self, snapshot: Snapshot, *, another_epoch: bool) -> None:
         """Write what this snapshot calls for."""
         if another_epoch and self._state is not None:
-            self._write(self._state, self._packed_base())
+            self._write(self._state, self._packed_counts(leaving=False))
         if snapshot.final and snapshot.epoch != self._finished_epoch:
             self._finished_epoch = snapshot.epoch
             self._write_last_scrape()
@@ -58,12 +59,14 @@ class KeptFiles:
     def close(self) -> int:
         """Write the last scrape for the last time; return the exit code."""
         self._write_last_scrape()
+        if self._state is not None and self._collector.last is not None:
+            self._write(self._state, self._packed_counts(leaving=True))
         return EXIT_NOT_WRITTEN if self._fault else 0
 
-    def _packed_base(self) -> bytes:
-        epoch, base = self._collector.base()
-        rows = [[method, name, astuple(totals)] for (method, name), totals in base.items()]
-        packed: bytes = msgpack.packb({"edges": EDGE_LABELS, "epoch": epoch, "base": rows})
+    def _packed_counts(self, *, leaving: bool) -> bytes:
+        epoch, base, seen = self._collector.counts()
+        kept = {"edges": EDGE_LABELS, "epoch": epoch, "base": _rows(base)}
+        packed: bytes = msgpack.packb(kept | ({"seen": _rows(seen)} if leaving else {}))
         return packed
 
     def _write_last_scrape(self) -> None:
@@ -81,8 +84,18 @@ class KeptFiles:
             self._fault = str(error)
 
 
-def _read_base(content: bytes) -> tuple[str, dict[Key, Totals]]:
+def _rows(sums: dict[Key, Totals]) -> list[object]:
+    return [[method, name, astuple(totals)] for (method, name), totals in sums.items()]
+
+
+def _sums(rows: list[Any]) -> dict[Key, Totals]:
+    return {(method, name): Totals(*row) for method, name, row in rows}
+
+
+def _read_counts(
+    content: bytes,
+) -> tuple[str, dict[Key, Totals], dict[Key, Totals] | None]:
     kept = msgpack.unpackb(content)
     if kept["edges"] != list(EDGE_LABELS):
         raise ValueError("its histogram has other edges")
-    return kept["epoch"], {(method, name): Totals(*row) for method, name, row in kept["base"]}
+    return kept["epoch"], _sums(kept["base"]), _sums(kept["seen"]) if "seen" in kept else None

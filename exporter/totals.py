@@ -5,7 +5,7 @@ current one, under labels whose number is bounded. Pure; the collector gives it 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.histogram import BUCKETS, count_into_buckets
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot
@@ -48,6 +48,10 @@ class Totals:
     buckets: list[int] = field(default_factory=lambda: [0] * BUCKETS)
     errors: dict[str, int] = field(default_factory=dict)
 
+    def copy(self) -> "Totals":
+        """Return a copy that may be added to."""
+        return replace(self, buckets=self.buckets.copy(), errors=self.errors.copy())
+
     def add_entry(self, entry: EntryStatistics) -> None:
         """Add an entry of a snapshot; its errors come with `add_error`."""
         self.requests += entry.requests
@@ -59,16 +63,6 @@ class Totals:
     def add_error(self, error: str, occurrences: int) -> None:
         """Add occurrences of one error."""
         self.errors[error] = self.errors.get(error, 0) + occurrences
-
-    def add(self, other: "Totals") -> None:
-        """Add another series' sums."""
-        self.requests += other.requests
-        self.failures += other.failures
-        self.response_time_total_ms += other.response_time_total_ms
-        self.response_bytes += other.response_bytes
-        self.buckets = [mine + more for mine, more in zip(self.buckets, other.buckets, strict=True)]
-        for error, occurrences in other.errors.items():
-            self.add_error(error, occurrences)
 
     @property
     def errors_named(self) -> dict[str, int]:
@@ -88,12 +82,19 @@ class Fold:
         self._admitted: set[Key] = set()
         self._admitted_errors: dict[Key, set[str]] = {}
         self._last: Snapshot | None = None
+        self._seen: dict[Key, Totals] | None = None
 
-    def restore(self, epoch: str, base: dict[Key, Totals]) -> None:
-        """Go on after a restart: `base` holds what came before `epoch`."""
-        self.epoch, self.base = epoch, base
-        self._admitted = set(base) - {self.limits.overflow}
-        self._admitted_errors = {key: set(totals.errors) for key, totals in base.items()}
+    def restore(
+        self, epoch: str, base: dict[Key, Totals], seen: dict[Key, Totals] | None = None
+    ) -> None:
+        """Go on after a restart: `base` holds what came before `epoch`.
+
+        `seen` holds what came until the end of the earlier process, where it could still say so.
+        """
+        self.epoch, self.base, self._seen = epoch, base, seen
+        known = base if seen is None else seen
+        self._admitted = set(known) - {self.limits.overflow}
+        self._admitted_errors = {key: set(totals.errors) for key, totals in known.items()}
 
     def update(self, snapshot: Snapshot) -> bool:
         """Take in a snapshot; return True when it begins another epoch."""
@@ -101,17 +102,16 @@ class Fold:
         if begins and self._last is not None:
             self.base = self.current()
         elif begins:
-            # After a restart in another epoch what lay between is unknown. Counts from zero are a
+            # After a kill in another epoch what lay between is unknown. Counts from zero are a
             # counter reset, which increase() handles; a guess would be counted twice.
-            self.restore(snapshot.epoch, {})
-        self.epoch, self._last = snapshot.epoch, snapshot
+            self.restore(snapshot.epoch, self._seen or {})
+        self.epoch, self._last, self._seen = snapshot.epoch, snapshot, None
         return begins
 
     def current(self) -> dict[Key, Totals]:
         """Return the sums over all epochs, as fresh objects."""
-        sums: dict[Key, Totals] = {}
-        for key, totals in self.base.items():
-            sums.setdefault(key, Totals()).add(totals)
+        base = self.base if self._seen is None else self._seen
+        sums = {key: totals.copy() for key, totals in base.items()}
         if self._last is not None:
             self._add_entries(self._last.entries, sums)
             self._add_errors(self._last.errors, sums)

@@ -23,7 +23,7 @@ from loadgen.node.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunS
 from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.ports import LOOPBACK, listeners
-from loadgen.shared.processes import Child, end_all
+from loadgen.shared.processes import TERMINATE_SECONDS, Child, end_all
 from loadgen.shared.project import PROJECT
 from loadgen.shared.snapshot import Snapshot, unpack
 from loadgen.specification.plan import Plan
@@ -34,6 +34,10 @@ SILENCE_SECONDS = 15.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
 SOCKET_PATH_MAX = 107
+COUNTERS_FILE = ".counters"
+"""In the results: what the exporter has counted in all runs, so that its counters never go back."""
+LINGER_SECONDS = 60.0
+"""How long at most the exporter waits for a Prometheus that has scraped it to do so once more."""
 
 
 class LocalCluster:
@@ -143,7 +147,9 @@ class LocalCluster:
             if not self._master.wait(QUIT_SECONDS):
                 faults["master"] = f"did not quit within {QUIT_SECONDS} s and was killed"
                 self._master.kill()
-        killed = end_all([child for child in [*self._workers, self._exporter] if child])
+        killed = end_all(self._workers)
+        if self._exporter:
+            killed += end_all([self._exporter], LINGER_SECONDS + TERMINATE_SECONDS)
         for name in killed:
             faults[name] = "did not end when asked and was killed"
         self.kill()
@@ -219,6 +225,8 @@ class LocalCluster:
             f"--subscribe={node.publisher_endpoint}",
             f"--listen={LOOPBACK}:{plan.specification.exporter_port}",
             f"--last-scrape={plan.directory / 'metrics.prom'}",
+            f"--state={plan.directory.parent / COUNTERS_FILE}",
+            f"--linger={LINGER_SECONDS:g}",
         ]
 
 

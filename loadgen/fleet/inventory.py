@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loadgen.shared.errors import UsageError
+from loadgen.shared.text import in_url
 
 Variables = Mapping[str, Any]
 TIMEOUT_SECONDS = 60
@@ -69,11 +70,6 @@ class Inventory:
     def exporter_url(self) -> str:
         """Where the master's exporter answers."""
         return f"https://{in_url(self.master.fleet_address)}:{self.exporter_port}/metrics"
-
-
-def in_url(address: str) -> str:
-    """Return an address as a URL has it: IPv6 in brackets."""
-    return f"[{address}]" if ":" in address else address
 
 
 def load_inventory(path: Path) -> Inventory:

@@ -27,6 +27,11 @@ def format_seconds(seconds: float | None) -> str:
     return f"{seconds:,.3g} s" if seconds >= 1 else f"{format_ms(seconds * 1000)} ms"
 
 
+def in_url(address: str) -> str:
+    """Return a host's address as a URL has it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 def encodable(text: str) -> str:
     """Return the same text; half a surrogate pair, which UTF-8 lacks, is shown as its code."""
     if text.isascii():

@@ -1,5 +1,7 @@
 """The exporter as a process of its own, fed by a publisher's socket in the test."""
 
+import contextlib
+import gzip
 import signal
 import socket
 import subprocess
@@ -233,3 +235,62 @@ def test_a_client_that_says_nothing_holds_up_nobody(start: Start) -> None:
     await_(lambda: exporter.value("locust_up") is not None, "the exporter")
     with socket.create_connection(("127.0.0.1", exporter.port)):
         assert exporter.value("locust_up") == 0
+
+
+def scrape_as_prometheus(exporter: Exporter) -> str:
+    headers = {"Accept-Encoding": "gzip", "X-Prometheus-Scrape-Timeout-Seconds": "1"}
+    url = f"http://127.0.0.1:{exporter.port}/metrics"
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        return gzip.decompress(answer.read()).decode()
+
+
+def test_the_scraper_gets_the_last_numbers_and_the_next_exporter_goes_on_from_them(
+    start: Start, tmp_path: Path
+) -> None:
+    options = ("--linger", "30", "--state", str(tmp_path / "exporter.state"))
+    first = start(*options)
+    with publishing(tmp_path) as publish:
+        publish(snapshot("m1-1", entry("/", 10)))
+        await_(lambda: first.value(REQUESTS) == 10, "requests")
+        scrape_as_prometheus(first)
+        scrape_as_prometheus(first)
+        publish(replace(snapshot("m1-1", entry("/", 12)), final=True, users=0))
+    first.process.send_signal(signal.SIGTERM)
+    last = scrape_as_prometheus(first)
+    assert f"{REQUESTS} 12.0" in last
+    assert "locust_test_requests 12.0" in last
+    assert first.process.wait(20) == 0
+    second = start(*options)
+    await_(lambda: second.value(REQUESTS) == 12, "the counts of the run before")
+    with publishing(tmp_path) as publish:
+        publish(snapshot("m2-1", entry("/", 3)))
+        await_(lambda: second.value(REQUESTS) == 15, "both runs")
+
+
+def test_nobody_is_waited_for_who_never_came_and_a_second_signal_ends_it(
+    start: Start, tmp_path: Path
+) -> None:
+    exporter = start("--linger", "30")
+    with publishing(tmp_path) as publish:
+        publish(snapshot("m1-1", entry("/", 10)))
+        await_(lambda: exporter.value(REQUESTS) == 10, "requests")
+        for _ in range(2):
+            scrape_as_prometheus(exporter)
+        for _ in range(2):
+            exporter.process.send_signal(signal.SIGTERM)
+        assert exporter.process.wait(5) == 0
+
+
+def test_it_listens_on_ipv6(start: Start) -> None:
+    port = free_port()
+    exporter = start("--listen", f"[::1]:{port}")
+
+    def healthy() -> bool:
+        with contextlib.suppress(OSError):
+            return bool(urllib.request.urlopen(f"http://[::1]:{port}/-/healthy").status == 200)
+        return False
+
+    await_(healthy, "an answer")
+    assert exporter.process.stdout
+    assert exporter.process.stdout.readline() == f"Metrics at http://[::1]:{port}/metrics\n"

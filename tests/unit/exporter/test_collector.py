@@ -33,7 +33,9 @@ def test_exposition_of_one_snapshot_is_the_golden_one() -> None:
 def test_the_docstring_shows_every_sample_of_the_exposition() -> None:
     collector = LocustCollector(Clock())
     slo = SloStatus("p95 of GET / at most 2 s", True, 0.31, 2.0)
-    collector.update(replace(SNAPSHOT, test_stopped_at=1001.0, slos=[slo]))
+    collector.update(
+        replace(SNAPSHOT, test_stopped_at=1001.0, slos=[slo], refused={"time_negative": 2})
+    )
     names = set(re.findall(r"^(locust_\w+)", exposition(collector), re.MULTILINE))
     shown = set(
         re.findall(r"^ +(locust_\w+)", LocustCollector.overview.__doc__ or "", re.MULTILINE)

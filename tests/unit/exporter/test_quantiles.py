@@ -72,3 +72,38 @@ def test_no_edge_is_a_time_that_workers_keep() -> None:
         assert bucket(low) != low or low == 0.05
         for step in range(50):
             assert bucket(low + (high - low) * step / 50) not in EDGES_MS
+
+
+SHAPES: dict[str, Kind] = {
+    "constant": lambda _: 1.0,
+    "two values": lambda numbers: numbers.choice((1.0, 3.0)),
+    "uniform": lambda numbers: numbers.uniform(0.5, 1.5),
+    "normal": lambda numbers: abs(numbers.gauss(1.0, 0.2)),
+    "exponential": lambda numbers: numbers.expovariate(1.0),
+    "log-normal": lambda numbers: numbers.lognormvariate(0, 0.8),
+    "pareto": lambda numbers: 0.5 * numbers.paretovariate(2.5),
+}
+SCALES_MS = (1, 1.1, 2, 3.5, 7, 12, 40, 100, 300, 1000, 2500, 4700)
+RATIOS = (0.5, 0.95, 0.99)
+
+
+def test_a_quantile_is_within_a_tenth_of_the_exact_one_from_1_ms_to_10_s() -> None:
+    """Run with -s for the table."""
+    print("\nfarthest a quantile from PromQL is from the exact one, 1 ms to 10 s")
+    for shape, kind in SHAPES.items():
+        worst = dict.fromkeys(RATIOS, 0.0)
+        for scale in SCALES_MS:
+            numbers = random.Random(7)
+            times = sorted(scale * kind(numbers) for _ in range(2000))
+            buckets = [0] * BUCKETS
+            count_into_buckets(Counter(bucket(time) for time in times), buckets)
+            edges = [edge / 1000 for edge in EDGES_MS] + [math.inf]
+            cumulative = dict(zip(edges, accumulate(buckets), strict=True))
+            for ratio in RATIOS:
+                exact = times[math.ceil(ratio * len(times)) - 1]
+                found = quantile(ratio, cumulative, {})
+                assert found is not None
+                if 1 <= exact <= 10_000:
+                    worst[ratio] = max(worst[ratio], abs(found * 1000 / exact - 1))
+        print(f"  {shape:12}", *(f"p{100 * r:g} {value:6.1%}" for r, value in worst.items()))
+        assert max(worst.values()) <= 0.1, shape

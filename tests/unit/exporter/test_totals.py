@@ -76,3 +76,23 @@ def test_errors_add_up_over_tests() -> None:
     fold.update(snapshot("m1-1", entry("/", 10, failures=2), errors=error))
     fold.update(snapshot("m1-2", entry("/", 10, failures=2), errors=error))
     assert fold.current()[HOME].errors_named == {"refused": 4}
+
+
+def test_an_exporter_of_the_next_run_goes_on_where_the_last_one_left() -> None:
+    before = Fold(Limits())
+    before.update(snapshot("m1-1", entry("/", 10)))
+    before.update(snapshot("m1-2", entry("/", 3)))
+    after = Fold(Limits())
+    after.restore(before.epoch, before.base, before.current())
+    assert after.current()[HOME].requests == 13
+    after.update(snapshot("m2-1", entry("/", 4)))
+    assert after.current()[HOME].requests == 17
+
+
+def test_an_exporter_that_was_ended_in_a_test_counts_it_once() -> None:
+    before = Fold(Limits())
+    before.update(snapshot("m1-1", entry("/", 10)))
+    after = Fold(Limits())
+    after.restore(before.epoch, before.base, before.current())
+    after.update(snapshot("m1-1", entry("/", 12)))
+    assert after.current()[HOME].requests == 12
