@@ -4,11 +4,13 @@ Locust's listener ends with the first message it can't read or didn't expect, an
 deaf from then on; a message of a wrong shape breaks the statistics of all workers. Here such
 messages are dropped, and the log names the worker and the key it came under. A worker speaks for
 itself only: a message that names another sender is dropped too, and so is one under a key that is
-no longer admitted, although its connection still stands.
+no longer admitted, although its connection still stands. What a message may make the master keep is
+bounded, for the key it came under and for all of them (`message_bounds`).
 """
 
 import logging
 from collections import Counter
+from collections.abc import Container
 from typing import Any
 
 import gevent
@@ -20,12 +22,15 @@ from locust.rpc.protocol import decode
 from locust.runners import MasterRunner
 
 from loadgen.node.channel import AdmittedKeys
-from loadgen.node.message_shapes import fault, make_names_text
+from loadgen.node.message_bounds import Bounds, forget_old_seconds
+from loadgen.node.message_shapes import SHAPES, fault, make_names_text
 
 logger = logging.getLogger(__name__)
 CONTAINERS_MAX = 200_000
 DROPS_LOGGED = 10
 MESSAGES_AT_A_TIME = 100
+WITHOUT_DATA = frozenset({"client_stopped", "spawning", "quit"})
+"""Locust's own messages whose data nobody reads."""
 
 
 class OwnedMessage(Message):
@@ -41,6 +46,7 @@ class Guard:
 
     def __init__(self, admitted: AdmittedKeys) -> None:
         self._admitted = admitted
+        self._bounds = Bounds()
         self._drops: Counter[tuple[str, str]] = Counter()
         self._received = 0
 
@@ -68,8 +74,11 @@ class Guard:
                 f"unreadable message of a worker of {owner} ({type(error).__name__})"
             ) from error
 
-    def refusal(self, client_id: str, message: Message) -> str | None:
-        """Return why a message is dropped; None when it may be handled."""
+    def refusal(self, client_id: str, message: Message, more: Container[str] = ()) -> str | None:
+        """Return why a message is dropped; None when it may be handled.
+
+        `more` are the types of messages that the locustfile listens for.
+        """
         if message.node_id != client_id:
             return "it is in the name of another"
         wrong = fault(message.type, message.data)
@@ -77,7 +86,13 @@ class Guard:
             return f"malformed: {wrong}"
         if message.type == "logs" and message.data["worker_id"] != client_id:
             return "it brings logs in the name of another"
-        return None
+        if message.type not in SHAPES and message.type not in WITHOUT_DATA:
+            return None if message.type in more else "nobody listens for this type"
+        return self._bounds.refusal(owner_of(message), client_id, message.type, message.data)
+
+    def bound(self, message: Message, runner: MasterRunner) -> None:
+        """Hold what the master will keep of a message to its bounds."""
+        self._bounds.apply(owner_of(message), message.type, message.data, runner)
 
     def drop(self, client_id: str, message: Message, reason: str) -> None:
         """Log a dropped message; a worker that goes on is not given the whole disk."""
@@ -90,10 +105,15 @@ class Guard:
             "Dropped a %.40r message of worker %r of %s: %s (%d dropped so far)",
             message.type,
             client_id,
-            message.owner if isinstance(message, OwnedMessage) else "nobody",
+            owner_of(message),
             reason,
             count,
         )
+
+
+def owner_of(message: Message) -> str:
+    """Return the name under which the sender's key is admitted."""
+    return message.owner if isinstance(message, OwnedMessage) else "nobody"
 
 
 def unpack(packed: bytes) -> list[object]:
@@ -134,14 +154,17 @@ def install(admitted: AdmittedKeys) -> None:
         return guard.receive(self)
 
     def handle_guarded(self: MasterRunner, client_id: str, msg: Message) -> None:
-        reason = guard.refusal(client_id, msg)
+        reason = guard.refusal(client_id, msg, self.custom_messages)
         if reason:
             guard.drop(client_id, msg, reason)
             return
         if msg.type == "stats":
             make_names_text(msg.data)
+        guard.bound(msg, self)
         try:
             handle(self, client_id, msg)
+            if msg.type == "stats":
+                forget_old_seconds(msg.data, self.stats)
         except Exception as error:
             guard.drop(client_id, msg, f"malformed: {type(error).__name__}: {error}")
 

@@ -17,10 +17,14 @@ from typing_extensions import TypedDict
 from loadgen.shared.snapshot import Phase
 
 COUNT_MAX = 10**12
+KIND_CHARACTERS_MAX = 200
 Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
 Moment = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e11)]
 Text = Annotated[str, Field(strict=True)]
+Word = Annotated[str, Field(strict=True, max_length=200)]
+"""A text of the kit or of Python: a version, a class, an id."""
+Classes = Annotated[dict[Word, Count], Field(max_length=1000)]
 Name = Text | Number | None
 """Whatever a user's code called a request; None is Locust's own total."""
 Seconds = dict[Annotated[int, Field(strict=True, ge=0, le=10**11)], Count]
@@ -66,8 +70,8 @@ class _Own(TypedDict):
     clock: Number
     cpu_percent: Number
     memory_bytes: Count
-    release: Text
-    locust_version: Text
+    release: Word
+    locust_version: Word
     stalled_seconds: Number
     requests_cut: Count
     phase: Phase
@@ -79,7 +83,7 @@ class _Statistics(TypedDict):
     stats: list[_Entry]
     stats_total: _Entry
     errors: dict[Text, _Error]
-    user_classes_count: dict[Text, Count]
+    user_classes_count: Classes
     user_count: Count
     loadgen: NotRequired[_Own]
 
@@ -91,7 +95,7 @@ class _Heartbeat(TypedDict):
 
 
 class _Spawned(TypedDict):
-    user_classes_count: dict[Text, Count]
+    user_classes_count: Classes
 
 
 class _Exception(TypedDict):
@@ -100,16 +104,16 @@ class _Exception(TypedDict):
 
 
 class _Logs(TypedDict):
-    worker_id: Text
+    worker_id: Annotated[str, Field(strict=True, max_length=255)]
     logs: list[Text]
 
 
 class _Version(TypedDict):
-    version: Text
+    version: Word
 
 
 SHAPES: Mapping[str, Any] = {
-    "client_ready": Text | Literal[-1],
+    "client_ready": Word | Literal[-1],
     "exception": _Exception,
     "heartbeat": _Heartbeat,
     "locustfile": _Version,
@@ -126,6 +130,8 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
 
 def fault(kind: object, data: object) -> str | None:
     """Return what is wrong with a message's data, None when the master can take it."""
+    if isinstance(kind, str) and len(kind) > KIND_CHARACTERS_MAX:
+        return f"its type has {len(kind):,} characters, and may have {KIND_CHARACTERS_MAX}"
     if not isinstance(kind, str):
         return f"its type is {type(kind).__name__}, and has to be text"
     if kind not in SHAPES:

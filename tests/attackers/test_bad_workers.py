@@ -143,6 +143,24 @@ def test_huge_messages_cost_memory_for_a_moment_only(loadgen: Runner, outcome: O
     outcome(f"{verdict}; the master's memory grew by {gained:.0f} MB at most")
 
 
+@pytest.mark.fault(PART, "20 exceptions of 5 MB, 20,000 names, errors of 1 MB: what is kept")
+def test_what_is_kept_of_a_worker_is_bounded(loadgen: Runner, outcome: Outcome) -> None:
+    run = start(loadgen, 14)
+    before = memory_bytes(run)
+    with Worker(run, keys(loadgen), "bad") as bad:
+        for number in range(20):
+            bad.say("exception", {"msg": "m", "traceback": f"{number}" + "t" * 5 * MEGABYTE})
+            names = [{**ENTRY, "name": f"{number}-{one}"} for one in range(1000)]
+            error = {**ERROR, "error": f"{number}" + "e" * MEGABYTE}
+            bad.say("stats", {**DATA["stats"], "stats": names, "errors": {f"{number}": error}})
+        with Worker(run, keys(loadgen), "friend") as friend:
+            assert friend.is_answered(), run.logs()
+    gained = (memory_bytes(run) - before) / MEGABYTE
+    verdict = ended(run, "generator_cpu")
+    assert gained < 110, f"the master grew by {gained:.0f} MB"
+    outcome(f"{verdict}; the master grew by {gained:.0f} MB for 130 MB that it was told")
+
+
 @pytest.mark.fault(PART, "a flood: as many messages as it can send, for 5 s")
 def test_a_flood_of_messages_keeps_the_master_from_nothing(
     loadgen: Runner, outcome: Outcome

@@ -39,7 +39,6 @@ class OddValues:
     """Takes requests for `stats`; what is countable as it is costs a few comparisons."""
 
     def __init__(self, stats: RequestStats) -> None:
-        self._stats = stats
         self._log = cast("Log", stats.log_request)
         self._log_error = cast("LogError", stats.log_error)
         self._refused: Counter[str] = Counter()
