@@ -30,6 +30,7 @@ from loadgen.runs.series import (
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.interruption import Interruption
+from loadgen.specification import locust_options
 from loadgen.specification.experiment import Experiment, load_experiment
 from loadgen.specification.run import RunSpecification, specify
 from loadgen.specification.slo import Slo
@@ -39,6 +40,7 @@ RESULTS = Path("results")
 LOADGENS_OWN = (
     *("--experiment", "--quiet", "--inventory", "--results", "--warm-up", "--arrival-rate"),
     *("--request-log", "--workers", "--exporter-port", "--skip-target-check", "--insecure-target"),
+    "--allow-no-requests",
 )
 
 if TYPE_CHECKING:
@@ -50,14 +52,8 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """Carry out `loadgen run`."""
     _refuse_own_options(options.passed_on)
-    fields = _fields(options) | (
-        {"locust_arguments": options.passed_on} if options.passed_on else {}
-    )
-    if options.experiment is None:
-        given = specify(fields).model_dump(exclude_unset=True)
-        experiment = Experiment.model_validate(given)
-    else:
-        experiment = load_experiment(options.experiment, fields)
+    locust_options.refuse_passed_on(options.passed_on)
+    experiment = _experiment(options, _of_locust(options.quiet))
     if experiment.is_series:
         name = (options.experiment or Path("series")).stem
         return _run_series(experiment, create_series(experiment, options.results, name), options)
@@ -68,6 +64,24 @@ def run(options: argparse.Namespace) -> int:
         summary = _run_once(experiment, specification, options, interruption, run_id)
     print(describe(summary, options.results.absolute() / run_id))
     return summary.exit_code
+
+
+def _of_locust(quiet: bool) -> dict[str, Any]:
+    """Return what Locust's own environment and files set, and say so."""
+    home = Path(os.environ.get("HOME", "/nonexistent"))
+    found = locust_options.find(os.environ, home, Path.cwd())
+    for sentence in found.sentences:
+        print(f"loadgen: {sentence}", file=sys.stderr if quiet else sys.stdout)
+    return found.fields
+
+
+def _experiment(options: argparse.Namespace, defaults: dict[str, Any]) -> Experiment:
+    passed_on = {"locust_arguments": options.passed_on} if options.passed_on else {}
+    fields = {**_fields(options), **passed_on}
+    if options.experiment is not None:
+        return load_experiment(options.experiment, fields, defaults)
+    given = specify({**defaults, **fields}).model_dump(exclude_unset=True)
+    return Experiment.model_validate(given)
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -189,6 +203,11 @@ def _add_run_options(verb: VerbParser) -> None:
     add("--tls-key", help="its key, PEM")
     add("--master-bind-port", help="port that workers connect to (5557)")
     add("--exporter-port", help="port of the metrics (9646)")
+    add(
+        "--allow-no-requests",
+        action="store_true",
+        help="judge a run by its SLOs although Locust counted no request in it",
+    )
     add("--skip-target-check", action="store_true", help="load even if the target doesn't answer")
     add(
         "--insecure-target",

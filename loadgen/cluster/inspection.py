@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loadgen.node.locustfile_check import Inspection, parse_inspection
@@ -15,10 +15,31 @@ INSPECTION_SECONDS = 60
 
 def find_locustfile(path: str) -> Path:
     """Return a locustfile's absolute path: from the working directory, else from the project."""
+    return find_locustfiles([path])[0]
+
+
+def find_locustfiles(paths: Sequence[str]) -> list[Path]:
+    """Return locustfiles' absolute paths; a directory stands for all in it, as with plain Locust.
+
+    UsageError names a path that is none. Files that begin with _ are no locustfiles.
+    """
+    return [file for path in paths for file in _found(path)]
+
+
+def _found(path: str) -> list[Path]:
     for base in (Path.cwd(), PROJECT):
         candidate = (base / path).resolve()
-        if candidate.is_file() or (candidate / "__init__.py").is_file():
-            return candidate
+        if candidate.is_file():
+            return [candidate]
+        if candidate.is_dir():
+            files = sorted(candidate.rglob("*.py"))
+            usable = [file for file in files if not file.name.startswith("_")]
+            if not usable:
+                raise UsageError(
+                    f"--locustfile {path} is a directory without a locustfile: give the path of a"
+                    " Python file with a User class"
+                )
+            return usable
     raise UsageError(
         f"--locustfile {path} was not found in {Path.cwd()}: give the path of a Python file with a "
         "User class"
@@ -27,7 +48,7 @@ def find_locustfile(path: str) -> Path:
 
 def look_at(specification: RunSpecification, environment: Mapping[str, str]) -> Inspection:
     """Import a run's locustfiles under the environment that its processes will have."""
-    files = [str(find_locustfile(path)) for path in specification.locustfiles]
+    files = [str(path) for path in find_locustfiles(specification.locustfiles)]
     try:
         finished = subprocess.run(
             [sys.executable, "-m", "loadgen.node.locustfile_check", *files],

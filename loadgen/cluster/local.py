@@ -16,7 +16,7 @@ import psutil
 import zmq
 
 from loadgen.cluster.bundled_target import BundledTarget
-from loadgen.cluster.inspection import find_locustfile, look_at
+from loadgen.cluster.inspection import find_locustfiles, look_at
 from loadgen.node import channel, control
 from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunSettings, WebSettings
@@ -206,7 +206,7 @@ class LocalCluster:
         specification, directory = plan.specification, plan.directory.resolve()
         run = RunSettings(
             run_id=plan.run_id,
-            locustfiles=tuple(str(find_locustfile(path)) for path in specification.locustfiles),
+            locustfiles=tuple(map(str, find_locustfiles(specification.locustfiles))),
             locust_arguments=plan.locust_arguments(),
             master_arguments=plan.master_arguments(self.workers_expected),
             environment=specification.node_environment(os.environ),

@@ -44,6 +44,7 @@ from loadgen.node.statistics import time_rounding
 from loadgen.shared import command
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.snapshot import Phase, unpack
+from loadgen.specification.locust_options import VARIABLES
 
 STATISTICS_INTERVAL_SECONDS = 1.0
 
@@ -95,6 +96,7 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     channel.install(role, node.keys_directory)
     locust_fixes.install()
     locust_fixes.read_no_configuration_files()
+    locust_fixes.write_whole_percentiles()
     if role == "master":
         channel_guard.install(
             channel.AdmittedKeys(node.keys_directory / channel.ADMITTED_DIRECTORY)
@@ -136,6 +138,9 @@ def _install_request_log(
 def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:
     """Become a master or a worker; Locust ends the process."""
     run = load_run_settings(node)
+    # Locust would read its options from there too, past what was checked before the start.
+    for name in VARIABLES:
+        os.environ.pop(name, None)
     os.environ.update(run.environment if run else {})
     sys.path.insert(0, str(node.release_directory))
     install(role, node, run)

@@ -5,14 +5,18 @@ and the request that it has begun goes uncounted although the target has served 
 worker's users have been spread over the others, Locust goes on believing that it still spreads
 them, so the users of the next worker that leaves are not made up for.
 
+In its CSV files Locust cuts percentiles down to whole milliseconds, so that 1.62 ms become 1.
+
 Locust takes options from `~/.locust.conf`, and from `locust.conf` and `pyproject.toml` where it is
 started. A run would then depend on what an earlier locustfile left there, or on who starts it.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from locust import argument_parser
 from locust.dispatch import UsersDispatcher
+from locust.stats import StatsCSV, StatsEntry
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from locust.user.users import User
 
@@ -36,6 +40,27 @@ def install() -> None:
 
     User.stop = stop_before_the_next_task  # type: ignore[method-assign]
     UsersDispatcher._dispatcher = dispatch_to_the_end  # type: ignore[method-assign,assignment]
+
+
+def write_whole_percentiles() -> None:
+    """Let Locust's CSV files keep the fractions of percentiles, and end at the true maximum."""
+
+    def fields(self: StatsCSV, entry: StatsEntry, use_current: bool = False) -> list[Any]:
+        if not entry.num_requests:
+            return list(self.percentiles_na)
+        current = use_current and entry.use_response_times_cache
+        ask = (
+            entry.get_current_response_time_percentile
+            if current
+            else entry.get_response_time_percentile
+        )
+        found = [round(ask(ratio) or 0, 3) for ratio in self.percentiles_to_report]
+        if current:
+            return found
+        pairs = zip(self.percentiles_to_report, found, strict=True)
+        return [round(entry.max_response_time, 3) if ratio >= 1 else one for ratio, one in pairs]
+
+    StatsCSV._percentile_fields = fields  # type: ignore[method-assign,assignment]
 
 
 def read_no_configuration_files() -> None:

@@ -6,11 +6,16 @@ Importing a locustfile runs its code, so this happens in a child process that en
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel
 
 from loadgen.shared.project import PROJECT
+
+
+class DuplicateClassError(ValueError):
+    """Two locustfiles of a run define a class of one name."""
 
 
 class Inspection(BaseModel):
@@ -29,19 +34,35 @@ class Inspection(BaseModel):
     error: str | None = None
 
 
-def inspect_locustfile(path: str) -> Inspection:
-    """Import one locustfile into this process and tell what it holds."""
+def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
+    """Import locustfiles into this process and merge what they hold; a fault becomes `error`."""
     # Importing locust patches the standard library: never in the process that asks.
-    from locust.util.load_locustfile import load_locustfile  # noqa: PLC0415
+    from locust.util.load_locustfile import (  # noqa: PLC0415
+        load_locustfile,
+        load_locustfile_pytest,
+    )
 
-    users, shapes = load_locustfile(path)
+    users: dict[str, type[Any]] = {}
+    shapes: dict[str, type[Any]] = {}
+    try:
+        for path in paths:
+            own, own_shapes = load_locustfile(path)
+            _add(users, own)
+            _add(shapes, {type(shape).__name__: type(shape) for shape in own_shapes})
+        if not users:
+            # As Locust does: functions test_… are users, when there are no others.
+            for path in paths:
+                _add(users, load_locustfile_pytest(path))
+    except BaseException as error:
+        return Inspection(error=describe_import_error(error))
     modules = [sys.modules[user.__module__] for user in users.values()]
     simulators = [module.SIMULATOR for module in modules if hasattr(module, "SIMULATOR")]
     return Inspection(
         user_classes={name: user.host for name, user in users.items()},
         tags=sorted({tag for user in users.values() for tag in _tags(user.tasks)}),
-        shapes=[type(shape).__name__ for shape in shapes],
+        shapes=list(shapes),
         simulator=simulators[0] if simulators else None,
+        error=None if users else "it holds no User class: define one, for example with HttpUser",
     )
 
 
@@ -55,25 +76,25 @@ def _tags(tasks: Iterable[object]) -> set[str]:
     return found
 
 
-def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
-    """Import locustfiles into this process and merge what they hold; a fault becomes `error`."""
-    merged = Inspection()
-    for path in paths:
-        try:
-            found = inspect_locustfile(path)
-        except BaseException as error:
-            return Inspection(error=describe_import_error(error))
-        merged.user_classes.update(found.user_classes)
-        merged.shapes += found.shapes
-        merged.tags += [tag for tag in found.tags if tag not in merged.tags]
-        merged.simulator = merged.simulator or found.simulator
-    if not merged.user_classes:
-        merged.error = "it holds no User class: define one, for example with HttpUser"
-    return merged
+def _add(known: dict[str, type[Any]], found: Mapping[str, type[Any]]) -> None:
+    """Add classes by name. ValueError when two files define one; importing one's own is none."""
+    for name, one in found.items():
+        if name in known and _file(known[name]) != _file(one):
+            raise DuplicateClassError(
+                f"{name} is defined in both {_file(known[name])} and {_file(one)}: rename one, as"
+                " Locust knows classes by their names"
+            )
+        known.setdefault(name, one)
+
+
+def _file(one: type[Any]) -> str:
+    return str(getattr(sys.modules[one.__module__], "__file__", one.__module__))
 
 
 def describe_import_error(error: BaseException) -> str:
     """One sentence: the kind, the message, and the user's own line on which it happened."""
+    if isinstance(error, DuplicateClassError):
+        return str(error)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
     where = ""

@@ -35,13 +35,15 @@ class Course:
     faults: dict[str, str] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
     warm: bool = True
+    allow_no_requests: bool = False
     _announced: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, run: RunSpecification, release: str, locust_version: str) -> "Course":
         """Begin the course of a run that is measured from its start; see `warm`."""
         checks = default_checks(release, locust_version, run.arrival_rate)
-        return cls(Judge(run.slos, run.request_tags), Validity(checks))
+        judge = Judge(run.slos, run.request_tags)
+        return cls(judge, Validity(checks), allow_no_requests=run.allow_no_requests)
 
     def take(self, snapshot: Snapshot) -> None:
         """Learn from one more snapshot."""
@@ -95,8 +97,11 @@ class Course:
     ) -> Outcome:
         """Return what the run has come to."""
         if not self.faults and not interrupted:
-            if not self.totals.requests:
-                self.invalid["requests"] = "not one request was made, so nothing was measured"
+            if not self.totals.requests and not self.allow_no_requests:
+                self.invalid["requests"] = (
+                    "not one request was made, so nothing was measured: let the locustfile fire the"
+                    " event `request` for what it does, or allow such a run by --allow-no-requests"
+                )
             if not self.warm:
                 self.invalid["warm_up"] = (
                     "the run ended before its warm-up, so nothing was measured"
@@ -108,8 +113,11 @@ class Course:
         reasons, notes = self.validity.reasons(), self.validity.notes()
         invalid = [reason.sentence for reason in reasons] + [*self.invalid.values()]
         slos = self.judge.results()
+        judged = slos
+        if self.allow_no_requests and not self.totals.requests:
+            judged = tuple(one for one in slos if one.held is not None)
         return Outcome(
-            verdict=decide(interrupted=interrupted, faults=faults, invalid=invalid, slos=slos),
+            verdict=decide(interrupted=interrupted, faults=faults, invalid=invalid, slos=judged),
             reasons=(*faults, *invalid, *(note.sentence for note in notes)),
             reason_kinds=("fault",) * len(faults)
             + (*(reason.kind for reason in reasons), *self.invalid, *(NOTE for _ in notes)),

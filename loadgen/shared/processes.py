@@ -138,4 +138,16 @@ def last_telling_line(log: Path) -> str:
     except OSError:
         return ""
     errors = [line for line in lines if "Error" in line or "ERROR" in line]
-    return (errors or lines or [""])[-1].strip()[:300]
+    return (_raised(lines) or errors or lines or [""])[-1].strip()[:300]
+
+
+def _raised(lines: Sequence[str]) -> list[str]:
+    """Return the last line of each traceback: the exception with its text."""
+    found, inside = [], False
+    for line in lines:
+        if line.startswith("Traceback (most recent call last)"):
+            inside = True
+        elif inside and not line.startswith(" "):
+            found.append(line)
+            inside = False
+    return found

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -149,13 +150,15 @@ class Experiment(RunSpecification):
         return RunSpecification.model_validate(own)
 
 
-def load_experiment(path: Path, options: Mapping[str, Any]) -> Experiment:
-    """Read an experiment file; `options` win over its fields.
+def load_experiment(
+    path: Path, options: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})
+) -> Experiment:
+    """Read an experiment file; `options` win over its fields, which win over `defaults`.
 
     UsageError names each wrong field, its value and the rule, and every run of a sweep is checked
     before the first begins.
     """
-    fields = {**load_mapping(path), **options}
+    fields = {**defaults, **load_mapping(path), **options}
     try:
         experiment = Experiment.model_validate(fields)
         for cell in experiment.cells():

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from loadgen.shared.errors import UsageError
+from loadgen.specification.locust_options import VARIABLES
 from loadgen.specification.slo import DEFAULT_SLOS, Slo
 
 DEFAULT_LOCUSTFILE = "locustfiles/hello.py"
@@ -78,7 +79,8 @@ class RunSpecification(BaseModel):
 
     `simulator` and `simulator_arguments` choose the bundled target and its options; without a
     `host` only. `request_tags` names groups of requests for SLOs. `warm_up` comes before
-    `run_time` and is not measured. `arrival_rate` (1/s) reaches open-model locustfiles as
+    `run_time` and is not measured. `allow_no_requests` is for locustfiles whose messages Locust
+    doesn't count. `arrival_rate` (1/s) reaches open-model locustfiles as
     ARRIVAL_RATE, and a run that does not reach it is invalid. `environment` is set on every node
     and recorded; `secrets` names variables that are taken from this process's environment and
     recorded by name only.
@@ -111,6 +113,7 @@ class RunSpecification(BaseModel):
     simulator_arguments: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
+    allow_no_requests: bool = False
     skip_target_check: bool = False
     insecure_target: bool = False
 
@@ -147,6 +150,8 @@ class RunSpecification(BaseModel):
         for name, value in environment.items():
             if not _VARIABLE.match(name) or "\0" in value:
                 raise ValueError(f"{name!r} can't be set: a variable's name is letters and digits")
+            if name in VARIABLES:
+                raise ValueError(f"the variable {name} is an option of Locust: give a field")
         return environment
 
     @field_validator("locustfile")

@@ -237,3 +237,11 @@ def test_slos_that_need_longer_than_the_run_are_refused_unless_a_shape_ends_it(
     execute(specification, cluster, *arguments)
     with pytest.raises(UsageError, match="can't be measured: after_seconds and window_seconds"):
         execute(specification, FakeCluster(), *arguments)
+
+
+def test_a_run_without_requests_says_how_to_allow_it(tmp_path: Path) -> None:
+    summary, _ = play(tmp_path, at(1, 0), final(3, 0))
+    assert summary.verdict == "invalid"
+    assert any("--allow-no-requests" in reason for reason in summary.reasons)
+    summary, _ = play(tmp_path, at(1, 0), final(3, 0), allow_no_requests=True)
+    assert summary.verdict == "passed", summary.reasons

@@ -74,6 +74,16 @@ def test_last_telling_line_prefers_an_error(tmp_path: Path) -> None:
     assert last_telling_line(tmp_path / "none") == ""
 
 
+def test_last_telling_line_is_the_exception_whatever_its_name(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        "[10:00] ERROR/root: Uncaught exception in event handler:\n"
+        'Traceback (most recent call last):\n  File "x.py", line 1, in init\n    raise NotReady()\n'
+        "x.NotReady: the licence server said no\n[10:00] INFO/root: shutting down\n"
+    )
+    assert last_telling_line(log) == "x.NotReady: the licence server said no"
+
+
 @pytest.mark.parametrize("patched", [True, False], ids=["gevent", "threads"])
 def test_child_ends_when_its_starter_is_gone(tmp_path: Path, patched: bool) -> None:
     """In a patched process the wait must let other greenlets run."""
