@@ -8,7 +8,6 @@ file that it was to write could not be written.
 """
 
 import argparse
-import ipaddress
 import signal
 import sys
 import time
@@ -32,6 +31,7 @@ from exporter.pages import Pages
 from exporter.receiver import Receiver
 from loadgen.shared import command
 from loadgen.shared.errors import BusyError, UsageError
+from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.text import in_url
 
@@ -100,7 +100,7 @@ def parse(arguments: Sequence[str]) -> Options:
         raise UsageError("Nothing to serve: give --subscribe, --results, or both.")
     host, port = _address(given.listen)
     tls = _tls(given.tls_certificate, given.tls_key, given.client_ca)
-    if not _is_loopback(host) and (tls is None or tls.client_ca is None):
+    if not is_loopback(host) and (tls is None or tls.client_ca is None):
         raise UsageError(
             f"--listen {given.listen} can be reached from other machines, so --tls-certificate, "
             "--tls-key and --client-ca must all be given; or listen on 127.0.0.1."
@@ -129,13 +129,6 @@ def _address(listen: str) -> tuple[str, int]:
             f"--listen {listen} is no address: give HOST:PORT, as 127.0.0.1:9646 or [::1]:9646."
         )
     return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
@@ -172,7 +165,11 @@ def run(options: Options) -> int:
     compatible = CompatibleNames(collector.heard) if options.compatible_names else None
     # An exporter that hears nobody on purpose must not tell of a master that is down.
     hearing = collector if options.subscribe is not None else None
-    pages = Pages(Exposition(hearing, *_others(options, compatible)), _what(options))
+    pages = Pages(
+        Exposition(hearing, *_others(options, compatible)),
+        _what(options),
+        loopback=is_loopback(options.host),
+    )
     server = _serve(options, pages)
     signals: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):

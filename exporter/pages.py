@@ -1,7 +1,8 @@
 """What the exporter answers: metrics at `/metrics`, a page that names it, and two health checks.
 
 `/metrics` is text or OpenMetrics, whole or gzipped, as the scraper asks. `/` is for a person who
-opens the address in a browser. `/-/healthy` and `/-/ready` are Prometheus's own names for health,
+opens the address in a browser. On loopback a request under a foreign name is refused: another
+site's page may have made it. `/-/healthy` and `/-/ready` are Prometheus's own names for health,
 `/healthz` is Kubernetes's.
 """
 
@@ -13,12 +14,14 @@ from collections.abc import Callable, Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from exporter.exposition import Exposition
+from loadgen.shared.loopback import meant_loopback
 
 GZIP_LEVEL = 1
 """Higher levels take three times as long for a tenth fewer bytes."""
 GZIP_FORMAT = 31
 HEALTH = ("/-/healthy", "/-/ready", "/healthz")
 TEXT = "text/plain; charset=utf-8"
+FOREIGN = b"This exporter listens on loopback and answers as 127.0.0.1 or localhost only.\n"
 PAGE = """<!doctype html>
 <html lang="en"><title>loadgen exporter</title>
 <h1>loadgen exporter</h1>
@@ -72,9 +75,10 @@ class Scrapes:
 class Pages:
     """The WSGI application. `what` says in words what the metrics are of."""
 
-    def __init__(self, exposition: Exposition, what: str) -> None:
+    def __init__(self, exposition: Exposition, what: str, *, loopback: bool = False) -> None:
         self._exposition = exposition
         self._what = what
+        self._loopback = loopback
         self.scrapes = Scrapes()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -85,6 +89,8 @@ class Pages:
         return [] if method == "HEAD" else [body]
 
     def _answer(self, method: str, environ: WSGIEnvironment) -> Answer:
+        if self._loopback and not meant_loopback(environ.get("HTTP_HOST", "localhost")):
+            return "403 Forbidden", [("Content-Type", TEXT)], FOREIGN
         if method not in ("GET", "HEAD"):
             headers = [("Content-Type", TEXT), ("Allow", "GET, HEAD")]
             return "405 Method Not Allowed", headers, b"Metrics are read with GET.\n"

@@ -42,6 +42,7 @@ from loadgen.node.settings import (
 )
 from loadgen.node.statistics import time_rounding
 from loadgen.shared import command
+from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.snapshot import Phase, unpack
 from loadgen.specification.locust_options import VARIABLES
@@ -113,9 +114,7 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
         loadgen.node.statistics.publisher.install(environment, node, run)
         control_server.install(environment, node.control_endpoint)
         if environment.web_ui and environment.web_ui.app:
-            web_origin.install(
-                environment.web_ui.app, loopback=node.web.host in web_origin.LOOPBACK_NAMES
-            )
+            web_origin.install(environment.web_ui.app, loopback=is_loopback(node.web.host))
         if node.web.login_file:
             web_login.install(environment, node.web.login_file)
 

@@ -9,13 +9,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
+from loadgen.shared.loopback import meant_loopback
 
 
 def refusal(host: str, origin: str | None, loopback: bool) -> str | None:
     """Return why a request is refused, None when it may pass. `host` and `origin` are headers."""
-    name = urlsplit(f"//{host}").hostname
-    if loopback and name not in LOOPBACK_NAMES:
+    if loopback and not meant_loopback(host):
         return f"this web UI listens on loopback and does not answer as {host}"
     if origin is not None and urlsplit(origin).netloc != host:
         return f"requests from pages of {origin} are refused"

@@ -103,3 +103,24 @@ def test_a_look_is_no_scrape() -> None:
     assert application.scrapes.patience(60.0) == 0.0
     get("/metrics", application=application, HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS="5")
     assert application.scrapes.patience(60.0) > 0.0
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9646", 200),
+        ("localhost", 200),
+        ("[::1]:9646", 200),
+        ("rebound.example:9646", 403),
+        ("127.0.0.1.rebound.example", 403),
+        ("[", 403),
+        ("", 403),
+    ],
+)
+def test_on_loopback_a_foreign_name_is_refused(host: str, status: int) -> None:
+    local = Pages(Exposition(None), "this machine", loopback=True)
+
+    for path in ("/metrics", "/", "/healthz", "/nowhere"):
+        answer = get(path, application=local, HTTP_HOST=host)
+        assert (answer[0] == 403) == (status == 403)
+    assert get("/metrics", HTTP_HOST="rebound.example")[0] == 200, "others have TLS to decide"

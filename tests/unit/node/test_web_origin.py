@@ -25,6 +25,7 @@ def test_own_pages_pass(host: str, origin: str | None, loopback: bool) -> None:
         ("127.0.0.1:8089", "null", True),
         ("evil.example:8089", "http://evil.example:8089", True),
         ("", None, True),
+        ("[", None, True),
         ("master.example:8089", "https://evil.example", False),
     ],
 )
