@@ -1,23 +1,23 @@
 """The hosts of a fleet, read from Ansible's inventory: the only list of hosts there is.
 
-`ansible-inventory --list` reads it, with Vault; what is a template in it is resolved with Ansible's
-own templating, for what SSH needs and nothing else.
+Ansible itself reads it, with Vault and templates (`loadgen.fleet.ansible_hosts`), and says how it
+would reach each host.
 """
 
 import json
-import shlex
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from loadgen.shared.errors import UsageError
+from loadgen.shared.project import PROJECT
 from loadgen.shared.text import in_url
 
-Variables = Mapping[str, Any]
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 300
 WEB_PORT = 8089
 TARGET_PORT = 8000
 EXPORTER_PORT = 9646
@@ -26,21 +26,26 @@ GRAFANA_PORT = 3000
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A machine of the fleet, and how SSH gets there.
+    """A machine of the fleet, and how Ansible gets there.
 
-    `ssh_options` are OpenSSH options by lower-case name, from ansible_ssh_common_args and
-    ansible_ssh_extra_args; `ssh_config` is the file that their `-F` names. `become_password` is a
-    secret: it goes to sudo's standard input only.
+    `ssh` is the ssh command without the destination, `address`; empty for this machine itself.
+    `sshpass` comes before it where `ssh_password` is set. `start` is the command that becomes root,
+    prints `started`, then runs one line of its input; it asks with `prompt` for `become_password`,
+    if it asks at all. Both passwords are secrets: they go to those who ask, never onto a command
+    line.
     """
 
     name: str
     address: str
     fleet_address: str
     user: str | None = None
-    port: int | None = None
     key_file: Path | None = None
-    ssh_options: Mapping[str, str] = field(default_factory=dict)
-    ssh_config: Path | None = None
+    ssh: tuple[str, ...] = ()
+    sshpass: tuple[str, ...] = ()
+    ssh_password: str | None = field(default=None, repr=False)
+    start: str = ""
+    started: str = ""
+    prompt: str = ""
     become_password: str | None = field(default=None, repr=False)
 
 
@@ -72,11 +77,14 @@ class Inventory:
         return f"https://{in_url(self.master.fleet_address)}:{self.exporter_port}/metrics"
 
 
-def load_inventory(path: Path) -> Inventory:
-    """Read an inventory file or directory. UsageError: it can't be read, or is no fleet."""
+def load_inventory(path: Path, vault: Sequence[str] = ()) -> Inventory:
+    """Read an inventory file or directory. UsageError: it can't be read, or is no fleet.
+
+    `vault` are Ansible's options for Vault; a prompt appears in the terminal.
+    """
     if not path.exists():
         raise UsageError(f"inventory {path} does not exist; {choices(path)}")
-    return parse_inventory(path, _list(path))
+    return parse_inventory(path, _list(path, vault))
 
 
 def choices(path: Path, inventories: Path = Path("inventory")) -> str:
@@ -93,16 +101,12 @@ def choices(path: Path, inventories: Path = Path("inventory")) -> str:
     )
 
 
-def parse_inventory(path: Path, listed: Mapping[str, Any]) -> Inventory:
-    """Turn what `ansible-inventory --list` prints into a fleet. UsageError: it is none."""
-    hostvars: Mapping[str, Variables] = listed.get("_meta", {}).get("hostvars", {})
-
-    def resolved(name: str) -> _Resolved:
-        return _resolve(path, hostvars.get(name, {}))
+def parse_inventory(path: Path, found: Mapping[str, Any]) -> Inventory:
+    """Turn what `ansible_hosts` prints into a fleet. UsageError: it is none."""
 
     def nodes(group: str) -> tuple[Node, ...]:
-        names = list(dict.fromkeys(_members(listed, group)))
-        return tuple(_node(name, resolved(name)) for name in names)
+        names = dict.fromkeys(found["groups"].get(group, ()))
+        return tuple(_node(name, found["hosts"][name]) for name in names)
 
     masters, workers = nodes("master"), nodes("workers")
     if len(masters) != 1 or not workers:
@@ -110,7 +114,7 @@ def parse_inventory(path: Path, listed: Mapping[str, Any]) -> Inventory:
             f"{path} has {len(masters)} hosts in group master and {len(workers)} in group workers; "
             "a fleet has exactly one master and at least one worker: see inventory/sample/hosts.yml"
         )
-    master = resolved(masters[0].name)
+    master = found["hosts"][masters[0].name]["variables"]
     targets = [
         f"http://{in_url(target.fleet_address)}:{master.get('fleet_target_port', TARGET_PORT)}"
         for target in nodes("targets")
@@ -119,7 +123,8 @@ def parse_inventory(path: Path, listed: Mapping[str, Any]) -> Inventory:
     grafanas = [
         f"https://{in_url(node.fleet_address)}:{variables.get('grafana_port', GRAFANA_PORT)}"
         for node in monitoring
-        if (variables := resolved(node.name)).get("grafana_source", "none") != "none"
+        if (variables := found["hosts"][node.name]["variables"]).get("grafana_source", "none")
+        != "none"
     ]
     return Inventory(
         path=path,
@@ -130,6 +135,26 @@ def parse_inventory(path: Path, listed: Mapping[str, Any]) -> Inventory:
         exporter_port=int(master.get("fleet_exporter_port", EXPORTER_PORT)),
         target=next(iter(targets), None),
         grafana=next(iter(grafanas), None),
+    )
+
+
+def _node(name: str, found: Mapping[str, Any]) -> Node:
+    def text(key: str) -> str | None:
+        return str(found[key]) if found.get(key) else None
+
+    return Node(
+        name=name,
+        address=str(found["address"]),
+        fleet_address=str(found["variables"].get("fleet_address", found["address"])),
+        user=text("user"),
+        key_file=Path(found["key_file"]).expanduser() if found.get("key_file") else None,
+        ssh=tuple(found["ssh"]),
+        sshpass=tuple(found["sshpass"]),
+        ssh_password=text("ssh_password"),
+        start=found["start"],
+        started=found["started"],
+        prompt=found["prompt"],
+        become_password=text("become_password"),
     )
 
 
@@ -146,94 +171,34 @@ def limit(nodes: Iterable[Node], pattern: str) -> tuple[Node, ...]:
     return tuple(by_name[name] for name in names)
 
 
-def _list(path: Path) -> Mapping[str, Any]:
-    program = Path(sys.executable).with_name("ansible-inventory")
-    try:
-        finished = subprocess.run(
-            [str(program), "--inventory", str(path), "--list"],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"{program} is missing: set this machine up as a controller with make .venv/.controller"
-        ) from error
+def _list(path: Path, vault: Sequence[str]) -> Mapping[str, Any]:
+    # In the directory of the playbooks, for their group_vars count too.
+    module = [sys.executable, "-m", "loadgen.fleet.ansible_hosts"]
+    own = ["--playbook-dir", str(PROJECT / "playbooks"), "--inventory", str(path)]
+    environment = {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")} | os.environ
+    finished = subprocess.run(
+        [*module, *own, *vault],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+        env=environment,
+    )
     if finished.returncode != 0:
-        lines = [line for line in finished.stderr.splitlines() if line.startswith("ERROR")]
-        raise UsageError(
-            f"inventory {path} can't be read: {' '.join(lines) or finished.stderr.strip()}"
-        )
+        raise UsageError(f"inventory {path} can't be read: {_told(finished.stderr)}")
     listed: Mapping[str, Any] = json.loads(finished.stdout)
     return listed
 
 
-def _members(listed: Mapping[str, Any], group: str) -> Iterable[str]:
-    entry = listed.get(group, {})
-    yield from entry.get("hosts", [])
-    for child in entry.get("children", []):
-        yield from _members(listed, child)
-
-
-class _Resolved:
-    """A host's variables, with templates resolved when they are asked for."""
-
-    def __init__(self, variables: Variables) -> None:
-        # ansible is a controller's package; nodes import this module without it.
-        from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415
-        from ansible.template import Templar  # noqa: PLC0415
-
-        self._variables = variables
-        self._templar = Templar(loader=DataLoader(), variables=dict(variables))
-
-    def get(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - Ansible's are untyped
-        value = self._variables.get(name, default)
-        if isinstance(value, str) and "{{" in value:
-            return self._templar.template(value)
-        return value
-
-
-def _resolve(path: Path, variables: Variables) -> _Resolved:
-    directory = (path if path.is_dir() else path.parent).resolve()
-    return _Resolved({"inventory_dir": str(directory), "inventory_file": str(path), **variables})
-
-
-def _node(name: str, variables: _Resolved) -> Node:
-    arguments = [str(variables.get(f"ansible_ssh_{kind}_args", "")) for kind in ("common", "extra")]
-    options, config = parse_ssh_arguments(" ".join(arguments))
-    address = str(variables.get("ansible_host", name))
-    key = variables.get("ansible_ssh_private_key_file") or variables.get("ansible_private_key_file")
-    port = variables.get("ansible_port")
-    password = variables.get("ansible_become_password") or variables.get("ansible_become_pass")
-    return Node(
-        name=name,
-        address=address,
-        fleet_address=str(variables.get("fleet_address", address)),
-        user=variables.get("ansible_user"),
-        port=int(port) if port else None,
-        key_file=Path(key).expanduser() if key else None,
-        ssh_options=options,
-        ssh_config=config,
-        become_password=str(password) if password else None,
-    )
-
-
-def parse_ssh_arguments(arguments: str) -> tuple[dict[str, str], Path | None]:
-    """Read `-o Name=value`, `-J host` and `-F file`; others don't concern a connection by us."""
-    options: dict[str, str] = {}
-    config: Path | None = None
-    words = iter(shlex.split(arguments))
-    for word in words:
-        flag, value = word[:2], word[2:]
-        if flag not in ("-o", "-F", "-J"):
-            continue
-        value = value or next(words, "")
-        if flag == "-F":
-            config = Path(value).expanduser()
-        elif flag == "-J":
-            options["proxyjump"] = value
-        else:
-            key, _, setting = value.replace("=", " ", 1).partition(" ")
-            options[key.strip().lower()] = setting.strip()
-    return options, config
+def _told(errors: str) -> str:
+    """Return what Ansible said, and the next step where it lacks a password."""
+    if "No module named 'ansible'" in errors:
+        return "Ansible is missing: set this machine up as a controller with make .venv/.controller"
+    lines = [line for line in errors.splitlines() if line.startswith("ERROR")]
+    told = " ".join(lines).removeprefix("ERROR! ") or (errors.strip().splitlines() or [""])[-1]
+    if "vault" in told.lower():
+        told += (
+            "; give --ask-vault-pass or --vault-password-file (with make: ASK_VAULT_PASS=1 or "
+            "VAULT_PASSWORD_FILE=…), or set ANSIBLE_VAULT_PASSWORD_FILE"
+        )
+    return told

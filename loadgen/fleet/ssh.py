@@ -1,32 +1,34 @@
 """SSH to the nodes of a fleet: one connection a node, all nodes at once, a result or a fault each.
 
-Fabric opens the connections, so that ~/.ssh/config, jump hosts and agents work. Host keys are
-checked against known_hosts: a node that isn't in it, or shows another key, is refused.
+Fabric's connections are carried by OpenSSH (`loadgen.fleet.openssh`), with the words that Ansible
+would give it, so that both get to the same hosts in the same way.
 """
 
 import shlex
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Generic, TypeVar
 
-import fabric
-import paramiko
-from paramiko.ssh_exception import NoValidConnectionsError
 from pydantic import ValidationError
 
 from loadgen.fleet.inventory import Node
+from loadgen.fleet.openssh import Connection, LoginError, Session, resolved
 from loadgen.fleet.requests import AgentRequest, NodeReport
+from loadgen.fleet.ssh_faults import explain
 from loadgen.shared.errors import OperationError
 
-CONNECT_SECONDS = 10
 CALL_SECONDS = 60.0
-KEEPALIVE_SECONDS = 5
 MAXIMUM_PARALLEL = 64
-CHUNK_BYTES = 1 << 16
+BROKEN = 255
+"""The exit status of ssh itself."""
+MULTIPLEXER = (
+    "mux_client",
+    "client_loop",
+    "Shared connection",
+    "Connection to",
+    "Connection reset",
+)
 SOFTWARE = "/opt/loadgen"
 PYTHON = f"{SOFTWARE}/venv/bin/python -B"
 Answer = TypeVar("Answer")
@@ -55,15 +57,18 @@ class Remote:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self._connection = connection_to(node)
+        self._connection = Connection(node)
 
     def open(self) -> None:
         """Connect. OperationError: one sentence that tells what is wrong."""
         try:
             self._connection.open()
-            self._connection.transport.set_keepalive(KEEPALIVE_SECONDS)
-        except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            raise OperationError(explain(self.node, error)) from error
+        except LoginError as error:
+            raise OperationError(explain(self.node, str(error), resolved(self.node))) from error
+        except OSError as error:
+            raise OperationError(
+                f"{error.filename or 'ssh'} can't run: {error.strerror}"
+            ) from error
 
     def close(self) -> None:
         """Disconnect; safe at any time."""
@@ -82,123 +87,85 @@ class Remote:
 
         `timeout` is the longest silence in seconds. What is secret goes through `stdin`.
         """
+        self.open()
+        session = self._connection.create_session()
         try:
-            with self._channel(command, stdin, timeout) as channel:
-                while chunk := channel.recv(CHUNK_BYTES):
-                    yield chunk
-                self._require_success(channel)
+            session.exec_command(self.node.start)
+            line = f"{shlex.join(command)}\n".encode()
+            yield from Rooted(self.node, session, timeout).output(line + stdin)
         except TimeoutError as error:
             raise OperationError(
                 f"{self.node.address} said nothing for {timeout:.0f} s; the host is overloaded or "
                 "cut off: look at it, then run it again"
             ) from error
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise OperationError(
-                f"the SSH connection to {self.node.address} broke: "
-                f"{str(error) or type(error).__name__}; check that the host is up"
-            ) from error
-
-    @contextmanager
-    def _channel(
-        self, command: Sequence[str], stdin: bytes, timeout: float
-    ) -> Iterator[paramiko.Channel]:
-        self.open()
-        channel = self._connection.transport.open_session(timeout=timeout)
-        try:
-            channel.settimeout(timeout)
-            password = self.node.become_password
-            ask = ["sudo", "-S", "-p", ""] if password else ["sudo", "-n"]
-            channel.exec_command(shlex.join([*ask, "--", *command]))
-            channel.sendall(f"{password}\n".encode() + stdin if password else stdin)
-            channel.shutdown_write()
-            yield channel
         finally:
-            channel.close()
+            session.close()
 
-    def _require_success(self, channel: paramiko.Channel) -> None:
-        errors = b"".join(iter(lambda: channel.recv_stderr(CHUNK_BYTES), b"")).decode(
-            errors="replace"
-        )
-        if channel.recv_exit_status() == 0:
+
+class Rooted:
+    """A session that becomes root, answering a prompt if there is one, and runs one command."""
+
+    def __init__(self, node: Node, session: Session, timeout: float) -> None:
+        self._node, self._session, self._timeout = node, session, timeout
+        self._errors = bytearray()
+        self._has_started = False
+        self._was_asked = False
+
+    def output(self, content: bytes) -> Iterator[bytes]:
+        """Send `content` once root, yield what comes. OperationError: it failed. TimeoutError."""
+        before = bytearray()
+        marker = f"{self._node.started}\n".encode()
+        for is_error, chunk in self._session.receive(self._timeout):
+            if is_error:
+                self._errors += chunk
+            elif self._has_started:
+                yield chunk
+                continue
+            else:
+                before += chunk
+            if self._has_started:
+                continue
+            self._answer_prompt(self._errors if is_error else before)
+            if marker in before:
+                self._has_started = True
+                self._errors.clear()
+                self._session.send(content, last=True)
+                if rest := bytes(before.partition(marker)[2]):
+                    yield rest
+        if status := self._session.recv_exit_status():
+            raise OperationError(self._failure(status))
+
+    def _answer_prompt(self, said: bytearray) -> None:
+        prompt = self._node.prompt.encode()
+        if not prompt or prompt not in said:
             return
-        last = (errors.strip().splitlines() or ["it said nothing"])[-1]
-        if last.startswith("sudo:"):
+        said[:] = said.replace(prompt, b"")
+        if self._was_asked:
             raise OperationError(
-                f"user {self.node.user or 'of this machine'} can't become root there ({last}); "
-                "allow it in sudoers, or set ansible_become_password in Vault"
+                f"{self._whose} can't become root there: it refuses the password in "
+                "ansible_become_password; correct it in Vault"
             )
-        raise OperationError(last)
+        self._was_asked = True
+        self._session.send(f"{self._node.become_password}\n".encode())
 
+    @property
+    def _whose(self) -> str:
+        return f"user {self._node.user or 'of this machine'}"
 
-def connection_to(node: Node) -> fabric.Connection:
-    """Prepare a connection that trusts known host keys only; nothing is sent yet."""
-    config = fabric.Config(ssh_config=_ssh_config(node))
-    key = {"key_filename": str(node.key_file)} if node.key_file else {}
-    connection = fabric.Connection(
-        node.address,
-        user=node.user,
-        port=node.port,
-        config=config,
-        connect_timeout=CONNECT_SECONDS,
-        connect_kwargs={
-            **key,
-            "look_for_keys": not key,
-            "banner_timeout": CONNECT_SECONDS,
-            "auth_timeout": CONNECT_SECONDS,
-        },
-    )
-    _check_host_keys(connection)
-    return connection
-
-
-def _ssh_config(node: Node) -> paramiko.SSHConfig:
-    """Build what OpenSSH would use: the inventory's options win over the user's own file."""
-    lines = ["Host *", *(f"  {name} {value}" for name, value in node.ssh_options.items())]
-    own = node.ssh_config or Path("~/.ssh/config").expanduser()
-    text = "\n".join(lines) + "\n" + (own.read_text() if own.is_file() else "")
-    return paramiko.SSHConfig.from_text(text)
-
-
-def _check_host_keys(connection: fabric.Connection) -> None:
-    files = connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts").split()
-    while connection is not None:
-        client = connection.client
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        for path in [Path("/etc/ssh/ssh_known_hosts"), *(Path(f).expanduser() for f in files)]:
-            if path.is_file():
-                client.load_system_host_keys(str(path))
-        gateway = connection.gateway
-        connection = gateway if isinstance(gateway, fabric.Connection) else None
-
-
-def explain(node: Node, error: Exception) -> str:
-    """Say what a failed connection means and what to do about it."""
-    where = f"{node.address}:{node.port or 22}"
-    if isinstance(error, paramiko.BadHostKeyException):
+    def _failure(self, status: int) -> str:
+        said = self._errors.decode(errors="replace").strip()
+        last = (said.splitlines() or ["it said nothing"])[-1].strip()
+        if status == BROKEN and (not said or last.startswith(MULTIPLEXER)):
+            return (
+                f"the SSH connection to {self._node.address} broke: {last}; check that the host "
+                "is up"
+            )
+        if self._has_started:
+            return last
         return (
-            f"{where} shows another SSH host key than known_hosts has: it was set up again, or "
-            "something else answers in its place; compare the key, then renew it in known_hosts"
+            f"{self._whose} can't become root there ({last}); allow it in sudoers, or set "
+            "ansible_become_password in Vault"
         )
-    if isinstance(error, paramiko.AuthenticationException):
-        key = f" with {node.key_file}" if node.key_file else ""
-        return (
-            f"{where} does not accept user {node.user or 'of this machine'}{key}; check "
-            "ansible_user and ansible_ssh_private_key_file, and authorized_keys on the host"
-        )
-    if "not found in known_hosts" in str(error):
-        return (
-            f"the SSH host key of {where} is not in known_hosts, and unknown keys are refused; "
-            f"compare it with the host's own and add it: ssh-keyscan {node.address}"
-        )
-    if isinstance(error, socket.gaierror):
-        return f"the name {node.address} can't be resolved; check ansible_host in the inventory"
-    if isinstance(error, TimeoutError):
-        return f"{where} did not answer within {CONNECT_SECONDS} s; check that the host is up"
-    if isinstance(error, NoValidConnectionsError):
-        # Its own text has "[Errno None]"; each address that was tried has a cause.
-        error = next(iter(error.errors.values()))
-    cause = (getattr(error, "strerror", None) or str(error)).lower() or type(error).__name__
-    return f"no SSH connection to {where}: {cause}; check that the host is up and sshd runs"
 
 
 def on_all(remotes: Mapping[str, Remote], action: Callable[[Remote], Answer]) -> Outcomes[Answer]:

@@ -3,12 +3,11 @@
 import threading
 from collections.abc import Sequence
 
-import paramiko
 import pytest
 
 from loadgen.fleet.inventory import Node
 from loadgen.fleet.requests import Settle, Status
-from loadgen.fleet.ssh import Remote, agent_command, ask, ask_all, explain, on_all
+from loadgen.fleet.ssh import Remote, agent_command, ask, ask_all, on_all
 from loadgen.shared.errors import OperationError
 from tests.unit.fleet.test_agent import WORKERS
 
@@ -60,21 +59,3 @@ def test_nodes_are_asked_at_the_same_time() -> None:
     both = threading.Barrier(2, timeout=5)
     remotes = {name: Answering(b"") for name in ("a", "b")}
     assert len(on_all(remotes, lambda _: both.wait()).answers) == 2
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (paramiko.AuthenticationException(), "does not accept user deploy"),
-        (paramiko.SSHException("x not found in known_hosts"), "unknown keys are refused"),
-        (TimeoutError(), "did not answer within 10 s"),
-        (ConnectionRefusedError(111, "Connection refused"), "connection refused"),
-        (EOFError(), "EOFError"),
-    ],
-)
-def test_a_connection_that_fails_names_the_address_and_the_next_step(
-    error: Exception, words: str
-) -> None:
-    told = explain(NODE, error)
-    assert "10.0.0.1:22" in told
-    assert words in told
