@@ -29,20 +29,20 @@ $(VENV)/.node: requirements/node.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "python3.11 or python3.12 is needed and was not found on PATH: install it, or give PYTHON=/path/to/python" >&2; exit 2; }
 	@echo "Setting up $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/node.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/node.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(VENV)/.target: requirements/target.txt $(VENV)/.node
-	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/target.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/target.txt
 	@touch $@
 
 $(VENV)/.controller: requirements/controller.txt $(VENV)/.node
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/controller.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/controller.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
 # --- runs ------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ audit: $(VENV)/.dev ## Look up known weaknesses of the locked packages (needs py
 
 # --- benchmark -------------------------------------------------------------------------------
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/bench.txt
 	@touch $@
 
 .PHONY: bench

@@ -84,7 +84,8 @@ VERBS = {
     "completion": Verb(
         _add_completion_options,
         complete,
-        ('eval "$(loadgen completion bash)"   # in ~/.bashrc', "loadgen completion fish | source"),
+        ("loadgen completion bash", "loadgen completion fish"),
+        epilog='Put eval "$(loadgen completion bash)" into ~/.bashrc; zsh and fish likewise.',
     ),
     "init": Verb(_add_init_options, init, ("loadgen init my-load-tests",)),
     "doctor": Verb(
