@@ -32,6 +32,9 @@ GROUPS = {
         "record": "make a locustfile that runs from a browser's HAR file",
         "simulator": "serve a simulated target",
     },
+    "sources": {
+        "mix": "make a scenario and an experiment from access logs",
+    },
     "watch": {
         "watch": "watch the running test: Grafana's address, or live in this terminal",
         "monitoring": "run Prometheus, and Grafana where installed, on this machine",

@@ -1,6 +1,5 @@
 """`loadgen record HAR`: reads a recording, writes a locustfile, and says what was done to it."""
 
-import keyword
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from loadgen.recordings.har import Entry, Recording, read
 from loadgen.recordings.session import Session
 from loadgen.recordings.site import chosen_site, origin_of
 from loadgen.shared.errors import UsageError
+from loadgen.shared.made_source import class_name, module_name
 from loadgen.shared.origin import origin
 from loadgen.shared.request_names import group_path
 from loadgen.shared.text import plain
@@ -45,7 +45,7 @@ class _Kept:
 
 def record(options: Namespace) -> int:
     """Carry out `loadgen record`; raises UsageError when the recording can't be used."""
-    output = options.output or Path("locustfiles") / f"{_module(options.har.stem)}.py"
+    output = options.output or Path("locustfiles") / f"{module_name(options.har.stem)}.py"
     if output.exists() and not options.output:
         raise UsageError(f"{output} exists already: give --output (with make: OUTPUT=FILE)")
     recording = read(options.har)
@@ -114,7 +114,7 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, Session]:
     values |= {
         "recording": source.comment(path.name),
         "site": source.comment(session.host),
-        "class_name": _class_name(path.stem),
+        "class_name": class_name(path.stem, TAKEN),
     }
     text: str = render(str(TEMPLATE), values)
     leaked = session.secrets.leaked_into(text)
@@ -124,19 +124,6 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, Session]:
             " nothing was written: record again with a password that is no ordinary word"
         )
     return text, session
-
-
-def _module(stem: str) -> str:
-    name = "".join(
-        letter if letter.isascii() and letter.isalnum() else "_" for letter in stem.lower()
-    )
-    usable = name[:1].isalpha() and not keyword.iskeyword(name)
-    return name if usable else f"recorded_{name}"
-
-
-def _class_name(stem: str) -> str:
-    name = "".join(word.capitalize() for word in _module(stem).split("_"))
-    return f"{name}User" if name in TAKEN or keyword.iskeyword(name) else name
 
 
 def _report(output: Path, session: Session, kept: _Kept, odd: list[str]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from har2locust.plugin import entriesprocessor, outputstringprocessor
 
 from loadgen.recordings.exchange import is_load
-from loadgen.recordings.formatting import format_source
 from loadgen.recordings.har import Entry
 from loadgen.recordings.session import Writer
+from loadgen.shared.made_source import format_source
 
 
 @entriesprocessor

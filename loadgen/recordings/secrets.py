@@ -14,18 +14,8 @@ from urllib.parse import quote, quote_plus
 from loadgen.recordings.exchange import Exchange
 from loadgen.recordings.fields import fields
 from loadgen.shared.request_names import group_path
+from loadgen.shared.secret_names import names_password, names_secret, names_user
 
-_PASSWORD = re.compile(
-    r"passw(or)?d|passphrase|passcode|(^|[^a-z])(pass|pwd|passwd)\d?\W*$|(Pass|Pwd)$", re.IGNORECASE
-)
-_USER = re.compile(
-    r"(^|[\W_])(user([_-]?(name|id))?|login([_-]?(name|id))?|e?mail|account|uid)\W*$", re.IGNORECASE
-)
-_SECRET = re.compile(
-    r"authorization|api[-_]?key|secret|token|signature|credential|^x-.*-key$"
-    r"|^(otp|pin|cvv|cvc|sig|sid|jwt|session_?id)$",
-    re.IGNORECASE,
-)
 _JWT = re.compile(r"ey[\w-]{8,}\.ey[\w-]+\.[\w-]*")
 _NO_PASSWORD = {"", "0", "1", "on", "off", "true", "false", "yes", "no", "null", "none"}
 PASSWORD_EXPRESSION = "self.user.account.password"  # noqa: S105 - where it is kept, not what it is
@@ -54,7 +44,7 @@ class Secrets:
             passwords = [value for name, value in given if _is_password(name, value)]
             if not passwords:
                 continue
-            users = [value for name, value in given if value and _USER.search(name)]
+            users = [value for name, value in given if value and names_user(name)]
             for user in users[:1]:
                 self.usernames.add(user)
                 self.values.setdefault(user, USERNAME_EXPRESSION)
@@ -72,11 +62,11 @@ class Secrets:
 
     def expression(self, name: str, value: str, origin: str) -> str | None:
         """Return the expression for a field's value, None when the value is no secret."""
-        if value in self.usernames and _USER.search(name):
+        if value in self.usernames and names_user(name):
             return USERNAME_EXPRESSION
         if value in self.values:
             return self.values[value]
-        if not value or not (_SECRET.search(name) or _JWT.search(value)):
+        if not value or not (names_secret(name) or _JWT.search(value)):
             return None
         variable = "RECORDED_" + (re.sub(r"\W+", "_", name, flags=re.ASCII).upper() or "VALUE")
         while variable in self.variables:
@@ -108,4 +98,4 @@ class Secrets:
 
 
 def _is_password(name: str, value: str) -> bool:
-    return value.lower() not in _NO_PASSWORD and _PASSWORD.search(name) is not None
+    return value.lower() not in _NO_PASSWORD and names_password(name)

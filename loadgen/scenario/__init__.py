@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         sample_week,
     )
     from loadgen.scenario.timing import Numbers, interval_text, parse_interval
+    from loadgen.scenario.visits import Route, VisitUser
     from loadgen.shared.request_names import group_path
 else:
 
@@ -60,7 +61,9 @@ _HOMES = (
     "loadgen.scenario.shapes.plans",
     "loadgen.scenario.shapes.rates",
     "loadgen.shared.request_names",
-    "loadgen.scenario.shapes.arrival",  # last: it adds its options to Locust's when imported
+    # Last, as they add options to Locust's when imported.
+    "loadgen.scenario.shapes.arrival",
+    "loadgen.scenario.visits",
 )
 __all__ = [
     "AT_ONCE_USERS_PER_SECOND",
@@ -88,10 +91,12 @@ __all__ = [
     "RecordedSession",
     "RecordedUser",
     "Response",
+    "Route",
     "Soak",
     "Spike",
     "Steps",
     "Undelivered",
+    "VisitUser",
     "add_option",
     "answers",
     "data_file",

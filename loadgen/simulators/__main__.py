@@ -6,6 +6,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ import uvicorn
 from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.processes import hold_lifeline
+from loadgen.simulators.access_log import AccessLog
 
 NAMES = ("alarm_receiver", "capacity", "django_site", "dspace", "hello", "teastore")
 KEEP_ALIVE_SECONDS = 75
@@ -51,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         type=int,
         help="answer 503 to whoever comes while so many connections are open: an overloaded server",
     )
+    add("--access-log", type=Path, help="file for a line a request, in the combined form")
     build = _load(name).build
     models = _add_model_options(parser, build)
     parser.set_defaults(name=name, build=build, models=models, lifeline=None)
@@ -95,6 +98,8 @@ def serve(options: argparse.Namespace) -> int:
     """Serve until interrupted. UsageError: a value that the simulator's model refuses."""
     model = {name: getattr(options, name) for name in options.models}
     app = options.build(options.seed, **model)
+    if options.access_log:
+        app = AccessLog(app, options.access_log.open("w", buffering=1))
     address, port = options.listen
     # uvicorn ends with the signal that it was sent: an exit, so that temporary files go too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -89,9 +89,13 @@ class FastUser(User, RestMixin[RestResponse]):
             raise StopTest(
                 "no host is set: give the target's base URL as host in the locustfile or by --host"
             )
-        self.client = HttpSession(
-            base_url=self.host,
-            request_event=environment.events.request,
+        self.client = self.make_client()
+
+    def make_client(self) -> HttpSession:
+        """Return a client of this user's settings, with cookies and connections of its own."""
+        return HttpSession(
+            base_url=str(self.host),
+            request_event=self.environment.events.request,
             user=self,
             pool=self.client_pool or Pool(self._settings()),
             default_headers=self.default_headers,

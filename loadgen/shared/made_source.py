@@ -1,9 +1,10 @@
 """Brings made source into the house's form: formatted, and clean under the project's own check."""
 
 import json
+import keyword
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from loadgen.shared.project import PROJECT
 
@@ -37,3 +38,18 @@ def _ruff(options: Sequence[str], text: str) -> str:
     return subprocess.run(
         [*_RUFF, *options, "-"], input=text, capture_output=True, text=True, check=True
     ).stdout
+
+
+def module_name(stem: str) -> str:
+    """Return a module's name for a file's, whatever is in that."""
+    name = "".join(
+        letter if letter.isascii() and letter.isalnum() else "_" for letter in stem.lower()
+    )
+    usable = name[:1].isalpha() and not keyword.iskeyword(name)
+    return name if usable else f"made_{name}"
+
+
+def class_name(stem: str, taken: Collection[str]) -> str:
+    """Return a class's name for a file's, none of those that are taken."""
+    name = "".join(word.capitalize() for word in module_name(stem).split("_"))
+    return f"{name}User" if name in taken or keyword.iskeyword(name) else name

@@ -1,0 +1,41 @@
+"""Verbs that make scenarios of what a team has already: access logs, API descriptions."""
+
+from pathlib import Path
+
+from loadgen.access_logs.command import mix
+from loadgen.cli.verb import Verb, VerbParser
+
+
+def _add_mix_options(verb: VerbParser) -> None:
+    verb.add_argument(
+        "logs",
+        type=Path,
+        nargs="+",
+        help="access logs, plain or gzip: common, combined, nginx, Apache, HAProxy, JSON lines",
+    )
+    verb.add_argument("--host", help="base URL of the system to load, never the logged one unasked")
+    verb.add_argument("--factor", type=float, default=1.0, help="times as many visits (1)")
+    verb.add_argument(
+        "--span",
+        choices=["hour", "day", "whole"],
+        default="day",
+        help="replay the busiest hour or day of the log, or the whole of it (day)",
+    )
+    verb.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        help="the locustfile; profile and experiment go beside it (locustfiles/<log>_mix.py)",
+    )
+
+
+VERBS = {
+    "mix": Verb(
+        _add_mix_options,
+        mix,
+        (
+            "loadgen mix access.log access.log.1.gz --host https://test.example",
+            "loadgen mix access.log --span hour --factor 2 --output my/mix.py",
+        ),
+    ),
+}

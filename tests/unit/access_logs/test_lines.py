@@ -1,0 +1,90 @@
+"""Each format's line becomes a hit; what is none of a format is None, whatever it holds."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadgen.access_logs.lines import FORMATS, Hit, recognise
+
+TIME = 1791640536.0  # 10/Oct/2026:13:55:36 +0000
+LINES = {
+    "common": '192.0.2.1 - ann [10/Oct/2026:13:55:36 +0000] "GET /a?b=1 HTTP/1.1" 200 2326',
+    "combined": (
+        '192.0.2.1 - - [10/Oct/2026:15:55:36 +0200] "GET /a?b=1 HTTP/1.1" 200 - "-" "F \\"1\\""'
+    ),
+    "nginx": (
+        '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a?b=1 HTTP/2.0" 200 9 "-" "Fox" 0.1'
+    ),
+    "Apache, virtual host": (
+        'www.x.example:443 192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a?b=1 HTTP/1.1" 200 5'
+    ),
+    "IPv6": '2001:db8::1 - - [10/Oct/2026:13:55:36 +0000] "GET /a?b=1 HTTP/1.1" 200 5 "-" "-"',
+    "HAProxy": (
+        "Oct 10 13:55:36 lb haproxy[14389]: 192.0.2.1:33317 [10/Oct/2026:13:55:36.655] http-in"
+        ' static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {} "GET /a?b=1 HTTP/1.1"'
+    ),
+    "HAProxy, IPv6": (
+        "2001:db8::1:33317 [10/Oct/2026:13:55:36.655] http-in~ static/srv1 10/0/30/69/109 200 2750"
+        ' - - ---- 1/1/1/1/0 0/0 "GET /a?b=1 HTTP/1.1"'
+    ),
+    "nginx, JSON": (
+        '{"time_local": "10/Oct/2026:13:55:36 +0000", "remote_addr": "192.0.2.1", "status": "200",'
+        ' "request": "GET /a?b=1 HTTP/1.1"}'
+    ),
+    "Caddy": (
+        '{"ts": 1791640536.0, "status": 200, "request": {"remote_ip": "192.0.2.1", "method": "GET",'
+        ' "uri": "/a?b=1", "headers": {"User-Agent": ["Fox"]}}}'
+    ),
+    "Traefik": (
+        '{"ClientHost": "192.0.2.1", "DownstreamStatus": 200, "RequestMethod": "GET",'
+        ' "RequestPath": "/a?b=1", "StartUTC": "2026-10-10T13:55:36Z"}'
+    ),
+    "milliseconds": (
+        '{"timestamp": 1791640536000, "client_ip": "::1", "method": "get", "status_code": 200,'
+        ' "url": "https://shop.example/a?b=1"}'
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_a_line_of_each_format_is_read(kind: str) -> None:
+    parse = recognise([LINES[kind]])
+    assert parse
+    hit = parse(LINES[kind] + "\n")
+    assert hit
+    assert (hit.time, hit.method, hit.path, hit.status) == (TIME, "GET", "/a?b=1", 200)
+    assert hit.client.split()[0] in {"192.0.2.1", "2001:db8::1", "::1"}
+
+
+def test_clients_are_told_apart_by_address_and_program() -> None:
+    line = LINES["nginx"]
+    hits = [FORMATS["common"](one) for one in (line, line.replace("Fox", "Hen"), LINES["IPv6"])]
+    assert len({hit.client for hit in hits if hit}) == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "\x16\x03\x01",
+        '192.0.2.1 - - [99/Oct/2026:13:55:36 +0000] "GET / HTTP/1.1" 200 1',
+        '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "\\x16\\x03" 400 1',
+        '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET / HTTP/1.1" ok 1',
+        '{"time": null, "status": 200}',
+        '{"time": 1e999, "path": "/", "method": "GET", "status": 200}',
+        '{"time": "soon", "path": "/", "method": "GET", "status": 200}',
+        "[" * 10_000,
+        "{" * 10_000,
+    ],
+)
+def test_a_broken_line_is_none(line: str) -> None:
+    assert [parse(line) for parse in FORMATS.values()] == [None] * len(FORMATS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80), st.sampled_from(sorted(LINES)), st.integers(0, 120))
+def test_no_text_in_a_line_raises(noise: str, kind: str, place: int) -> None:
+    line = LINES[kind][:place] + noise + LINES[kind][place:]
+    for parse in FORMATS.values():
+        hit = parse(line)
+        assert hit is None or isinstance(hit, Hit)
