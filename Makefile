@@ -101,6 +101,10 @@ record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR
 test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (some minutes)
 	$(PYTEST) -s tests/studies
 
+.PHONY: coverage
+coverage: $(VENV)/.dev ## Print how often the stated intervals hold the truth, by simulation: SEEDS=1000
+	@exec $(BIN)/python -m tests.coverage_of_intervals $(if $(value SEEDS),--seeds $(call quoted,SEEDS))
+
 docs/experiment.schema.json: loadgen/specification/experiment.py loadgen/specification/run.py loadgen/specification/slo.py
 	$(BIN)/python -c 'from loadgen.specification.experiment import schema; print(schema(), end="")' > $@
 

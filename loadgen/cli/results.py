@@ -8,6 +8,7 @@ from pathlib import Path
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.judging.verdict import EXIT_CODES
 from loadgen.results import catalogue
+from loadgen.results.setup_differences import setup_differences
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain
 from loadgen.specification.run import parse_duration
@@ -29,11 +30,12 @@ def compare(options: argparse.Namespace) -> int:
     from loadgen.results import compare as comparing  # noqa: PLC0415  numpy takes a moment to import
 
     sides = [catalogue.find_runs(options.results, text) for text in (options.a, options.b)]
+    summaries = [[catalogue.summary_of(run) for run in side] for side in sides]
     untrusted = [
         f"{run.name} is {summary.verdict}"
-        for side in sides
-        for run in side
-        if (summary := catalogue.summary_of(run)).verdict not in ("passed", "failed")
+        for side, found in zip(sides, summaries, strict=True)
+        for run, summary in zip(side, found, strict=True)
+        if summary.verdict not in ("passed", "failed")
     ]
     if untrusted and not options.allow_invalid:
         print(
@@ -47,10 +49,19 @@ def compare(options: argparse.Namespace) -> int:
     )
     entries = [[catalogue.record_of(run).entries for run in side] for side in sides]
     differences = comparing.compare(entries[0], entries[1], settings)
+    if setup := setup_differences(summaries[0], summaries[1]):
+        print(
+            plain(
+                "\n".join(["The sides differ in what was asked for:", *map("  {}".format, setup)])
+            )
+        )
+    print(comparing.scope(len(sides[0]), len(sides[1]), options.confidence))
     print(plain(comparing.describe(differences)))
     if options.output:
         found = [difference.model_dump() for difference in differences]
         options.output.write_text(json.dumps(found, indent=2) + "\n")
+    if not any(difference.change is not None for difference in differences):
+        return EXIT_CODES["invalid"]
     return EXIT_CODES["failed"] if comparing.regressions(differences) else 0
 
 

@@ -15,7 +15,7 @@ from loadgen.deploy.versions import versions
 from loadgen.results import archive
 from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.summary import Summary
-from loadgen.runs import grafana_annotation, sweep
+from loadgen.runs import capacity_search, grafana_annotation, sweep
 from loadgen.runs.hooks import run_hooks
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import execute
@@ -236,10 +236,8 @@ def finish_series(series: Series) -> int:
         found = series.search(settings)
         limits = _limits(series.experiment.slos)
         _save(series_pictures.draw_search(found, limits), series.directory / "capacity")
-        print(f"\nCapacity: {found.sentence}")
-        if found.published:
-            ended, trials = found.published.first_broke, len(found.published.trials)
-            print(f"The published rule, on the same target: ended at {ended} ({trials} trials)")
+        _save(series_pictures.draw_curve(found), series.directory / "capacity-curve")
+        print(f"\n{capacity_search.describe(found)}")
         print(f"  {os.path.relpath(series.directory)}/capacity.json")
         return search_exit_code(found)
     rows = series.sweep()

@@ -1,9 +1,9 @@
 """Compares runs by name: what changed, how surely, and whether it is a regression.
 
-Each side is one run, or several repetitions of one. Differences have a confidence interval by
-bootstrap: runs are drawn again when there are several, and requests within each from its
-histogram. A single run knows nothing of the spread between runs, so a change counts only when its
-whole interval lies beyond a tolerance.
+Each side is one run, or several repetitions of one. With repetitions the interval is Student's t
+over the runs (`run_spread`): it speaks of the target as it is from run to run. With one run a side
+it is a bootstrap of the requests (`resampling`): it speaks of this pair of runs only. A change
+counts when its whole interval lies beyond a tolerance.
 """
 
 import math
@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from loadgen.results.resampling import Resampled
+from loadgen.results.run_spread import t_interval
+from loadgen.shared.histograms import percentile
 from loadgen.shared.snapshot import EntryStatistics
 
-RESAMPLES = 1000
 SEED = 20260101
+# Response times are kept to 1.25 %: the variance of an even error of that width, as a logarithm.
+ROUNDING_VARIANCE = 0.0125**2 / 12
+SHORTEST_MS = 0.0005
 PERCENTILES = {"p50_seconds": 0.5, "p95_seconds": 0.95, "p99_seconds": 0.99}
 FAILURES = "failure_ratio"
 Key = tuple[str, str]
@@ -66,12 +70,25 @@ def compare(
     """Compare two sides, each a list of runs, by method and name."""
     settings = settings or CompareSettings()
     left, right = _by_name(before), _by_name(after)
-    generator = np.random.default_rng(SEED)
     found: list[Difference] = []
     for key in sorted(left.keys() | right.keys(), key=lambda key: (key[1], key[0])):
-        sides = left.get(key, []), right.get(key, [])
-        found += _differences(key, *sides, settings, generator)
+        found += _differences(key, left.get(key, []), right.get(key, []), settings)
     return found
+
+
+def scope(before: int, after: int, confidence: float) -> str:
+    """Say what the intervals speak of, given the number of runs on each side."""
+    percent = f"{100 * confidence:g} %"
+    if before == after == 1:
+        return (
+            f"One run a side: each {percent} interval is of the chance of requests, and speaks of "
+            "this pair of runs only. Runs differ among each other: for the target itself, repeat "
+            "each side, as with repetitions: 5"
+        )
+    return (
+        f"{before} runs before, {after} after: each {percent} interval is Student's t over the "
+        f"runs ({before + after - 2} degrees of freedom)"
+    )
 
 
 def regressions(differences: Sequence[Difference]) -> list[Difference]:
@@ -82,72 +99,99 @@ def regressions(differences: Sequence[Difference]) -> list[Difference]:
 def _by_name(runs: Sequence[Sequence[EntryStatistics]]) -> dict[Key, list[EntryStatistics]]:
     found: dict[Key, list[EntryStatistics]] = {}
     for run in runs:
-        for entry in run:
+        for entry in filter(lambda entry: entry.requests, run):
             found.setdefault((entry.method, entry.name), []).append(entry)
     return found
 
 
 def _differences(
-    key: Key,
-    left: list[EntryStatistics],
-    right: list[EntryStatistics],
-    settings: CompareSettings,
-    generator: np.random.Generator,
+    key: Key, left: list[EntryStatistics], right: list[EntryStatistics], settings: CompareSettings
 ) -> list[Difference]:
     if not left or not right:
         return [_one_sided(key, left, right)]
-    first, second = _Side(left, generator), _Side(right, generator)
-    few = min(first.requests, second.requests) < settings.requests_min
-    found = [_failures(key, first, second, settings, few)]
-    if first.timed and second.timed:
-        found = [_times(key, m, first, second, settings, few) for m in PERCENTILES] + found
-    return found
+    sides = left, right
+    requests = (sum(entry.requests for entry in side) for side in sides)
+    few = min(requests) < settings.requests_min
+    generator = np.random.default_rng(SEED)
+    found = []
+    if all(any(entry.response_times for entry in side) for side in sides):
+        found = [_times(key, measure, sides, settings, generator) for measure in PERCENTILES]
+    found.append(_failures(key, sides, settings, generator))
+    return [one.model_copy(update={"verdict": "few"}) for one in found] if few else found
+
+
+Sides = tuple[list[EntryStatistics], list[EntryStatistics]]
+Bounds = tuple[float, float, float]
+"""A change, and its lowest and highest value."""
 
 
 def _one_sided(key: Key, left: list[EntryStatistics], right: list[EntryStatistics]) -> Difference:
-    measure, ratio = "p95_seconds", PERCENTILES["p95_seconds"]
-    sides = (_exact(left, ratio), _exact(right, ratio))
-    verdict: Change = "new" if right else "gone"
-    return _difference(key, measure, sides, None, verdict)
+    measure = "p95_seconds"
+    shown = [_typical(side, PERCENTILES[measure]) if side else None for side in (left, right)]
+    return Difference(
+        method=key[0],
+        name=key[1],
+        measure=measure,
+        before=shown[0],
+        after=shown[1],
+        verdict="new" if right else "gone",
+    )
 
 
 def _times(
     key: Key,
     measure: str,
-    first: "_Side",
-    second: "_Side",
+    sides: Sides,
     settings: CompareSettings,
-    few: bool,
+    generator: np.random.Generator,
 ) -> Difference:
-    ratio = PERCENTILES[measure]
-    sides = (_exact(first.entries, ratio), _exact(second.entries, ratio))
-    changes = second.percentiles(ratio) / first.percentiles(ratio) - 1
-    bounds = _bounds(changes, settings.confidence)
-    verdict = "few" if few else _verdict(bounds, settings.tolerance_ratio)
-    return _difference(key, measure, sides, bounds, verdict)
+    part = PERCENTILES[measure]
+    timed = [[entry for entry in side if entry.response_times] for side in sides]
+    if len(timed[0]) == len(timed[1]) == 1:
+        first, second = (Resampled(side[0], generator).percentiles(part) for side in timed)
+        ratios = np.maximum(second, SHORTEST_MS) / np.maximum(first, SHORTEST_MS) - 1
+        low, high = _bounds(ratios, settings.confidence)
+    else:
+        logs = [[math.log(_percentile_ms(entry, part)) for entry in side] for side in timed]
+        found = t_interval(logs[0], logs[1], settings.confidence, ROUNDING_VARIANCE)
+        low, high = math.expm1(found.low), math.expm1(found.high)
+    before, after = (_typical(side, part) for side in timed)
+    change = (after or 0.0) / (before or SHORTEST_MS / 1000) - 1
+    return _difference(key, measure, before, after, (change, low, high), settings.tolerance_ratio)
 
 
 def _failures(
-    key: Key, first: "_Side", second: "_Side", settings: CompareSettings, few: bool
+    key: Key, sides: Sides, settings: CompareSettings, generator: np.random.Generator
 ) -> Difference:
-    sides = (first.failures / first.requests, second.failures / second.requests)
-    bounds = _bounds(second.failure_ratios() - first.failure_ratios(), settings.confidence)
-    verdict = "few" if few else _verdict(bounds, settings.failure_tolerance)
-    return _difference(key, FAILURES, sides, bounds, verdict)
+    before, after = (
+        sum(entry.failures for entry in side) / sum(entry.requests for entry in side)
+        for side in sides
+    )
+    if len(sides[0]) == len(sides[1]) == 1:
+        first, second = (Resampled(side[0], generator).failure_ratios() for side in sides)
+        low, high = _bounds(second - first, settings.confidence)
+        change = after - before
+    else:
+        ratios = [[entry.failures / entry.requests for entry in side] for side in sides]
+        found = t_interval(ratios[0], ratios[1], settings.confidence, _chance(sides))
+        change, low, high = found.difference, found.low, found.high
+    bounds = change, low, high
+    return _difference(key, FAILURES, before, after, bounds, settings.failure_tolerance)
+
+
+def _chance(sides: Sides) -> float:
+    """Return the variance of one run's failure ratio if every request failed by the same chance."""
+    entries = [entry for side in sides for entry in side]
+    requests = sum(entry.requests for entry in entries)
+    ratio = min(1.0, sum(entry.failures for entry in entries) / requests)
+    return ratio * (1 - ratio) / (requests / len(entries))
 
 
 def _difference(
-    key: Key,
-    measure: str,
-    sides: tuple[float | None, float | None],
-    bounds: tuple[float, float] | None,
-    verdict: Change,
+    key: Key, measure: str, before: float | None, after: float | None, bounds: Bounds, limit: float
 ) -> Difference:
-    before, after = sides
-    change = None
-    if before is not None and after is not None:
-        change = after - before if measure == FAILURES else after / before - 1
-    low, high = bounds or (None, None)
+    change, low, high = bounds
+    verdict: Change = "worse" if low > limit else "better" if high < -limit else "same"
     return Difference(
         method=key[0],
         name=key[1],
@@ -161,79 +205,23 @@ def _difference(
     )
 
 
-def _verdict(bounds: tuple[float, float], tolerance: float) -> Change:
-    low, high = bounds
-    if low > tolerance:
-        return "worse"
-    return "better" if high < -tolerance else "same"
-
-
-def _bounds(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+def _bounds(values: np.typing.NDArray[np.float64], confidence: float) -> tuple[float, float]:
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _exact(entries: Sequence[EntryStatistics], ratio: float) -> float | None:
-    """Return a percentile in seconds over the merged histogram."""
-    counts: dict[float, int] = {}
-    for entry in entries:
-        for value, count in entry.response_times.items():
-            counts[value] = counts.get(value, 0) + count
-    if not counts:
-        return None
-    values = np.array(sorted(counts))
-    numbers = np.array([[counts[value] for value in values]])
-    return float(_nearest_rank(values, numbers, ratio)[0]) / 1000
+def _percentile_ms(entry: EntryStatistics, part: float) -> float:
+    found = percentile(
+        entry.response_times, part, entry.response_time_min_ms, entry.response_time_max_ms
+    )
+    return max(found or 0.0, SHORTEST_MS)
 
 
-def _nearest_rank(
-    values: NDArray[np.float64], counts: NDArray[np.int64], ratio: float
-) -> NDArray[np.float64]:
-    """Return the percentile of each row of counts; as loadgen.shared.histograms.percentile does."""
-    cumulative = counts.cumsum(axis=1)
-    ranks = np.maximum(1, np.ceil(np.round(ratio * cumulative[:, -1], 9)))
-    found: NDArray[np.float64] = values[(cumulative >= ranks[:, None]).argmax(axis=1)]
-    return found
-
-
-class _Side:
-    """One name on one side: its runs, and what they might as well have been."""
-
-    def __init__(self, entries: list[EntryStatistics], generator: np.random.Generator) -> None:
-        self.entries = entries
-        self.requests = max(1, sum(entry.requests for entry in entries))
-        self.failures = sum(entry.failures for entry in entries)
-        self.timed = any(entry.response_times for entry in entries)
-        self._generator = generator
-        runs = len(entries)
-        # How often each run is drawn in each resample; a single run always once.
-        self._weights = generator.multinomial(runs, [1 / runs] * runs, size=RESAMPLES)
-
-    def percentiles(self, ratio: float) -> NDArray[np.float64]:
-        """Return a percentile in ms for each resample."""
-        values = np.array(sorted({v for entry in self.entries for v in entry.response_times}))
-        counts = np.zeros((RESAMPLES, len(values)), dtype=np.int64)
-        for run, entry in enumerate(self.entries):
-            own = np.array([entry.response_times.get(value, 0) for value in values])
-            if own.sum():
-                drawn = self._generator.multinomial(own.sum(), own / own.sum(), size=RESAMPLES)
-                counts += drawn * self._weights[:, [run]]
-        usable = counts[counts.sum(axis=1) > 0]
-        found = _nearest_rank(values, usable, ratio)
-        return np.resize(found, RESAMPLES)
-
-    def failure_ratios(self) -> NDArray[np.float64]:
-        """Return a failure ratio for each resample."""
-        failures = np.zeros(RESAMPLES)
-        requests = np.zeros(RESAMPLES)
-        for run, entry in enumerate(self.entries):
-            if entry.requests:
-                share = min(1.0, entry.failures / entry.requests)
-                drawn = self._generator.binomial(entry.requests, share, size=RESAMPLES)
-                failures += drawn * self._weights[:, run]
-                requests += entry.requests * self._weights[:, run]
-        return np.divide(failures, requests, out=np.zeros(RESAMPLES), where=requests > 0)
+def _typical(entries: Sequence[EntryStatistics], part: float) -> float | None:
+    """Return the geometric mean of the runs' percentiles in seconds; one run's own."""
+    logs = [math.log(_percentile_ms(entry, part)) for entry in entries if entry.response_times]
+    return math.exp(sum(logs) / len(logs)) / 1000 if logs else None
 
 
 def describe(differences: Sequence[Difference]) -> str:
@@ -243,6 +231,8 @@ def describe(differences: Sequence[Difference]) -> str:
     shown.sort(key=lambda d: (order[d.verdict], -(d.change or 0)))
     same = len(differences) - len(shown)
     lines = [_line(difference) for difference in shown]
+    if not any(difference.change is not None for difference in differences):
+        lines.append("no name is on both sides, so nothing was compared")
     return "\n".join([*lines, f"{same} of {len(differences)} measures stayed the same"])
 
 

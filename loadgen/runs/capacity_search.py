@@ -17,6 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from loadgen.runs.capacity_curve import Curve, count_by_load, fit_curve
 from loadgen.shared.errors import OperationError
 from loadgen.specification.experiment import SearchSettings
 
@@ -72,10 +73,21 @@ class Published(BaseModel):
     trials: tuple[Trial, ...]
 
 
+class LoadCount(BaseModel):
+    """How many trials at one load held, of how many that said something of the target."""
+
+    model_config = ConfigDict(frozen=True)
+
+    load: int
+    held: int
+    tried: int
+
+
 class Capacity(BaseModel):
     """The result. `low` held, `high` did not; None is an end that was not found.
 
-    `limited_by` tells why `high` did not hold: the target, the generators, or `most`.
+    `limited_by` tells why `high` did not hold: the target, the generators, or `most`. `loads` are
+    the counts that `curve`, the chance that a load holds, was fitted to; see `capacity_curve`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +101,8 @@ class Capacity(BaseModel):
     decisions: tuple[DecidedLoad, ...]
     trials: tuple[Trial, ...]
     published: Published | None = None
+    loads: tuple[LoadCount, ...] = ()
+    curve: Curve | None = None
 
 
 Measure = Callable[[int], TrialOutcome]
@@ -248,6 +262,45 @@ def _sentence(bench: _Bench, low: int | None, high: int | None, limited_by: str)
     if bench.known(high or 0) == "undecided":
         return f"{low} {unit}: at {high} trials disagree, at {low} every SLO held, {trust}"
     return f"{low} {unit}: every SLO held there and one did not at {high}, {trust}"
+
+
+def with_curve(found: Capacity) -> Capacity:
+    """Add what each load held, and the curve through all trials."""
+    counts = count_by_load(
+        [
+            (trial.load, trial.outcome.state == "held")
+            for trial in found.trials
+            if trial.outcome.state in ("held", "broke")
+        ]
+    )
+    loads = tuple(LoadCount(load=load, held=held, tried=tried) for load, held, tried in counts)
+    curve = fit_curve(counts, found.confidence)
+    return found.model_copy(update={"loads": loads, "curve": curve})
+
+
+def describe(found: Capacity) -> str:
+    """Return the result for a terminal: the sentence, what each load held, and the curve."""
+    unit = "users" if found.over == "users" else "arrivals/s"
+    lines = [f"Capacity: {found.sentence}"]
+    lines += [
+        f"  {one.load:>8,} {unit}: {one.held} of {one.tried} trials held" for one in found.loads
+    ]
+    if found.curve:
+        bounds = [
+            "no bound" if bound is None else f"{bound:,.4g}"
+            for bound in (found.curve.low, found.curve.high)
+        ]
+        lines.append(
+            f"Half of the trials hold at {found.curve.middle:,.4g} {unit}, between {bounds[0]} and "
+            f"{bounds[1]} at {100 * found.curve.confidence:g} % (logistic curve through all trials)"
+        )
+    if found.published:
+        trials = len(found.published.trials)
+        lines.append(
+            f"The published rule, on the same target: ended at {found.published.first_broke} "
+            f"({trials} trials)"
+        )
+    return "\n".join(lines)
 
 
 def find_published(measure: Measure, settings: SearchSettings) -> Published:

@@ -20,7 +20,7 @@ from loadgen.judging.verdict import EXIT_CODES, Verdict
 from loadgen.results import archive
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
-from loadgen.runs.capacity_search import Capacity, TrialOutcome, find_capacity
+from loadgen.runs.capacity_search import Capacity, TrialOutcome, find_capacity, with_curve
 from loadgen.runs.sweep import Value, row, write_csv
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import write_text
@@ -101,7 +101,7 @@ class Series:
             label = f"Trial {number + 1}: {settings.over}={load}"
             return trial_outcome(self.step(number, {settings.over: load}, label))
 
-        found = find_capacity(measure, settings)
+        found = with_curve(find_capacity(measure, settings))
         text = found.model_dump_json(indent=2) + "\n"
         write_text(self.directory / CAPACITY_FILE, text)
         return found

@@ -4,10 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
-from loadgen.results.evaluation.pictures import COLOURS, draw_limits, new_picture
+from loadgen.results.evaluation.pictures import COLOURS, draw_limits, legend_above, new_picture
 from loadgen.runs.capacity_search import Capacity, Trial
 
 MARKS = {"held": "o", "broke": "x", "saturated": "^", "unusable": "+"}
@@ -30,7 +32,37 @@ def draw_search(found: Capacity, limits: Sequence[float] = ()) -> Figure:
     _plot_throughput(axes, found.trials)
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
-    axes.legend(loc="upper left", fontsize=8)
+    legend_above(axes)
+    return figure
+
+
+def draw_curve(found: Capacity) -> Figure:
+    """Draw the share of trials that held at each load, and the fitted curve with its interval."""
+    unit = "users" if found.over == "users" else "arrivals per second"
+    figure, axes = new_picture("Trials that held every SLO", unit, "share of the trials")
+    for count in found.loads:
+        axes.plot(count.load, count.held / count.tried, "o", color=COLOURS[0])
+        axes.annotate(
+            f"{count.held}/{count.tried}",
+            (count.load, count.held / count.tried),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_ylim(-0.05, 1.15)
+    if found.curve:
+        low, high = axes.get_xlim()
+        loads = np.geomspace(low, high, 300)
+        label = f"logistic curve, one half at {found.curve.middle:,.4g}"
+        axes.plot(loads, [found.curve.chance(x) for x in loads], color=COLOURS[2], label=label)
+        bounds = found.curve.low or low, found.curve.high or high
+        label = f"{100 * found.curve.confidence:g} % interval"
+        axes.axvspan(*bounds, color=COLOURS[4], alpha=0.25, label=label)
+        axes.set_xlim(low, high)
+        legend_above(axes)
     return figure
 
 
@@ -76,7 +108,7 @@ def draw_sweep(rows: Sequence[Row], field: str) -> Figure:
         axes.set_xticks(range(len(values)), [str(value) for value in values])
     for each in (axes, right):
         each.set_ylim(bottom=0)
-    axes.legend(loc="upper left", fontsize=8)
+    legend_above(axes)
     return figure
 
 

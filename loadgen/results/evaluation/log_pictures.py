@@ -9,7 +9,14 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from loadgen.results.evaluation.pictures import COLOURS, DASHES, draw_limits, new_picture
+from loadgen.results.evaluation.pictures import (
+    COLOURS,
+    DASHES,
+    count_axis,
+    draw_limits,
+    legend_above,
+    new_picture,
+)
 from loadgen.results.timeline import Point
 
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -57,18 +64,23 @@ def draw_response_times(
     draw_limits(axes, limits)
     axes.set_ylim(bottom=0)
     if frame.height:
-        axes.legend(loc="upper left")
+        legend_above(axes)
     return figure
 
 
+def nearest_rank(times: pl.Expr, ratio: float) -> pl.Expr:
+    """Return the smallest value with that share at or below it, as a run's statistics do."""
+    # 0.07 * 100 is 7.000000000000001 in binary: without rounding its rank would be 8.
+    rank = (times.len() * ratio).round(9).ceil().cast(pl.Int64).clip(lower_bound=1)
+    return times.sort().get(rank - 1)
+
+
 def draw_percentiles(log: pl.DataFrame, window_seconds: float = 10) -> Figure:
-    """Percentiles of the response times that began in each window."""
+    """Percentiles (nearest rank) of the response times that began in each window."""
     frame = with_seconds(log).drop_nulls("seconds")
     windows = (
         frame.group_by((pl.col("at") // window_seconds * window_seconds).alias("window"))
-        .agg(
-            pl.col("seconds").quantile(q, "higher").alias(f"p{round(q * 100)}") for q in PERCENTILES
-        )
+        .agg(nearest_rank(pl.col("seconds"), q).alias(f"p{round(q * 100)}") for q in PERCENTILES)
         .sort("window")
     )
     figure, axes = new_picture(
@@ -84,51 +96,74 @@ def draw_percentiles(log: pl.DataFrame, window_seconds: float = 10) -> Figure:
             label=label,
         )
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left")
+    legend_above(axes)
     return figure
 
 
 def draw_distribution(log: pl.DataFrame, limits: Sequence[float] = ()) -> Figure:
-    """Share of responses at or below each time, for the names with the most requests."""
-    figure, axes = new_picture("Distribution", "response time (s)", "share of requests")
+    """Share of responses slower than each time, for the names with the most requests.
+
+    Both axes are logarithmic: the tail, one request in a thousand, has as much room as the rest.
+    """
+    figure, axes = new_picture("Distribution", "response time (s)", "share of requests slower")
     frame = with_seconds(log).drop_nulls("seconds")
     names = frame.group_by("method", "name").len().sort("len", "name", descending=[True, False])
     for index, (method, name, _) in enumerate(names.head(CAUSES_MAX).iter_rows()):
         mine = frame.filter((pl.col("method") == method) & (pl.col("name") == name))
         times = mine["seconds"].sort()
-        shares = np.arange(1, times.len() + 1) / times.len()
+        slower = np.arange(times.len(), 0, -1) / times.len()
         axes.step(
             times,
-            shares,
+            slower,
             DASHES[index % len(DASHES)],
             color=COLOURS[index],
-            where="post",
+            where="pre",
             label=f"{method} {name}",
         )
     for limit in limits:
-        axes.axvline(limit, color=COLOURS[1], linestyle="--", linewidth=1)
+        axes.axvline(limit, color=COLOURS[5], linestyle=":", linewidth=1)
+        axes.annotate(
+            f"limit {limit:g} s", (limit, 1), xycoords=("data", "axes fraction"), rotation=90,
+            xytext=(-3, -4), textcoords="offset points", ha="right", va="top", fontsize=8,
+            color=COLOURS[5],
+        )  # fmt: skip
     axes.set_xscale("log")
-    axes.set_ylim(0, 1.01)
-    if frame.height:
-        axes.legend(loc="lower right", fontsize=8)
+    axes.set_yscale("log")
+    axes.set_ylim(top=1.2)
+    legend_above(axes)
     return figure
 
 
 def draw_throughput(log: pl.DataFrame, window_seconds: float = 1) -> Figure:
-    """Draw how many requests, and how many that failed, started in each second."""
-    failed = pl.col("error").is_not_null()
+    """Draw how many requests were answered in each second, and how many of them failed."""
+    frame = throughput(log, window_seconds)
+    figure, axes = new_picture("Throughput", "time (s)", "answers per second")
+    for name, line, colour in (("requests", "-", COLOURS[0]), ("failures", "--", COLOURS[1])):
+        axes.step(frame["window"], frame[name], line, color=colour, where="post", label=name)
+    axes.set_ylim(bottom=0)
+    legend_above(axes)
+    return figure
+
+
+def throughput(log: pl.DataFrame, window_seconds: float = 1) -> pl.DataFrame:
+    """Count answers a second in each window, `requests` and `failures`; empty windows are zeros."""
+    ended = (pl.col("at") + pl.col("seconds").fill_null(0)) // window_seconds
     frame = (
         with_seconds(log)
-        .group_by((pl.col("at") // window_seconds * window_seconds).alias("window"))
-        .agg(requests=pl.len() / window_seconds, failures=failed.sum() / window_seconds)
-        .sort("window")
+        .group_by(ended.cast(pl.Int64).alias("number"))
+        .agg(requests=pl.len(), failures=pl.col("error").is_not_null().sum())
     )
-    figure, axes = new_picture("Throughput", "time (s)", "requests per second")
-    axes.plot(frame["window"], frame["requests"], color=COLOURS[0], label="requests")
-    axes.plot(frame["window"], frame["failures"], "--", color=COLOURS[1], label="failures")
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="lower left")
-    return figure
+    last = frame["number"].max() if frame.height else -1
+    every = pl.DataFrame({"number": range(int(last) + 1)}, {"number": pl.Int64})  # type: ignore[arg-type]
+    return (
+        every.join(frame, on="number", how="left")
+        .sort("number")
+        .select(
+            window=pl.col("number") * window_seconds,
+            requests=pl.col("requests").fill_null(0) / window_seconds,
+            failures=pl.col("failures").fill_null(0) / window_seconds,
+        )
+    )
 
 
 def draw_users(points: Sequence[Point]) -> Figure:
@@ -137,8 +172,10 @@ def draw_users(points: Sequence[Point]) -> Figure:
     if points:
         start = points[0].time - points[0].seconds
         times = [point.time - start for point in points]
-        axes.step(times, [point.users for point in points], color=COLOURS[0], where="post")
+        # A point says what was at its end.
+        axes.step(times, [point.users for point in points], color=COLOURS[0], where="pre")
     axes.set_ylim(bottom=0)
+    count_axis(axes.yaxis)
     return figure
 
 
@@ -158,6 +195,8 @@ def draw_failures(log: pl.DataFrame) -> Figure:
     """Failures by cause; the rarest share one bar."""
     causes = failures_by_cause(log)
     figure, axes = new_picture("Failures by cause", "failures", "")
+    axes.set_xlim(left=0, right=None if causes.height else 1)
+    count_axis(axes.xaxis)
     top = causes.head(CAUSES_MAX)
     labels = [f"{row['method']} {row['name']}\n{row['error'][:60]}" for row in top.to_dicts()]
     counts = top["failures"].to_list()

@@ -6,7 +6,9 @@ from typing import Literal
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 Format = Literal["svg", "png", "pdf"]
 FORMATS: tuple[Format, ...] = ("svg", "png", "pdf")
@@ -51,6 +53,21 @@ def draw_limits(axes: Axes, limits: Sequence[float], unit: str = "s") -> None:
             ha="right",
             color=COLOURS[1],
         )
+
+
+def legend_above(axes: Axes) -> None:
+    """Put the legend between title and axes, where it lies over no data."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=8,
+            frameon=False, borderaxespad=0.2,
+        )  # fmt: skip
+
+
+def count_axis(axis: Axis) -> None:
+    """Let an axis of counts have whole numbers only."""
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def save_picture(figure: Figure, stem: Path, formats: Sequence[Format] = FORMATS) -> list[Path]:

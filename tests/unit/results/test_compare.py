@@ -1,13 +1,17 @@
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadgen.node.statistics.time_rounding import bucket
-from loadgen.results.compare import CompareSettings, compare, describe, regressions
+from loadgen.results.compare import CompareSettings, compare, describe, regressions, scope
+from loadgen.results.run_spread import t_interval
+from loadgen.results.setup_differences import setup_differences
 from loadgen.shared.histograms import percentile
 from loadgen.shared.snapshot import EntryStatistics
-from tests.unit.samples import entry
+from tests.coverage_of_intervals import CONFIDENCE, of_comparison
+from tests.unit.samples import entry, summary
 
 
 def run(seed: int, factor: float = 1.0, failures: int = 5, count: int = 2000) -> EntryStatistics:
@@ -82,3 +86,48 @@ def test_percentiles_are_those_of_the_statistics() -> None:
 def test_tolerance_decides_what_counts() -> None:
     sides = [[run(1, count=20_000)]], [[run(2, 1.1, count=20_000)]]
     assert regressions(compare(*sides, CompareSettings(tolerance_ratio=0.2))) == []
+
+
+@pytest.mark.parametrize("runs", [2, 3])
+def test_a_stated_interval_over_runs_holds_the_truth_as_often_as_stated(runs: int) -> None:
+    found = of_comparison(runs, range(150))
+    # Two standard deviations of chance below what is stated.
+    assert found.ratio >= CONFIDENCE - 2 * (CONFIDENCE * (1 - CONFIDENCE) / found.of) ** 0.5
+
+
+def test_an_interval_over_runs_is_students_t() -> None:
+    found = t_interval([0.0, 0.2], [0.1, 0.3, 0.5], 0.95, 0.0)
+    # scipy.stats.ttest_ind([0.1, 0.3, 0.5], [0.0, 0.2]).confidence_interval(0.95)
+    assert found.difference == pytest.approx(0.2)
+    assert (found.low, found.high) == pytest.approx((-0.3304, 0.7304), abs=1e-4)
+
+
+def test_runs_that_happen_to_agree_give_an_interval_with_a_width() -> None:
+    same = [[entry("/", response_times={20.0: 500})] for _ in range(2)]
+    p50 = compare(same, same, CompareSettings(confidence=0.95))[0]
+    assert (p50.high or 0) - (p50.low or 0) > 0.01
+
+
+def test_one_run_a_side_says_that_it_speaks_of_this_pair_only() -> None:
+    assert "speaks of this pair of runs only" in scope(1, 1, 0.99)
+    assert "Student's t over the runs (2 degrees of freedom)" in scope(2, 2, 0.99)
+
+
+def test_what_was_asked_differently_is_listed() -> None:
+    one = summary()
+    other = one.model_copy(
+        update={
+            "specification": {"users": 20, "host": "http://127.0.0.1:1", "web_port": 9},
+            "versions": {"locust": "2.48.0"},
+        }
+    )
+    assert setup_differences([one], [one]) == []
+    assert setup_differences([one], [other]) == [
+        "users: 2 -> 20",
+        "version of locust: 2.47.0 -> 2.48.0",
+    ]
+    assert setup_differences([one, other], [one, other])[0] == "users: 2, 20 -> 2, 20"
+
+
+def test_sides_without_a_common_name_are_not_compared() -> None:
+    assert "nothing was compared" in describe(compare([[entry("/old")]], [[entry("/new")]]))

@@ -9,9 +9,17 @@ from matplotlib.figure import Figure
 
 from loadgen.node.request_log import RequestLog
 from loadgen.results.evaluation import log_pictures
-from loadgen.results.evaluation.log_pictures import failures_by_cause, slowest
+from loadgen.results.evaluation.log_pictures import (
+    failures_by_cause,
+    nearest_rank,
+    slowest,
+    throughput,
+)
 from loadgen.results.evaluation.pictures import save_picture
 from loadgen.results.request_log import merge_log, read_log
+from loadgen.results.timeline import Point
+from loadgen.shared.histograms import percentile
+from tests.unit.samples import START
 
 
 @pytest.fixture
@@ -88,3 +96,30 @@ def test_a_long_log_is_thinned_but_keeps_what_breaks_a_limit(
     over = log.filter(pl.col("duration_us") > 1_000_000).height
     assert over <= drawn < 105 + over
     assert "one in 20 shown" in figure.axes[0].get_title(loc="left")
+
+
+def test_seconds_without_an_answer_are_zeros(tmp_path: Path) -> None:
+    written = RequestLog(tmp_path / "requests", "w")
+    for at in (0.0, 0.4, 1.2, 6.95, 7.0):
+        written.add("GET", "/", 100.0, start_time=1000 + at)
+    written.write()
+    merge_log(tmp_path)
+    found = throughput(read_log(tmp_path))
+    assert found["requests"].to_list() == [2, 1, 0, 0, 0, 0, 0, 2]
+    line = log_pictures.draw_throughput(read_log(tmp_path)).axes[0].lines[0]
+    assert 0 in np.asarray(line.get_ydata()).tolist()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 20, 100, 101])
+@pytest.mark.parametrize("ratio", [0.01, 0.07, 0.5, 0.95, 0.99, 1])
+def test_a_percentile_of_a_log_is_that_of_a_histogram(count: int, ratio: float) -> None:
+    frame = pl.DataFrame({"seconds": [float(value) for value in range(1, count + 1)]})
+    found = frame.select(nearest_rank(pl.col("seconds"), ratio)).item()
+    assert found == percentile(dict.fromkeys(frame["seconds"], 1), ratio)
+
+
+def test_counts_have_whole_numbers_on_their_axis() -> None:
+    points = [Point(START + s, 1.0, 1, 5, 0, {10.0: 5}) for s in range(1, 5)]
+    for figure in (log_pictures.draw_users(points),):
+        ticks = figure.axes[0].yaxis.get_major_locator()()
+        assert all(float(tick).is_integer() for tick in ticks)

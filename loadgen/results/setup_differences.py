@@ -1,0 +1,56 @@
+"""What two sides of a comparison were that isn't the target: fields, versions, scenario, machines.
+
+A comparison of runs that were asked for different things compares the asking, so this is said
+before any number.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from pydantic import JsonValue
+
+from loadgen.results.summary import Summary
+
+# Where a run listens says nothing of what it measures.
+LEFT_OUT = {"web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key"}
+VALUE_CHARACTERS = 60
+
+
+def setup_differences(before: Sequence[Summary], after: Sequence[Summary]) -> list[str]:
+    """Return a line for each thing in which the sides differ, or the runs of one side."""
+    sides = [[_setup(summary) for summary in side] for side in (before, after)]
+    names = sorted({name for side in sides for setup in side for name in setup})
+    lines = []
+    for name in names:
+        left, right = ([setup.get(name, "none") for setup in side] for side in sides)
+        if set(left) != set(right) or len(set(left)) > 1:
+            lines.append(f"{name}: {_shown(left)} -> {_shown(right)}")
+    return lines
+
+
+def _setup(summary: Summary) -> dict[str, str]:
+    facts: dict[str, JsonValue] = {
+        **{k: v for k, v in summary.specification.items() if k not in LEFT_OUT},
+        **{f"version of {name}": version for name, version in summary.versions.items()},
+        "release": summary.release_sha256[:12],
+    }
+    return dict(_flat(facts))
+
+
+def _flat(facts: Mapping[str, JsonValue], above: str = "") -> list[tuple[str, str]]:
+    found = []
+    for name, value in facts.items():
+        place = f"{above}{name}"
+        if isinstance(value, dict):
+            found += _flat(value, f"{place}.")
+        elif value not in (None, [], ""):
+            found.append((place, value if isinstance(value, str) else json.dumps(value)))
+    return found
+
+
+def _shown(values: Sequence[str]) -> str:
+    shown = dict.fromkeys(
+        value if len(value) <= VALUE_CHARACTERS else f"{value[:VALUE_CHARACTERS]}…"
+        for value in values
+    )
+    return ", ".join(shown)
