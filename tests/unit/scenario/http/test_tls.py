@@ -163,7 +163,7 @@ def _proxy(opens: bool) -> Iterator[tuple[list[str], int]]:
     try:
         yield asked, server.server_port
     finally:
-        server.stop(timeout=0.1)
+        server.stop(timeout=1)
 
 
 def _pass(source: gevent.socket.socket, sink: gevent.socket.socket) -> None:
