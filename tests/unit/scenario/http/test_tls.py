@@ -164,6 +164,7 @@ def _proxy(opens: bool) -> Iterator[tuple[list[str], int]]:
         yield asked, server.server_port
     finally:
         server.stop(timeout=1)
+        gevent.sleep(0.01)  # gevent closes a socket that was waited for in the loop's next turn
 
 
 def _pass(source: gevent.socket.socket, sink: gevent.socket.socket) -> None:
