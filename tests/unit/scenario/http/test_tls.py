@@ -1,5 +1,8 @@
 """HTTPS, for both clients: verification, resumption, large bodies, and a server that closes."""
 
+import select
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -7,8 +10,6 @@ from ssl import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER, SSLCertVerificationErr
 from typing import Any
 
 import gevent
-import gevent.server
-import gevent.socket
 import gevent.ssl
 import pytest
 
@@ -144,34 +145,39 @@ def test_a_proxy_opens_a_tunnel(https: Awkward, opens: bool) -> None:
 
 @contextmanager
 def _proxy(opens: bool) -> Iterator[tuple[list[str], int]]:
+    """A proxy in a thread of its own; it ends when its listener does."""
     asked: list[str] = []
-
-    def serve(sock: gevent.socket.socket, _: object) -> None:
-        asked.append(sock.recv(65536).decode())
-        if not opens:
-            sock.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-            return
-        host, port = asked[-1].split()[1].split(":")
-        upstream = gevent.socket.create_connection((host, int(port)))
-        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        gevent.joinall(
-            [gevent.spawn(_pass, *pair) for pair in ((sock, upstream), (upstream, sock))]
-        )
-
-    server = gevent.server.StreamServer(("127.0.0.1", 0), serve)
-    server.start()
-    try:
-        yield asked, server.server_port
-    finally:
-        server.stop(timeout=1)
-        gevent.sleep(0.01)  # gevent closes a socket that was waited for in the loop's next turn
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_tunnel, args=(listener, asked, opens))
+        thread.start()
+        try:
+            yield asked, listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
 
 
-def _pass(source: gevent.socket.socket, sink: gevent.socket.socket) -> None:
+def _tunnel(listener: socket.socket, asked: list[str], opens: bool) -> None:
     with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(gevent.socket.SHUT_WR)
+        while True:
+            with listener.accept()[0] as client:
+                asked.append(client.recv(65536).decode())
+                if not opens:
+                    client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+                    continue
+                host, port = asked[-1].split()[1].split(":")
+                with socket.create_connection((host, int(port))) as server:
+                    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    _pass_on({client: server, server: client})
+
+
+def _pass_on(other: dict[socket.socket, socket.socket]) -> None:
+    while True:
+        for source in select.select(list(other), [], [])[0]:
+            data = source.recv(65536)
+            if not data:
+                return
+            other[source].sendall(data)
 
 
 def test_a_plain_server_is_no_tls_server(server: Awkward) -> None:
