@@ -22,6 +22,8 @@ from locust.env import Environment
 from locust.rpc.protocol import Message
 from locust.stats import RequestStats, StatsError
 
+from loadgen.scenario.http import tally
+from loadgen.scenario.http.outlet import ordinarily
 from loadgen.shared.text import encodable
 
 TIME_REFUSED, TIME_NEGATIVE = "time_refused", "time_negative"
@@ -39,6 +41,7 @@ class OddValues:
     """Takes requests for `stats`; what is countable as it is costs a few comparisons."""
 
     def __init__(self, stats: RequestStats) -> None:
+        self._stats = stats
         self._log = cast("Log", stats.log_request)
         self._log_error = cast("LogError", stats.log_error)
         self._refused: Counter[str] = Counter()
@@ -52,6 +55,7 @@ class OddValues:
         """Count from zero for a new test."""
         self._refused.clear()
 
+    @ordinarily("take")
     def on_request(
         self,
         request_type: object = "",
@@ -65,6 +69,15 @@ class OddValues:
         self.log_request(request_type, name, response_time, response_length)
         if exception:
             self.log_error(request_type, name, exception)
+
+    def take(
+        self, method: str, name: str, time: float, length: int, _start: float, _status: int
+    ) -> None:
+        """Take an ordinary request (tally.py says which), as `on_request` does."""
+        if time <= TIME_MAX_MS and name.isascii() and method.isascii():
+            tally.add(self._stats, method, name, time, length)
+        else:
+            self.log_request(method, name, time, length)
 
     def log_request(self, method: object, name: object, time: object, length: object) -> None:
         """Count one request; as `RequestStats.log_request`."""

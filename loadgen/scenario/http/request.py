@@ -18,12 +18,23 @@ Lines = dict[str, str]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _PLAIN_TARGET = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,/:;=?@]+")
+_EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _JSON_LINES = {
     "content-type": "Content-Type: application/json\r\n",
     "accept": "Accept: application/json\r\n",
 }
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+
+def _content_type(kind: str) -> Lines:
+    return {"content-type": f"Content-Type: {kind}\r\n"}
+
+
+NO_LINES: Lines = {}
+_TEXT_LINES = _content_type("text/plain; charset=utf-8")
+_FORM_LINES = _content_type("application/x-www-form-urlencoded; charset=utf-8")
+_BYTES_LINES = _content_type("application/octet-stream")
 
 
 class Request:
@@ -39,7 +50,7 @@ class Request:
         self.target = target
         self.lines = lines
         self.body = body
-        self.head = ""
+        self.head = b""
 
     @property
     def payload(self) -> bytes | None:
@@ -50,26 +61,30 @@ class Request:
     def headers(self) -> Headers:
         """The header fields that were sent, looked up without regard to case."""
         fields = Headers()
-        for line in self.head.split("\r\n")[1:]:
+        for line in self.head.decode("latin-1").split("\r\n")[1:]:
             name, colon, value = line.partition(":")
             if colon:
                 fields.add(name, value.strip())
         return fields
 
-    def to_bytes(self, lines: str) -> bytes:
-        """Return the request's bytes, given the text of all its header lines."""
+    def start(self, lines: str) -> bytes:
+        """Return the first line and header lines, given their text; `finish` adds the rest."""
+        return f"{self.method} {self.target} HTTP/1.1\r\n{lines}".encode("latin-1")
+
+    def finish(self, start: bytes) -> bytes:
+        """Return the request's bytes: `start`, the lines that describe the body, and the body."""
         body = self.body
         if body is None:
-            length = "Content-Length: 0\r\n" if self.method in _BODY_METHODS else ""
-            self.head = f"{self.method} {self.target} HTTP/1.1\r\n{lines}{length}\r\n"
-            return self.head.encode("latin-1")
+            self.head = start + (_EMPTY_BODY if self.method in _BODY_METHODS else b"\r\n")
+            return self.head
         if "transfer-encoding" in self.lines:
-            length = ""
-            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+            self.head = start + b"\r\n"
+            return self.head + (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
+        if "content-length" in self.lines:
+            self.head = start + b"\r\n"
         else:
-            length = "" if "content-length" in self.lines else f"Content-Length: {len(body)}\r\n"
-        self.head = f"{self.method} {self.target} HTTP/1.1\r\n{lines}{length}\r\n"
-        return self.head.encode("latin-1") + body
+            self.head = b"%bContent-Length: %d\r\n\r\n" % (start, len(body))
+        return self.head + body
 
 
 def target_of(path: str, params: Any = None) -> str:
@@ -133,17 +148,12 @@ def encode_body(data: Any, json: Any, files: Any) -> tuple[bytes | None, Lines]:
     if files:
         return _multipart(files, data)
     if not data:
-        return (None, {}) if json is None else (jsonlib.dumps(json).encode(), _JSON_LINES)
+        return (None, NO_LINES) if json is None else (jsonlib.dumps(json).encode(), _JSON_LINES)
     if isinstance(data, str):
-        return data.encode(), _content_type("text/plain; charset=utf-8")
+        return data.encode(), _TEXT_LINES
     if isinstance(data, Mapping):
-        form = urlencode(data, doseq=True).encode()
-        return form, _content_type("application/x-www-form-urlencoded; charset=utf-8")
-    return _whole(data), _content_type("application/octet-stream")
-
-
-def _content_type(kind: str) -> Lines:
-    return {"content-type": f"Content-Type: {kind}\r\n"}
+        return urlencode(data, doseq=True).encode(), _FORM_LINES
+    return _whole(data), _BYTES_LINES
 
 
 def _whole(data: Any) -> bytes:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter, time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from gevent import getcurrent
 from locust.contrib.fasthttp import LocustBadStatusCode, LocustUserAgent
 from locust.event import EventHook
+from locust.user.users import User
 
 from loadgen.scenario.http import redirect
 from loadgen.scenario.http.cookies import Jar
@@ -17,12 +18,14 @@ from loadgen.scenario.http.errors import (
     FAILURES,
     NO_RETRIES,
     RedirectError,
-    StaleConnectionError,
 )
+from loadgen.scenario.http.exchange import How, exchange
 from loadgen.scenario.http.head import sets_cookie
+from loadgen.scenario.http.kept import Heads, keep, key_of
+from loadgen.scenario.http.outlet import Outlet
 from loadgen.scenario.http.pool import Origin, OriginKey, Pool, Timeouts
 from loadgen.scenario.http.request import (
-    IDEMPOTENT_METHODS,
+    NO_LINES,
     Fields,
     Lines,
     Request,
@@ -32,15 +35,15 @@ from loadgen.scenario.http.request import (
     header_lines,
     target_of,
 )
-from loadgen.scenario.http.response import BodySource, CaughtResponse, Response
+from loadgen.scenario.http.response import CaughtResponse, Response
+from loadgen.scenario.http.tally import Ordinary
 from loadgen.scenario.http.verbs import Verbs
-
-if TYPE_CHECKING:
-    from locust import User
 
 DEFAULT_HEADERS = {"User-Agent": "loadgen-fleet", "Accept-Encoding": "gzip, deflate, br"}
 _VALID_STATUS = LocustUserAgent.valid_response_codes
 _NO_CONTEXT: dict[str, Any] = {}
+_PLAIN_CONTEXT = User.context
+_BODILESS: tuple[None, Lines] = (None, NO_LINES)
 _METHODS = {m: m for m in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")}
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 _BODY_HEADERS = frozenset(
@@ -60,23 +63,27 @@ class HttpSession(Verbs):
 
     `intended_start` (perf_counter seconds), if set, is when the next request should have started:
     its response time counts from there, so that a late start is not lost. It is used once, and by
-    the greenlet that set it: others that share the client have their own.
+    the greenlet that set it: others that share the client have their own. `answers` counts the
+    responses.
     """
 
     def __init__(
         self,
         base_url: str,
         request_event: EventHook,
-        user: "User | None",
+        user: User | None,
         pool: Pool,
         default_headers: Fields | None = None,
         max_redirects: int = 30,
+        heads: Heads | None = None,
     ) -> None:
         self.request_name: str | None = None
+        self.answers = 0
         self.max_redirects = max_redirects
         self._user = user
         self.request_event = request_event
         self._pool = pool
+        self._heads = {} if heads is None else heads
         self._jar: Jar | None = None
         self._intended: dict[object, float] = {}
         self._defaults = header_lines({**DEFAULT_HEADERS, **(default_headers or {})})
@@ -96,6 +103,17 @@ class HttpSession(Verbs):
     def _set_base_lines(self) -> None:
         self._base_lines = {"host": self._origin.host_line, "authorization": self._auth_line}
         self._plain = "".join({**self._base_lines, **self._defaults}.values())
+        self._common = f"{self._base_url} {self._origin.target_prefix} {self._plain}"
+
+    @property
+    def request_event(self) -> EventHook:
+        """Locust's event that is fired for each request."""
+        return self._event
+
+    @request_event.setter
+    def request_event(self, event: EventHook) -> None:
+        self._event = event
+        self._outlet = Outlet.of(event)
 
     @property
     def base_url(self) -> str:
@@ -185,9 +203,10 @@ class HttpSession(Verbs):
         if max_retries:
             raise ValueError(NO_RETRIES.format(f"this request has max_retries={max_retries}"))
         start_time = time()
-        body, lines = encode_body(data, json, files)
-        lines = self._merge(lines, headers, auth) if lines or headers or auth else self._defaults
-        origin, request = self._address(method, url, params, lines, body)
+        body, kind = (
+            _BODILESS if not data and json is None and not files else encode_body(data, json, files)
+        )
+        origin, request, sent = self._made(method, url, body, kind, headers, (auth, params, files))
         response = CaughtResponse(request) if catch_response else Response(request)
         limits = self._pool.settings.timeouts if timeout is None else Timeouts.of(timeout)
         started = perf_counter()
@@ -196,10 +215,10 @@ class HttpSession(Verbs):
             start_time -= started - intended
             started = intended
         try:
-            self._exchange(origin, response, limits, stream)
-            if allow_redirects and response.status_code in redirect.CODES:
+            self._exchange(response, origin, sent, (limits, stream))
+            if response.status_code in redirect.CODES and allow_redirects:
                 most = self.max_redirects if max_redirects is None else max_redirects
-                self._follow(response, limits, stream, most)
+                self._follow(response, (limits, stream), most)
             response.seconds = response.received_at - started
             if decode:
                 response.decode()
@@ -208,21 +227,73 @@ class HttpSession(Verbs):
         except FAILURES as error:
             response.error = error.with_traceback(None)  # its frames refer to the response
             response.seconds = perf_counter() - started
+        size = response.announced_bytes if stream else response.wire_bytes
+        name = name or self.request_name or url
+        if response.error is None and not catch_response and not context:
+            take = self._directly()
+            if take is not None and response.seconds >= 0:
+                take(method, name, response.seconds * 1000, size, start_time, response.status_code)
+                return response  # type: ignore[return-value]  # as FastHttpUser has it
         meta = {
             "request_type": method,
-            "name": name or self.request_name or url,
+            "name": name,
             "context": {**self._user.context(), **context} if self._user else context,
             "exception": response.error,
             "start_time": start_time,
             "url": request.url,
-            "response_length": response.announced_bytes if stream else response.wire_bytes,
+            "response_length": size,
             "response_time": response.seconds * 1000,
         }
         if isinstance(response, CaughtResponse):
-            response.request_meta, response.request_event = meta, self.request_event
+            response.request_meta, response.request_event = meta, self._event
         else:
-            self.request_event.fire(response=response, **meta)
+            self._event.fire(response=response, **meta)
         return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both
+
+    def _directly(self) -> Ordinary | None:
+        """Return what takes an ordinary request in the event's place; None to fire the event.
+
+        A user with a context of its own wants to be asked for it.
+        """
+        user = self._user
+        if user is not None and (
+            user.__class__.context is not _PLAIN_CONTEXT or "context" in user.__dict__
+        ):
+            return None
+        outlet = self._outlet
+        if outlet.listeners != self._event._handlers:
+            outlet.renew(self._event)
+        return outlet.take
+
+    def _made(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        kind: Lines,
+        headers: Fields | None,
+        others: tuple[Any, Any, Any],
+    ) -> tuple[Origin, Request, bytes]:
+        """Return a request and its bytes, from what is kept of those like it if possible.
+
+        `others` are auth, params and files, if any.
+        """
+        auth, params, files = others
+        key = None
+        if not (auth or params or files) and url.startswith("/"):
+            key = key_of(self._common, method, url, kind, headers)
+            kept = self._heads.get(key) if key is not None else None
+            if kept is not None:
+                if body is None and self._jar is None:
+                    return self._origin, kept.request, kept.whole
+                request = kept.again(body)
+                return self._origin, request, request.finish(kept.start + self._cookies(request))
+        lines = self._merge(kind, headers, auth) if kind or headers or auth else self._defaults
+        origin, request = self._address(method, url, params, lines, body)
+        start = request.start(self._header_text(origin, request))
+        if key is not None:
+            keep(self._heads, key, request, start)
+        return origin, request, request.finish(start + self._cookies(request))
 
     def _merge(
         self, body_lines: Lines, headers: Fields | None, auth: tuple[Any, Any] | None
@@ -250,63 +321,26 @@ class HttpSession(Verbs):
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return self._pool.origin(OriginKey.of(url)), url, target
 
-    def _exchange(self, origin: Origin, response: Response, limits: Timeouts, stream: bool) -> None:
-        request = response.request
-        data = request.to_bytes(self._header_text(origin, request))
-        try:
-            self._attempt(origin, data, response, limits, stream)
-        except StaleConnectionError as error:
-            if error.sent and request.method not in IDEMPOTENT_METHODS:
-                raise
-            self._attempt(origin, data, response, limits, stream, fresh=True)
+    def _exchange(self, response: Response, at: Origin, sent: bytes, how: How) -> None:
+        exchange(response, at, sent, how)
+        self.answers += 1
         if sets_cookie(response.raw) and response.headers is not None:
-            self.cookiejar.take(request.url, response.headers)
+            self.cookiejar.take(response.request.url, response.headers)
 
     def _header_text(self, origin: Origin, request: Request) -> str:
         if origin is not self._origin:
-            text = "".join({"host": origin.host_line, **request.lines}.values())
-        elif request.lines is self._defaults:
-            text = self._plain
-        else:
-            text = "".join({**self._base_lines, **request.lines}.values())
-        if self._jar is not None and "cookie" not in request.lines:
-            cookies = self._jar.header(request.url)
-            text += f"Cookie: {cookies}\r\n" if cookies else ""
-        return text
+            return "".join({"host": origin.host_line, **request.lines}.values())
+        if request.lines is self._defaults:
+            return self._plain
+        return "".join({**self._base_lines, **request.lines}.values())
 
-    def _attempt(
-        self,
-        origin: Origin,
-        data: bytes,
-        response: Response,
-        limits: Timeouts,
-        stream: bool,
-        fresh: bool = False,
-    ) -> None:
-        method = response.request.method
-        connection = origin.acquire(limits.connect, method not in IDEMPOTENT_METHODS, fresh)
-        sent_at = perf_counter()
-        try:
-            connection.send(data, sent_at, limits.read, method == "HEAD")
-            if not stream:
-                connection.finish()
-        except BaseException:
-            origin.release(connection)
-            raise
-        response.status_code = connection.status
-        response.raw = connection.raw
-        response.time_to_first_byte = connection.first_byte_at - sent_at
-        response.received_at = connection.received_at
-        if connection.requests == 1:
-            response.connect_time = connection.connect_time
-        if stream:
-            response.attach(BodySource(connection, origin.release))
-        else:
-            body = connection.body
-            response.body = body[0] if len(body) == 1 else b"".join(body)
-            origin.release(connection)
+    def _cookies(self, request: Request) -> bytes:
+        if self._jar is None or "cookie" in request.lines:
+            return b""
+        cookies = self._jar.header(request.url)
+        return f"Cookie: {cookies}\r\n".encode("latin-1") if cookies else b""
 
-    def _follow(self, response: Response, limits: Timeouts, stream: bool, most: int) -> None:
+    def _follow(self, response: Response, how: How, most: int) -> None:
         """Go where redirects lead; `response` becomes the last one, with the others in history."""
         while most and response.status_code in redirect.CODES:
             location = redirect.location_of(response.headers)
@@ -317,7 +351,8 @@ class HttpSession(Verbs):
             if len(response.history) > most:
                 raise RedirectError(f"more than {most} redirects (max_redirects)")
             response.request = request
-            self._exchange(origin, response, limits, stream)
+            start = request.start(self._header_text(origin, request))
+            self._exchange(response, origin, request.finish(start + self._cookies(request)), how)
 
     def _redirected(self, response: Response, location: str) -> tuple[Origin, Request]:
         request, status = response.request, response.status_code

@@ -12,10 +12,13 @@ from gevent.pool import Group
 from locust import User
 from locust.env import Environment
 from locust.exception import StopTest
+from locust.user.task import DefaultTaskSet, TaskSet
 from locust.user.users import RestMixin
 
 from loadgen.scenario.http.address import Resolver
 from loadgen.scenario.http.errors import NO_RETRIES
+from loadgen.scenario.http.kept import Heads
+from loadgen.scenario.http.lean_loop import LeanTaskSet
 from loadgen.scenario.http.pool import Pool, Settings, Timeouts
 from loadgen.scenario.http.request import Fields
 from loadgen.scenario.http.response import CaughtResponse
@@ -67,6 +70,9 @@ class FastUser(User, RestMixin[RestResponse]):
     resolver: ClassVar[Resolver] = Resolver()
     """Remembers what names resolve to, for all users of the process."""
 
+    heads: ClassVar[Heads] = {}
+    """Keeps what is the same each time of the requests of all users of the process."""
+
     client_certificate: str | tuple[str, str] | None = None
     """Shown to servers that ask for one: a PEM file with certificate and key, or one of each.
 
@@ -100,6 +106,7 @@ class FastUser(User, RestMixin[RestResponse]):
             pool=self.client_pool or Pool(self._settings()),
             default_headers=self.default_headers,
             max_redirects=self.max_redirects,
+            heads=self.heads,
         )
 
     def _settings(self) -> Settings:
@@ -155,6 +162,17 @@ class FastUser(User, RestMixin[RestResponse]):
         fields = None if headers is None else dict(headers)
         with super().rest(method, url, fields, decode=True, **kwargs) as response:
             yield response
+
+    @property
+    def _taskset_instance(self) -> TaskSet | None:
+        """What Locust runs the user's tasks by; its default becomes the lean one."""
+        return self._tasks_run_by
+
+    @_taskset_instance.setter
+    def _taskset_instance(self, task_set: TaskSet | None) -> None:
+        if type(task_set) is DefaultTaskSet:
+            task_set.__class__ = LeanTaskSet
+        self._tasks_run_by = task_set
 
     def start(self, group: Group) -> Greenlet:
         """Start the user; its connections are closed when it ends."""

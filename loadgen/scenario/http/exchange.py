@@ -1,0 +1,50 @@
+"""One request over one connection, and over a second one when the first turns out to be gone."""
+
+from time import perf_counter
+
+from loadgen.scenario.http.errors import StaleConnectionError
+from loadgen.scenario.http.pool import Origin, Timeouts
+from loadgen.scenario.http.request import IDEMPOTENT_METHODS
+from loadgen.scenario.http.response import BodySource, Response
+
+How = tuple[Timeouts, bool]
+"""The limits of a request, and whether its body is left to be streamed."""
+
+
+def exchange(response: Response, origin: Origin, sent: bytes, how: How) -> None:
+    """Send a request's bytes to `origin`; fill `response`, which knows the request. Raises OSError.
+
+    A safe request that meets the end of a kept connection is sent again, once (RFC 9112, 9.3.1).
+    """
+    try:
+        _attempt(response, origin, sent, how, fresh=False)
+    except StaleConnectionError as error:
+        if error.sent and response.request.method not in IDEMPOTENT_METHODS:
+            raise
+        _attempt(response, origin, sent, how, fresh=True)
+
+
+def _attempt(response: Response, origin: Origin, sent: bytes, how: How, fresh: bool) -> None:
+    limits, stream = how
+    method = response.request.method
+    connection = origin.acquire(limits.connect, method not in IDEMPOTENT_METHODS, fresh)
+    sent_at = perf_counter()
+    try:
+        connection.send(sent, sent_at, limits.read, method == "HEAD")
+        if not stream:
+            connection.finish()
+    except BaseException:
+        origin.release(connection)
+        raise
+    response.status_code = connection.status
+    response.raw = connection.raw
+    response.time_to_first_byte = connection.first_byte_at - sent_at
+    response.received_at = connection.received_at
+    if connection.requests == 1:
+        response.connect_time = connection.connect_time
+    if stream:
+        response.attach(BodySource(connection, origin.release))
+    else:
+        body = connection.body
+        response.body = body[0] if len(body) == 1 else b"".join(body)
+        origin.release(connection)
