@@ -3,7 +3,9 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable
+from math import isnan, nan
 from pathlib import Path
 
 import polars as pl
@@ -15,8 +17,9 @@ from loadgen.shared.snapshot import Phase
 from loadgen.shared.text import encodable
 
 logger = logging.getLogger(__name__)
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 40_000
 _MAX_STATUS = 65_535
+_MAX_US = 1e18
 
 
 DIRECTORY = "requests"
@@ -36,15 +39,51 @@ SCHEMA = pl.Schema(
 )
 
 
-Row = tuple[float, float | None, str, str, int | None, str | None, Phase]
+class Rows:
+    """Some requests, column by column: what most rows have in common is kept once.
+
+    Times are in seconds and ms, NaN for none; a status is 0 for none. `errors` are by row.
+    `phases` are (first row, phase).
+    """
+
+    def __init__(self) -> None:
+        self.starts, self.times, self.statuses = array("d"), array("d"), array("H")
+        self.methods: list[str] = []
+        self.names: list[str] = []
+        self.errors: dict[int, str] = {}
+        self.phases: list[tuple[int, Phase]] = []
+
+    def frame(self, worker: str) -> pl.DataFrame:
+        """Return the rows with SCHEMA's columns."""
+        count = len(self.starts)
+        statuses = pl.Series(self.statuses, dtype=pl.UInt16)
+        columns = {
+            "start_us": _microseconds(self.starts, 1e6),
+            "duration_us": _microseconds(self.times, 1e3).round().fill_nan(None),
+            "method": pl.Series(self.methods, dtype=pl.String),
+            "name": pl.Series(self.names, dtype=pl.String),
+            "status": statuses.set(statuses == 0, None),
+            "error": pl.Series([None], dtype=pl.String).gather([0] * count),
+            "worker": pl.Series([worker]).gather([0] * count),
+            "phase": pl.concat(self._phase_columns(count)),
+        }
+        if self.errors:
+            columns["error"] = pl.Series(map(self.errors.get, range(count)), dtype=pl.String)
+        return pl.DataFrame(columns).cast({"start_us": pl.Int64, "duration_us": pl.Int64})
+
+    def _phase_columns(self, count: int) -> list[pl.Series]:
+        ends = [*(row for row, _ in self.phases[1:]), count]
+        parts = zip(self.phases, ends, strict=True)
+        return [pl.Series([phase]).gather([0] * (end - row)) for (row, phase), end in parts]
+
+
+def _microseconds(values: "array[float]", each: float) -> pl.Series:
+    numbers = pl.Series(values, dtype=pl.Float64) * each
+    return numbers.set(~numbers.is_between(-_MAX_US, _MAX_US), nan)
 
 
 class RequestLog:
-    """Rows of one worker, written to `directory` in chunks.
-
-    A row costs a quarter of a microsecond to keep and half of one to write: columns are made of a
-    whole chunk at once.
-    """
+    """Rows of one worker, written to `directory` in chunks. A row costs half a microsecond."""
 
     def __init__(
         self,
@@ -57,7 +96,11 @@ class RequestLog:
         self._phase = phase
         self._random = random.Random(worker)
         self._chunk = 0
-        self._rows: list[Row] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rows = Rows()
+        self._last_phase: Phase | None = None
 
     @ordinarily("take")
     def add(
@@ -71,29 +114,35 @@ class RequestLog:
         **_: object,
     ) -> None:
         """Take one request as Locust's `request` event describes it; times in ms and seconds."""
-        if self._ratio < 1 and self._random.random() >= self._ratio:
-            return
-        milliseconds = None if response_time is None else float(response_time)
-        start = time.time() - (milliseconds or 0) / 1000 if start_time is None else start_time
+        milliseconds = nan if response_time is None else float(response_time)
+        if start_time is None:
+            start_time = time.time() - (0 if isnan(milliseconds) else milliseconds) / 1000
         status = getattr(response, "status_code", None)
-        error = None if exception is None else encodable(_describe(exception))
-        method, name = encodable(str(request_type)), encodable(str(name))
-        known = status if isinstance(status, int) and 0 < status <= _MAX_STATUS else None
-        self._keep((float(start), milliseconds, method, name, known, error, self._phase()))
+        known = status if isinstance(status, int) and 0 < status <= _MAX_STATUS else 0
+        row = len(self._rows.starts)
+        if exception is not None:
+            self._rows.errors[row] = encodable(_describe(exception))
+        method = encodable(str(request_type))
+        self.take(method, str(name), milliseconds, 0, float(start_time), known)
 
     def take(
         self, method: str, name: str, milliseconds: float, _size: int, start: float, status: int
     ) -> None:
-        """Take an ordinary request (scenario's tally.py says which), as `add` does."""
+        """Take an ordinary request (scenario's tally.py says which)."""
+        rows = self._rows
         if self._ratio < 1 and self._random.random() >= self._ratio:
+            rows.errors.pop(len(rows.starts), None)
             return
-        if not name.isascii():
-            name = encodable(name)
-        self._keep((start, milliseconds, method, name, status, None, self._phase()))
-
-    def _keep(self, row: Row) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= CHUNK_ROWS:
+        phase = self._phase()
+        if phase != self._last_phase:
+            self._last_phase = phase
+            rows.phases.append((len(rows.starts), phase))
+        rows.starts.append(start)
+        rows.times.append(milliseconds)
+        rows.methods.append(method)
+        rows.names.append(name if name.isascii() else encodable(name))
+        rows.statuses.append(status)
+        if len(rows.starts) >= CHUNK_ROWS:
             self.write()
 
     def write(self) -> None:
@@ -102,38 +151,20 @@ class RequestLog:
         What can't be written is gone: kept, it would take the worker's memory. The run's summary
         counts the rows and says how many are missing.
         """
-        if not self._rows:
+        rows = self._rows
+        if not rows.starts:
             return
-        rows, self._rows = self._rows, []
+        self._begin()
         path = self._directory / f"{self._worker}-{self._chunk:05}.parquet"
         self._chunk += 1
         try:
-            frame = _frame(rows, self._worker)
+            frame = rows.frame(self._worker)
             self._directory.mkdir(parents=True, exist_ok=True)
             with replacing(path) as fresh:
                 frame.write_parquet(fresh, compression="zstd", compression_level=1)
         except (OSError, pl.exceptions.PolarsError) as error:
-            logger.warning("%d rows of the request log could not be written: %s", len(rows), error)
-
-
-def _frame(rows: list[Row], worker: str) -> pl.DataFrame:
-    starts, times, methods, names, statuses, errors, phases = zip(*rows, strict=True)
-    return pl.DataFrame(
-        {
-            "start_us": _microseconds(starts, 1e6),
-            "duration_us": _microseconds(times, 1e3).round(),
-            "method": pl.Series(methods, dtype=pl.String),
-            "name": pl.Series(names, dtype=pl.String),
-            "status": pl.Series(statuses, dtype=pl.UInt16),
-            "error": pl.Series(errors, dtype=pl.String),
-            "worker": pl.Series([worker]).gather([0] * len(rows)),
-            "phase": pl.Series(phases, dtype=pl.String),
-        }
-    ).cast({"start_us": pl.Int64, "duration_us": pl.Int64}, strict=False)
-
-
-def _microseconds(values: Sequence[float | None], each: float) -> pl.Series:
-    return pl.Series(values, dtype=pl.Float64) * each
+            count = len(rows.starts)
+            logger.warning("%d rows of the request log could not be written: %s", count, error)
 
 
 def _describe(error: BaseException | str) -> str:
