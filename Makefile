@@ -48,7 +48,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
 # --- runs ------------------------------------------------------------------------------------
 # Variables carry Locust's names; the command line wins over the environment, as make does it.
 RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES \
-  STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS INVENTORY \
+  STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS \
   EXPERIMENT WARM_UP ARRIVAL_RATE REQUEST_LOG
 RUN_FLAGS = SKIP_TARGET_CHECK INSECURE_TARGET QUIET
 # A value is text, and the shell gets it in quotes; what is called *_OPTIONS, DO or BENCH is words of
@@ -67,16 +67,19 @@ options = $(foreach name,$(1),$(call option,$(name)))
 flags = $(foreach name,$(1),$(if $(filter-out 0 no false,$(value $(name))),$(call name_of,$(name))))
 # Words for another program follow --, which may be given or left out.
 passed_on = $(if $(strip $(1)),$(if $(filter --,$(firstword $(1))),,--) $(1))
+# What every verb of a fleet takes: its inventory, and Ansible's words for Vault.
+FLEET = INVENTORY VAULT_PASSWORD_FILE VAULT_ID ASK_VAULT_PASS
+fleet = $(call options,$(filter-out ASK_VAULT_PASS,$(FLEET))) $(call flags,ASK_VAULT_PASS)
 
 comma := ,
 # A scenario that names its simulator brings its own target when no HOST is given.
 own_target = $(if $(call given,HOST)$(value INVENTORY),,$(if $(value LOCUSTFILE),$(shell tr ',\n' '\0\0' <<<$(call quoted,LOCUSTFILE) | xargs -0 grep -ls '^SIMULATOR = ' --)))
 
 .PHONY: run-distributed simulator
-takes_run-distributed = $(RUN_OPTIONS) $(RUN_FLAGS) LOCUST_OPTIONS
+takes_run-distributed = $(FLEET) $(RUN_OPTIONS) $(RUN_FLAGS) LOCUST_OPTIONS
 takes_simulator = NAME LISTEN SIMULATOR_OPTIONS
 run-distributed: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) $(if $(value EXPERIMENT)$(own_target),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
-	@exec $(BIN)/loadgen run $(call options,$(RUN_OPTIONS)) $(call flags,$(RUN_FLAGS)) $(call passed_on,$(LOCUST_OPTIONS))
+	@exec $(BIN)/loadgen run $(fleet) $(call options,$(RUN_OPTIONS)) $(call flags,$(RUN_FLAGS)) $(call passed_on,$(LOCUST_OPTIONS))
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
 	@exec $(BIN)/loadgen simulator $(if $(value NAME),$(call quoted,NAME),hello) --listen $(if $(value LISTEN),$(call quoted,LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
@@ -110,10 +113,10 @@ docs/experiment.schema.json: loadgen/specification/experiment.py loadgen/specifi
 
 # --- monitoring ------------------------------------------------------------------------------
 .PHONY: watch monitoring dashboards pictures test-monitoring
-takes_watch = INVENTORY WATCH_OPTIONS
+takes_watch = $(FLEET) WATCH_OPTIONS
 takes_monitoring = MONITORING_OPTIONS
 watch: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) ## Watch the running test: Grafana's address, or live in this terminal [INVENTORY]
-	@exec $(BIN)/loadgen watch $(call option,INVENTORY) $(WATCH_OPTIONS)
+	@exec $(BIN)/loadgen watch $(fleet) $(WATCH_OPTIONS)
 
 monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
 	@exec $(BIN)/loadgen monitoring $(MONITORING_OPTIONS)
@@ -135,10 +138,10 @@ alarm-study: $(VENV)/.target ## Run the alarm study's hour under fault again: SP
 
 # --- the fleet's desired state: every verb needs INVENTORY=directory ----------------------------
 INVENTORIES = $(patsubst %/,%,$(filter-out inventory/sample/,$(wildcard inventory/*/)))
-PLAYBOOK = @exec $(BIN)/loadgen $@ $(call options,INVENTORY $(1)) $(call passed_on,$(PLAYBOOK_OPTIONS))
+PLAYBOOK = @exec $(BIN)/loadgen $@ $(fleet) $(call options,$(1)) $(call passed_on,$(PLAYBOOK_OPTIONS))
 DESIRED_STATE = verify rotate teardown-workers teardown
-takes_deploy = INVENTORY LOCUSTFILE PLAYBOOK_OPTIONS
-$(foreach verb,$(DESIRED_STATE),$(eval takes_$(verb) = INVENTORY PLAYBOOK_OPTIONS))
+takes_deploy = $(FLEET) LOCUSTFILE PLAYBOOK_OPTIONS
+$(foreach verb,$(DESIRED_STATE),$(eval takes_$(verb) = $(FLEET) PLAYBOOK_OPTIONS))
 .PHONY: inventory-given deploy verify rotate teardown-workers teardown
 inventory-given:
 	@test -n $(call quoted,INVENTORY) || { echo "INVENTORY is not set, and this verb needs a fleet: nothing was touched. Give INVENTORY=DIRECTORY; there are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
@@ -156,16 +159,16 @@ $(DESIRED_STATE): inventory-given $(VENV)/.controller
 
 # --- fleet: what runs there -------------------------------------------------------------------
 .PHONY: status stop logs drain
-takes_status = INVENTORY
-takes_stop = INVENTORY RESULTS
-takes_logs = INVENTORY RESULTS HOST_LIMIT LINES
-takes_drain = INVENTORY HOST_LIMIT
+takes_status = $(FLEET)
+takes_stop = $(FLEET) RESULTS
+takes_logs = $(FLEET) RESULTS HOST_LIMIT LINES
+takes_drain = $(FLEET) HOST_LIMIT
 status: ## Tell what each host of a fleet is doing: INVENTORY=inventory/<name>
 stop: ## End the run that is under way on a fleet, and collect it: INVENTORY
 logs: ## Print the newest journal lines of a fleet's hosts: INVENTORY [HOST_LIMIT LINES]
 drain: ## Take worker hosts out of a run under way: INVENTORY HOST_LIMIT=worker2
 status stop logs drain: inventory-given $(VENV)/.controller
-	@exec $(BIN)/loadgen $@ $(call options,$(takes_$@))
+	@exec $(BIN)/loadgen $@ $(fleet) $(call options,$(filter-out $(FLEET),$(takes_$@)))
 
 
 # --- development -----------------------------------------------------------------------------

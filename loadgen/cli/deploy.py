@@ -1,12 +1,14 @@
 """Verbs on a fleet's desired state: each runs a playbook, and one at a time changes a fleet."""
 
 import argparse
+import getpass
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from loadgen.cli.inventory import add_inventory
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import UsageError
@@ -14,6 +16,7 @@ from loadgen.shared.project import KIT, cache_directory, own_directory
 
 PLAYBOOKS = KIT / "playbooks"
 SAMPLE = "sample"
+ASK = "--ask-vault-pass"
 
 
 def playbook(name: str, options: Sequence[str]) -> list[str]:
@@ -76,14 +79,29 @@ def look(options: argparse.Namespace) -> int:
 
 
 def _options(options: argparse.Namespace) -> list[str]:
-    words = ["--inventory", str(options.inventory), *options.passed_on]
+    vault = [word for word in options.vault if word != ASK]
+    if len(vault) < len(options.vault):
+        _ask_for_all()
+    words = ["--inventory", str(options.inventory), *vault, *options.passed_on]
     if locustfile := getattr(options, "locustfile", None):
         words += ["--extra-vars", untemplated("release_locustfile", locustfile)]
     return words
 
 
+def _ask_for_all() -> None:
+    """Ask for Vault's password once; a playbook that calls loadgen again finds it too.
+
+    It lies in this process's memory, which Ansible takes over, and which its user alone may read.
+    """
+    password = getpass.getpass("Vault password: ")
+    descriptor = os.memfd_create("vault", 0)
+    os.fchmod(descriptor, 0o400)
+    os.write(descriptor, password.encode())
+    os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
 def _add_options(verb: VerbParser) -> None:
-    verb.add_argument("--inventory", type=Path, required=True, help="the fleet's inventory")
+    add_inventory(verb, "the fleet's inventory", required=True)
 
 
 def _add_deploy_options(verb: VerbParser) -> None:

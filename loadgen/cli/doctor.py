@@ -9,7 +9,7 @@ import platform
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -43,10 +43,10 @@ def look_here(results: Path) -> list[Finding]:
     return [*_versions(), *_machine(results), *_ports(), *_programs()]
 
 
-def look_at_fleet(path: Path) -> list[Finding]:
+def look_at_fleet(path: Path, vault: Sequence[str] = ()) -> list[Finding]:
     """Ask every host of an inventory over SSH what it is and whether its units are well."""
     try:
-        return list(_fleet(path))
+        return list(_fleet(path, vault))
     except LoadgenError as error:
         return [Finding("lacking", "inventory", str(error))]
 
@@ -143,13 +143,13 @@ def _programs() -> Iterator[Finding]:
         yield Finding(state, name, path or f"isn't on PATH; {purpose}")
 
 
-def _fleet(path: Path) -> Iterator[Finding]:
+def _fleet(path: Path, vault: Sequence[str]) -> Iterator[Finding]:
     # These need a controller's packages.
     from loadgen.cli.fleet import describe as describe_node  # noqa: PLC0415
     from loadgen.cli.fleet import status_of  # noqa: PLC0415
     from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
 
-    inventory = load_inventory(path)
+    inventory = load_inventory(path, vault)
     groups = f"1 master, {len(inventory.workers)} worker hosts"
     yield Finding("ok", "inventory", f"{path}: {groups}")
     found = status_of(inventory)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
+from loadgen.cli.inventory import add_inventory
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.fleet.cluster import FleetCluster
 from loadgen.fleet.collecting import collect_node
@@ -31,7 +32,7 @@ Found = TypeVar("Found")
 
 def status(options: argparse.Namespace) -> int:
     """Carry out `loadgen status`: a line a node; exit 4 when one can't be asked or is not well."""
-    inventory = load_inventory(options.inventory)
+    inventory = load_inventory(options.inventory, options.vault)
     found = status_of(inventory)
     for node in inventory.nodes:
         fault = found.faults.get(node.name)
@@ -69,7 +70,7 @@ def describe_run(master: NodeReport, inventory: Inventory) -> str:
 
 def logs(options: argparse.Namespace) -> int:
     """Carry out `loadgen logs`: the newest journal lines of every node's units."""
-    inventory = load_inventory(options.inventory)
+    inventory = load_inventory(options.inventory, options.vault)
     nodes = limit(inventory.nodes, options.host_limit) if options.host_limit else inventory.nodes
     directory = options.results / time.strftime("logs-%Y%m%dT%H%M%SZ", time.gmtime())
     request = Collect(lines=options.lines)
@@ -88,7 +89,7 @@ def logs(options: argparse.Namespace) -> int:
 
 def stop(options: argparse.Namespace) -> int:
     """Carry out `loadgen stop`: end the run under way; collect it unless its own process does."""
-    inventory = load_inventory(options.inventory)
+    inventory = load_inventory(options.inventory, options.vault)
     master = _ask_all([inventory.master], Status())
     _require("the master can't be asked", master.faults)
     report = master.answers[inventory.master.name]
@@ -130,7 +131,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
 
 def drain(options: argparse.Namespace) -> int:
     """Carry out `loadgen drain`: let workers go; their last statistics reach the master first."""
-    inventory = load_inventory(options.inventory)
+    inventory = load_inventory(options.inventory, options.vault)
     nodes = limit(inventory.workers, options.host_limit or "")
     rest = [node.name for node in inventory.workers if node not in nodes]
     if not rest:
@@ -170,7 +171,7 @@ def _require(summary: str, faults: Mapping[str, str]) -> None:
 
 
 def _add_options(verb: VerbParser) -> None:
-    verb.add_argument("--inventory", type=Path, required=True, help="the fleet's inventory")
+    add_inventory(verb, "the fleet's inventory", required=True)
 
 
 def _add_stop_options(verb: VerbParser) -> None:

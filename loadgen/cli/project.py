@@ -8,6 +8,7 @@ from pathlib import Path
 from argcomplete.shell_integration import shellcode
 
 from loadgen.cli import doctor
+from loadgen.cli.inventory import add_inventory
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import UsageError
@@ -54,7 +55,7 @@ def diagnose(options: argparse.Namespace) -> int:
     """Carry out `loadgen doctor`: exit 4 when something is lacking."""
     findings = doctor.look_here(options.results)
     if options.inventory is not None:
-        findings += doctor.look_at_fleet(options.inventory)
+        findings += doctor.look_at_fleet(options.inventory, options.vault)
     print(doctor.describe(findings))
     lacking = any(finding.state == "lacking" for finding in findings)
     return exit_codes.ERROR if lacking else exit_codes.PASSED
@@ -71,9 +72,10 @@ def _add_init_options(verb: VerbParser) -> None:
 
 
 def _add_doctor_options(verb: VerbParser) -> None:
-    add = verb.add_argument
-    add("--inventory", type=Path, help="look at this fleet's hosts too")
-    add("--results", type=Path, default=Path("results"), help="where results go (results)")
+    add_inventory(verb, "look at this fleet's hosts too")
+    verb.add_argument(
+        "--results", type=Path, default=Path("results"), help="where results go (results)"
+    )
 
 
 def _add_completion_options(verb: VerbParser) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loadgen.cli.inventory import add_inventory
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.cluster.base import Cluster
 from loadgen.cluster.local import LocalCluster
@@ -124,7 +125,7 @@ def _run_once(
     run_hooks("before", experiment.before, environment)
     summary, _ = execute(
         specification,
-        _cluster(specification, options.inventory),
+        _cluster(specification, options),
         options.results.absolute(),
         interruption,
         Progress(
@@ -140,14 +141,17 @@ def _run_once(
     return summary
 
 
-def _cluster(specification: RunSpecification, inventory: Path | None) -> Cluster:
-    if inventory is None:
+def _cluster(specification: RunSpecification, options: argparse.Namespace) -> Cluster:
+    if options.inventory is None:
         return LocalCluster(specification)
     # SSH takes a moment to import, and needs a controller's packages.
     from loadgen.fleet.cluster import FleetCluster  # noqa: PLC0415
     from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
 
-    return FleetCluster(specification, load_inventory(inventory))
+    # Once a command, however many runs it makes: Vault's password is asked for once.
+    if not hasattr(options, "fleet"):
+        options.fleet = load_inventory(options.inventory, options.vault)
+    return FleetCluster(specification, options.fleet)
 
 
 def _fields(options: argparse.Namespace) -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _add_run_options(verb: VerbParser) -> None:
 
 def _add_common_options(verb: VerbParser) -> None:
     verb.add_argument("--quiet", "-q", action="store_true", help="print verdicts only")
-    verb.add_argument("--inventory", type=Path, help="run on this fleet instead of this machine")
+    add_inventory(verb, "run on this fleet instead of this machine")
 
 
 def _add_resume_options(verb: VerbParser) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
+from loadgen.cli.inventory import add_inventory
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.shared.project import own_directory
 from loadgen.watch import stream
@@ -13,7 +14,7 @@ from loadgen.watch.watch import DEFAULT_GRAFANA, watch
 def _add_watch_options(verb: VerbParser) -> None:
     stream.add_options(verb)
     add = verb.add_argument
-    add("--inventory", type=Path, help="the fleet to watch, over SSH")
+    add_inventory(verb, "the fleet to watch, over SSH")
     add("--grafana", default=DEFAULT_GRAFANA, help=f"Grafana ({DEFAULT_GRAFANA})")
     add("--terminal", action="store_true", help="don't look for Grafana")
     add("--svg", type=Path, help="follow for --seconds, then write a picture")

@@ -13,11 +13,14 @@ FREE_PREFIXES = ("ansible_", "site_", "vault_")
 LOGIN_SECRETS = (
     "ansible_password",
     "ansible_ssh_pass",
+    "ansible_ssh_password",
     "ansible_become_password",
     "ansible_become_pass",
+    "ansible_sudo_pass",
 )
 SECRETS = (*LOGIN_SECRETS, "credentials_web_users")
 PORTS = ("fleet_web_port", "fleet_channel_port", "fleet_exporter_port", "fleet_target_port")
+ADDRESSES = ("fleet_address", "ansible_host", "ansible_ssh_host")
 GROUPS = ("master", "workers", "monitoring", "targets")
 STANDARD_GROUPS = ("all", "ungrouped", *GROUPS)
 HIDDEN = "(hidden)"
@@ -27,7 +30,8 @@ HIDDEN = "(hidden)"
 class Definition:
     """One place that gives a variable a value; `vaulted` when that place is encrypted.
 
-    `scope` is the group's or host's name, `place` reads file:line.
+    `scope` is the group's or host's name, `place` reads file:line. It is `computed` when a program
+    or a plugin gave it, which may name variables of its own, and has its secrets from elsewhere.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Definition:
     scope: str
     place: str
     vaulted: bool = False
+    computed: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,12 @@ def _group_fault(inventory: Inventory, group: str, rule: str) -> Fault:
 
 
 def _unknown(inventory: Inventory, specifications: Specifications) -> Iterator[Fault]:
+    own_prefixes = tuple({f"{name.partition('_')[0]}_" for name in specifications})
     for definition in inventory.definitions:
         name = definition.name
         if name in specifications or name.startswith(FREE_PREFIXES):
+            continue
+        if definition.computed and not name.startswith(own_prefixes):
             continue
         near = difflib.get_close_matches(name, specifications, n=1)
         remedy = f"did you mean {near[0]}?" if near else "name a variable of your own site_..."
@@ -131,6 +139,8 @@ def _unknown(inventory: Inventory, specifications: Specifications) -> Iterator[F
 def _in_clear(inventory: Inventory) -> Iterator[Fault]:
     for definition in inventory.definitions:
         if not (definition.name in SECRETS or definition.name.startswith("vault_")):
+            continue
+        if definition.computed:
             continue
         if any(not definition.vaulted and not _refers(leaf) for leaf in _leaves(definition.value)):
             remedy = "encrypt it with ansible-vault, and change it wherever the clear text has been"
@@ -221,7 +231,7 @@ def _addresses(inventory: Inventory) -> Iterator[Fault]:
     seen: dict[str, str] = {}
     for host in inventory.hosts:
         variables = inventory.variables[host]
-        name = next((one for one in ("fleet_address", "ansible_host") if one in variables), None)
+        name = next((one for one in ADDRESSES if one in variables), None)
         address = str(variables[name]) if name else host
         place = inventory.place_of(name, host) if name else inventory.place
         variable = f"{name or 'the address'} of {host}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from loadgen.shared.errors import UsageError
-from loadgen.shared.project import PROJECT
+from loadgen.shared.project import KIT
 from loadgen.shared.text import in_url
 
 TIMEOUT_SECONDS = 300
@@ -174,8 +174,8 @@ def limit(nodes: Iterable[Node], pattern: str) -> tuple[Node, ...]:
 def _list(path: Path, vault: Sequence[str]) -> Mapping[str, Any]:
     # In the directory of the playbooks, for their group_vars count too.
     module = [sys.executable, "-m", "loadgen.fleet.ansible_hosts"]
-    own = ["--playbook-dir", str(PROJECT / "playbooks"), "--inventory", str(path)]
-    environment = {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")} | os.environ
+    own = ["--playbook-dir", str(KIT / "playbooks"), "--inventory", str(path)]
+    environment = {"ANSIBLE_CONFIG": str(KIT / "ansible.cfg")} | os.environ
     finished = subprocess.run(
         [*module, *own, *vault],
         capture_output=True,

@@ -149,7 +149,7 @@ def _watch_fleet(given: Namespace, interruption: Interruption) -> None:
     from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
     from loadgen.watch.fleet_scrapes import FleetScrapes  # noqa: PLC0415
 
-    inventory = load_inventory(given.inventory)
+    inventory = load_inventory(given.inventory, given.vault)
     with FleetScrapes(inventory) as scrape:
         if inventory.grafana and not given.terminal:
             print(grafana_address(inventory.grafana, scrape()))

@@ -1,5 +1,8 @@
 """A fleet is what Ansible's inventory says, and nothing else."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,8 @@ import yaml
 
 from loadgen.fleet import inventory
 from loadgen.shared.errors import UsageError
+
+PROJECT = Path(__file__).parents[3]
 
 
 def host(address: str, **variables: object) -> dict[str, Any]:
@@ -89,3 +94,90 @@ def test_load_inventory_reads_what_ansible_reads(tmp_path: Path) -> None:
         inventory.load_inventory(hosts)
     with pytest.raises(UsageError, match="does not exist"):
         inventory.load_inventory(tmp_path / "absent")
+
+
+GROUPS = "all: {children: {master: {hosts: {m: }}, workers: {hosts: {w: }}}, vars: {VARS}}"
+
+
+def inventory_with(place: Path, variables: str) -> Path:
+    path = place / "hosts.yml"
+    path.write_text(GROUPS.replace("VARS", variables))
+    return path
+
+
+def encrypt_in_place(place: Path, text: str) -> str:
+    """Return a value as `ansible-vault encrypt_string` writes it."""
+    (place / "password").write_text("secretpass")
+    program = str(Path(sys.executable).with_name("ansible-vault"))
+    command = [program, "encrypt_string", "--vault-password-file", str(place / "password"), text]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return told.stdout
+
+
+@pytest.fixture(scope="module")
+def vaulted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("vaulted")
+    inventory_with(place, "ansible_host: 127.0.0.1, ansible_port: 1")
+    (place / "group_vars").mkdir()
+    secret = encrypt_in_place(place, "s3cret")
+    (place / "group_vars" / "all.yml").write_text(f"ansible_become_password: {secret}")
+    return place / "hosts.yml"
+
+
+def test_a_value_encrypted_in_place_is_decrypted(vaulted: Path) -> None:
+    words = [f"--vault-password-file={vaulted.parent / 'password'}"]
+    assert inventory.load_inventory(vaulted, words).master.become_password == "s3cret"
+    words = [f"--vault-id=prod@{vaulted.parent / 'password'}"]
+    assert inventory.load_inventory(vaulted, words).master.become_password == "s3cret"
+
+
+def test_vault_without_a_password_says_how_to_give_one(vaulted: Path) -> None:
+    with pytest.raises(UsageError, match="give --ask-vault-pass or --vault-password-file") as told:
+        inventory.load_inventory(vaulted)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_verb_asks_for_the_password_of_vault_once(vaulted: Path) -> None:
+    # Nobody listens there: the verb gets as far as its connections.
+    words = f"{sys.executable} -m loadgen status --ask-vault-pass --inventory {vaulted}"
+    with subprocess.Popen(
+        ["script", "-qec", words, "/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        said = b""
+        while b"Vault password:" not in said:
+            said += (chunk := os.read(process.stdout.fileno(), 1000))
+            assert chunk, said
+        rest, _ = process.communicate(b"secretpass\n", timeout=60)
+    assert b"Vault password:" not in rest
+    assert b"connection refused" in rest
+    assert process.returncode == 4
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        'ansible_host: "{{ nowhere }}"',
+        'ansible_port: "{{ hostvars.nobody.port }}"',
+        'ansible_host: "{{ 1 / 0 }}"',
+        'ansible_host: "{% if %}"',
+        "ansible_connection: docker",
+        "ansible_become_method: magic",
+    ],
+)
+def test_what_ansible_cannot_resolve_is_one_sentence(variables: str, tmp_path: Path) -> None:
+    path = inventory_with(tmp_path, variables)
+    with pytest.raises(UsageError, match="ansible_") as told:
+        inventory.load_inventory(path)
+    assert "Traceback" not in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_group_vars_beside_the_playbooks_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "playbooks" / "group_vars").mkdir(parents=True)
+    (tmp_path / "playbooks" / "group_vars" / "all.yml").write_text("fleet_web_port: 8443\n")
+    monkeypatch.setattr(inventory, "KIT", tmp_path)
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(PROJECT / "ansible.cfg"))
+    assert inventory.load_inventory(inventory_with(tmp_path, "")).web_port == 8443
