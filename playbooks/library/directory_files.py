@@ -3,13 +3,14 @@
 Runs on a host's platform Python, 3.6 on RHEL 8.
 """
 
+import binascii
+import contextlib
+import errno
 import grp
 import json
 import os
 import pwd
-import shutil
 import stat
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -54,7 +55,12 @@ options:
 
 
 class Directory:
-    """The files of one directory, with one owner, group and mode for all."""
+    """The files of one directory, with one owner, group and mode for all.
+
+    The directory may belong to a user who puts links there while this runs as root. So a place is
+    an open directory and a name in it, never a path; links are not followed, new files are made by
+    nobody else, and owners are given to open files.
+    """
 
     def __init__(self, module):
         given = module.params
@@ -66,61 +72,117 @@ class Directory:
         self.mode = int(given["mode"], 8)
         self.directory_mode = int(given["directory_mode"], 8) if given["directory_mode"] else None
         self.changed = []
+        self.opened = {}
 
     def directories(self):
         inner = {os.path.dirname(name) for name in self.files}
-        return [self.path] + [os.path.join(self.path, name) for name in sorted(inner) if name]
+        return [""] + sorted(name for name in inner if name)
 
     def make_directories(self):
-        for path in self.directories():
-            missing = not os.path.isdir(path)
+        for name in self.directories():
+            path = os.path.join(self.path, name).rstrip("/")
+            missing = self.inside(name) is None
             if missing and not self.module.check_mode:
-                os.makedirs(path, mode=0o700)
-            if missing or (self.directory_mode and self.differs(path, self.directory_mode)):
+                self.opened[name] = open_directory(path, make=True)
+            directory = self.inside(name)
+            if missing or (self.directory_mode and self.differs(directory, self.directory_mode)):
                 self.changed.append(path)
-                self.own(path, self.directory_mode or 0o755)
+                self.own(directory, self.directory_mode or 0o755)
 
-    def differs(self, path, mode):
-        now = os.lstat(path)
+    def inside(self, name):
+        """Return the open directory of that name below the path; None where there is none."""
+        if self.opened.get(name) is None:
+            try:
+                self.opened[name] = open_directory(os.path.join(self.path, name).rstrip("/"))
+            except Missing:
+                return None
+        return self.opened[name]
+
+    def differs(self, descriptor, mode):
+        now = os.fstat(descriptor)
         return (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) != (self.uid, self.gid, mode)
 
-    def own(self, path, mode):
+    def own(self, descriptor, mode):
         if not self.module.check_mode:
-            os.chown(path, self.uid, self.gid)
-            os.chmod(path, mode)
+            os.fchown(descriptor, self.uid, self.gid)
+            os.fchmod(descriptor, mode)
 
-    def stale(self):
-        """Names of files whose content differs, and of those that only need owner or mode."""
-        content, ownership = [], []
-        for name, wanted in sorted(self.files.items()):
-            path = os.path.join(self.path, name)
-            if not os.path.isfile(path) or os.path.islink(path) or read(path) != wanted:
-                content.append(name)
-            elif self.differs(path, self.mode):
-                ownership.append(name)
-        return content, ownership
+    def hold(self):
+        """Bring every file to its content, owner and mode; return the names of those that differed.
+
+        New files are written beside their places, validated together, and moved in.
+        """
+        stale = [name for name in sorted(self.files) if self.is_stale(name)]
+        if stale and not self.module.check_mode:
+            self.write(stale)
+        return stale + [name for name in sorted(set(self.files) - set(stale)) if self.mend(name)]
+
+    def is_stale(self, name):
+        """Tell whether a file has to be written anew: one with a second name is not ours alone."""
+        with self.plain(name) as file:
+            if file is None or os.fstat(file.fileno()).st_nlink != 1:
+                return True
+            return file.read(len(self.files[name]) + 1) != self.files[name]
+
+    def mend(self, name):
+        """Give a file its owner and mode; tell whether it had others."""
+        with self.plain(name) as file:
+            if file is None or not self.differs(file.fileno(), self.mode):
+                return False
+            self.own(file.fileno(), self.mode)
+            return True
+
+    @contextlib.contextmanager
+    def plain(self, name):
+        """Give the open file of that name; None when there is none, or no plain one."""
+        directory = self.inside(os.path.dirname(name))
+        try:
+            if directory is None:
+                raise FileNotFoundError(errno.ENOENT, "is missing", name)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(os.path.basename(name), flags, dir_fd=directory)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+                raise
+            yield None
+            return
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            try:
+                yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+            finally:
+                os.close(descriptor)
 
     def write(self, names):
-        """Write the new files beside their places, validate them together, move them in."""
-        if self.module.check_mode or not names:
-            return
-        scratch = tempfile.mkdtemp(prefix=".loadgen-", dir=self.path)
+        top = self.inside("")
+        scratch = ".loadgen-{}".format(binascii.hexlify(os.urandom(8)).decode())
+        os.mkdir(scratch, 0o700, dir_fd=top)
+        inside = os.open(scratch, DIRECTORY, dir_fd=top)
         try:
-            fresh = [self.write_one(scratch, name) for name in names]
-            self.validate(fresh)
-            for name, path in zip(names, fresh):
-                os.rename(path, os.path.join(self.path, name))
+            fresh = [self.write_one(inside, name) for name in names]
+            self.validate([os.path.join(self.path, scratch, name) for name in fresh])
+            for name, given in zip(names, fresh):
+                place = self.inside(os.path.dirname(name))
+                target = os.path.basename(name)
+                os.rename(given, target, src_dir_fd=inside, dst_dir_fd=place)
         finally:
-            shutil.rmtree(scratch)
+            for name in os.listdir(inside):
+                os.unlink(name, dir_fd=inside)
+            os.close(inside)
+            with contextlib.suppress(OSError):
+                os.rmdir(scratch, dir_fd=top)
 
     def write_one(self, scratch, name):
-        path = os.path.join(scratch, name)
-        if not os.path.isdir(os.path.dirname(path)):
-            os.makedirs(os.path.dirname(path), mode=0o700)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        """Write a file into the scratch directory, under its own name as a validation needs it."""
+        given = os.path.basename(name)
+        while given in os.listdir(scratch):
+            given = "x" + given
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(given, flags, 0o600, dir_fd=scratch)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(self.files[name])
-        self.own(path, self.mode)
-        return path
+            file.flush()
+            self.own(descriptor, self.mode)
+        return given
 
     def validate(self, paths):
         command = self.module.params["validate"]
@@ -134,13 +196,58 @@ class Directory:
                 )
             )
 
-    def surplus(self):
-        for directory in self.module.params["purge"]:
-            top = os.path.join(self.path, directory)
-            for name in sorted(os.listdir(top)) if os.path.isdir(top) else ():
-                path = os.path.join(top, name)
-                if os.path.isfile(path) and os.path.join(directory, name) not in self.files:
-                    yield path
+    def purge(self):
+        """Remove the files that don't belong; return their names."""
+        gone = []
+        for name in self.module.params["purge"]:
+            directory = self.inside(name)
+            for file in sorted(os.listdir(directory)) if directory is not None else ():
+                known = os.path.join(name, file) in self.files
+                kind = os.stat(file, dir_fd=directory, follow_symlinks=False).st_mode
+                if not known and not stat.S_ISDIR(kind):
+                    gone.append(os.path.join(name, file))
+                    if not self.module.check_mode:
+                        os.unlink(file, dir_fd=directory)
+        return gone
+
+
+class Missing(Exception):  # noqa: N818  a state of the host, not a fault
+    """There is no such directory."""
+
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def open_directory(path, make=False):
+    """Open a directory step by step. Missing: it is not there, and not to be made.
+
+    A link on the way counts where root put it, and is refused where somebody else could have.
+    """
+    here = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for name in [part for part in path.split("/") if part]:
+            flags = DIRECTORY & ~os.O_NOFOLLOW if is_trusted(here) else DIRECTORY
+            try:
+                deeper = os.open(name, flags, dir_fd=here)
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    raise OSError(error.errno, os.strerror(error.errno), path) from error
+                if not make:
+                    raise Missing() from error
+                os.mkdir(name, 0o755, dir_fd=here)
+                deeper = os.open(name, DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = deeper
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+def is_trusted(descriptor):
+    """Tell whether nobody but root and we ourselves can make names in a directory."""
+    found = os.fstat(descriptor)
+    return found.st_uid in (0, os.getuid()) and not found.st_mode & 0o022
 
 
 def encode(content):
@@ -148,11 +255,6 @@ def encode(content):
     if isinstance(content, str):
         return content.encode()
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def main():
@@ -172,13 +274,8 @@ def main():
     try:
         directory = Directory(module)
         directory.make_directories()
-        content, ownership = directory.stale()
-        surplus = list(directory.surplus())
-        directory.write(content)
-        for name in ownership:
-            directory.own(os.path.join(directory.path, name), directory.mode)
-        for path in surplus if not module.check_mode else ():
-            os.remove(path)
+        held = directory.hold()
+        purged = directory.purge()
     except (IOError, OSError) as error:
         module.fail_json(
             msg="{}: {}; make room or mend the file system there, then run this again".format(
@@ -187,7 +284,7 @@ def main():
         )
     except KeyError as error:
         module.fail_json(msg="{}: {}".format(module.params["path"], error.args[0]))
-    changed = directory.changed + content + ownership + surplus
+    changed = directory.changed + held + purged
     module.exit_json(changed=bool(changed), paths=changed)
 
 

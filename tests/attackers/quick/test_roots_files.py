@@ -1,0 +1,181 @@
+"""Root's modules in a directory of the runs' user: links, second names and races lead nowhere."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.record import Outcome
+from tests.unit.playbooks.modules import run_module
+
+PART = "Attackers: root's files"
+NOBODY = 65534
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be led astray")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """/run/loadgen as a host has it: the runs' user's own, and that user is `nobody`."""
+    for path in (tmp_path, *list(tmp_path.parents)[:-2]):
+        path.chmod(0o755)
+    state = tmp_path / "run"
+    state.mkdir(0o755)
+    os.chown(state, NOBODY, -1)
+    return state
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    secret = tmp_path / "secret"
+    secret.write_text("root's")
+    secret.chmod(0o600)
+    return secret
+
+
+def join(state: Path, content: str = "new", owner: str = "nobody") -> dict[str, object]:
+    files = {"run.json": content}
+    modes = {"mode": "0600", "directory_mode": "0755"}
+    return run_module("directory_files", path=str(state), files=files, owner=owner, **modes)
+
+
+def untouched(secret: Path) -> bool:
+    found = secret.stat()
+    return (secret.read_text(), found.st_uid, found.st_mode & 0o777) == ("root's", 0, 0o600)
+
+
+@pytest.mark.fault(PART, "run.json is a link, dangling, a hard link, a pipe, a directory")
+def test_what_lies_in_the_way_is_replaced_and_never_followed(
+    state: Path, secret: Path, tmp_path: Path, outcome: Outcome
+) -> None:
+    place = state / "run.json"
+    for plant in (
+        lambda: place.symlink_to(secret),
+        lambda: place.symlink_to(tmp_path / "made-by-root"),
+        lambda: place.hardlink_to(secret),
+        lambda: os.mkfifo(place),
+    ):
+        place.unlink(missing_ok=True)
+        plant()  # type: ignore[no-untyped-call]
+        assert join(state).get("changed"), plant
+        assert place.read_text() == "new"
+        assert place.lstat().st_uid == NOBODY
+    place.unlink()
+    place.mkdir()
+    assert join(state)["failed"]
+    assert untouched(secret)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "secret"]
+    outcome("each is replaced by a file of the runs' user; root's own stay as they were")
+
+
+def test_a_second_name_of_the_same_content_is_not_handed_over(state: Path, secret: Path) -> None:
+    (state / "run.json").hardlink_to(secret)
+    join(state, "root's")
+
+    assert untouched(secret)
+
+
+def test_a_directory_that_is_a_link_is_refused(state: Path, tmp_path: Path) -> None:
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    (state / "inner").symlink_to(roots)
+    answer = run_module(
+        "directory_files", path=str(state / "inner"), files={"a": "b", "c/d": "e"}, owner="nobody"
+    )
+
+    assert answer["failed"]
+    assert list(roots.iterdir()) == []
+    assert roots.stat().st_uid == 0
+
+
+RACE = """
+import contextlib, os, sys
+state, elsewhere, user = sys.argv[1:]
+for become in (os.setresgid, os.setresuid):
+    become(int(user), int(user), int(user))
+print("ready", flush=True)
+while True:
+    for name in os.listdir(state):
+        if name.startswith(".loadgen-") and not name.endswith(".moved"):
+            with contextlib.suppress(OSError):
+                os.rename(f"{state}/{name}", f"{state}/{name}.moved")
+                os.symlink(elsewhere, f"{state}/{name}")
+"""
+
+
+@contextlib.contextmanager
+def racing(state: Path, secret: Path) -> Iterator[None]:
+    """The runs' user, as fast as it can: what root has just made becomes a link."""
+    command = [sys.executable, "-I", "-c", RACE, str(state), str(secret.parent), str(NOBODY)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as racer:
+        try:
+            assert racer.stdout
+            assert racer.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            racer.kill()
+
+
+@pytest.mark.fault(PART, "a race: the runs' user swaps what root has just made for a link")
+def test_a_race_of_links_gets_nothing_of_roots(
+    state: Path, secret: Path, tmp_path: Path, outcome: Outcome
+) -> None:
+    files = {f"file{number}": "new" for number in range(300)} | {"secret": "new"}
+    with racing(state, secret):
+        answers = [
+            run_module("directory_files", path=str(state), files=files, owner="nobody"),
+            run_module("directory_files", path=str(state), files=files, owner="nobody"),
+        ]
+    moved = [path for path in state.iterdir() if path.name.endswith(".moved")]
+    strange = [path.name for path in tmp_path.iterdir() if path.name not in ("run", "secret")]
+    assert moved, "the race was not run"
+    assert strange == []
+    assert untouched(secret)
+    assert answers[0].get("changed"), answers
+    assert {(state / name).lstat().st_uid for name in files} == {NOBODY}
+    outcome("root wrote 301 files where they belong, and nothing where the links led")
+
+
+@pytest.mark.fault(PART, "join reads run.json that is a link, a pipe, root's, 300 MB, no object")
+def test_what_root_reads_is_the_runs_own_and_short(
+    state: Path, secret: Path, outcome: Outcome
+) -> None:
+    place = state / "run.json"
+
+    def read() -> dict[str, object]:
+        return run_module("run_file", path=str(place), owner="nobody")
+
+    def owned(text: str) -> None:
+        place.write_text(text)
+        os.chown(place, NOBODY, -1)
+
+    def sparse() -> None:
+        owned("")
+        os.truncate(place, 300 << 20)
+
+    plants = (
+        lambda: place.symlink_to(secret),
+        lambda: place.hardlink_to(secret),
+        lambda: os.mkfifo(place),
+        lambda: place.write_text('{"run_id": "x"}'),
+        sparse,
+        lambda: owned("[]"),
+        lambda: owned("{{ lookup('file', '/etc/shadow') }}"),
+        lambda: owned("[" * 100_000),
+        lambda: owned('{"run_id": 7}'),
+    )
+    for plant in plants:
+        place.unlink(missing_ok=True)
+        plant()
+        answer = read()
+        assert answer.get("failed"), answer
+        assert "root's" not in json.dumps(answer)
+        assert "make stop" in str(answer["msg"])
+    place.unlink()
+    owned('{"run_id": "20261121T101500Z-hello-3f9a"}')
+    assert read()["run"] == {"run_id": "20261121T101500Z-hello-3f9a"}
+    outcome(f"{len(plants)} refused in a sentence")
