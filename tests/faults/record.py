@@ -81,7 +81,7 @@ class Outcome:
         own = {kind for kind in kinds if kind.startswith("worker ")}
         said = bool(kinds) if summary["verdict"] != "passed" else None
         if received is not None:
-            lost = self.row.samples_lost = received - summary["requests"]
+            lost = self.row.samples_lost = received - everything(summary)
             # A failed request may not have reached the target; no other may be counted twice.
             assert lost >= -summary["failures"], f"{-lost} requests too many: {summary}"
             if lost > 0:
@@ -113,6 +113,12 @@ class Outcome:
         path = row_path(self.row.test)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self.row), indent=2) + "\n")
+
+
+def everything(summary: Mapping[str, Any]) -> int:
+    """Return a run's requests, those that were answered in its stop phase included."""
+    after: Mapping[str, int] = summary.get("after_stop", {})
+    return int(summary["requests"]) + after.get("requests", 0)
 
 
 KEY = pytest.StashKey[Outcome]()

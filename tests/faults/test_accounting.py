@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tests.faults.driving import Target, locustfile, reasons, send, start
-from tests.faults.record import Outcome
+from tests.faults.record import Outcome, everything
 from tests.local.conftest import Run, Runner
 from tests.local.test_run import csv_total, sample_total
 
@@ -31,7 +31,7 @@ def test_counts_agree(loadgen: Runner, target: Target, outcome: Outcome) -> None
         "workers": workers(run),
         "master": csv_total(run.directory / "stats.csv"),
         "exporter": int(sample_total(metrics, "locust_requests_total")),
-        "summary": run.summary["requests"],
+        "summary": everything(run.summary),
     }
     assert len(set(counts.values())) == 1, counts
     outcome(
@@ -47,7 +47,7 @@ def test_loss_is_bounded(loadgen: Runner, target: Target, outcome: Outcome) -> N
     run.wait_for(r"[0-9],[0-9]+ requests|[3-9][0-9][0-9] requests")
     send(signal.SIGKILL, run.pids("worker")[:1])
     assert run.wait() == 3, run.output
-    lost = target.received - run.summary["requests"]
+    lost = target.received - everything(run.summary)
     found = re.search(r"are gone, at most ([\d,]+) until then", reasons(run))
     assert found, run.output
     bound = int(found[1].replace(",", ""))

@@ -13,7 +13,7 @@ import zmq
 
 from loadgen.node import channel
 from tests.faults.driving import Target, exporters, locustfile, start
-from tests.faults.record import Outcome
+from tests.faults.record import Outcome, everything
 from tests.local.conftest import Run, Runner
 from tests.local.test_run import csv_total, sample_total
 from tests.waiting import await_
@@ -58,7 +58,7 @@ def largest_megabytes(run: Run) -> float:
 @pytest.mark.fault(PART, "10,000 distinct names")
 def test_many_names(loadgen: Runner, outcome: Outcome) -> None:
     run = firing(loadgen, 10_000, 'f"/item/{number}"', "None")
-    assert run.summary["requests"] == 20_000, run.output + run.logs()
+    assert everything(run.summary) == 20_000, run.output + run.logs()
     assert run.process.returncode == 0, run.output
     assert csv_total(run.directory / "stats.csv") == 20_000
     metrics = (run.directory / "metrics.prom").read_text()
@@ -193,7 +193,7 @@ def test_soak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     told = ", ".join(f"{name} {value:+.2f}" for name, value in slopes.items())
     assert code == 0, run.output
     assert max(slopes.values()) < SLOPE_MAX_MEGABYTES_PER_MINUTE, told
-    lost = target.received - run.summary["requests"]
+    lost = target.received - everything(run.summary)
     assert lost == 0
     outcome(
         f"{SOAK_SECONDS} s; memory in MB a minute: {told}",

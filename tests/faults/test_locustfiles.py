@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from tests.faults.driving import Target, locustfile, reasons, start
-from tests.faults.record import Outcome
+from tests.faults.record import Outcome, everything
 from tests.local.conftest import Run, Runner
 from tests.waiting import await_
 
@@ -29,7 +29,7 @@ def brief(run: Run) -> str:
 
 
 def lost(run: Run, target: Target) -> int:
-    return target.received - int(run.summary["requests"])
+    return target.received - everything(run.summary)
 
 
 def megabytes(run: Run) -> float:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.faults.driving import Target, exporters, locustfile, seconds_until, send, start
-from tests.faults.record import Outcome
+from tests.faults.record import Outcome, everything
 from tests.local.conftest import Runner
 
 PART = "Processes"
@@ -106,7 +106,7 @@ def test_master_that_pauses(loadgen: Runner, target: Target, outcome: Outcome) -
     send(signal.SIGCONT, run.pids("master"))
 
     code = run.wait()
-    lost = target.received - run.summary["requests"]
+    lost = target.received - everything(run.summary)
     assert (code == 0) == (not lost), run.output + run.logs()
     outcome(
         f"verdict {run.summary['verdict']}",

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.certificates import make_certificate
+from tests.faults.record import everything
 from tests.local.conftest import PROJECT, Run, Runner
 
 QUICKSTART = """
@@ -82,9 +83,9 @@ def test_run_passes_and_every_count_agrees(seen: Seen) -> None:
     assert summary["failures"] == 0
     assert summary["workers"] == {"expected": os.cpu_count(), "seen": os.cpu_count(), "lost": 0}
     metrics = (run.directory / "metrics.prom").read_text()
-    assert sample_total(metrics, "locust_requests_total") == summary["requests"]
-    assert csv_total(run.directory / "stats.csv") == summary["requests"]
-    assert sample_total(metrics, "locust_response_time_seconds_count") == summary["requests"]
+    assert sample_total(metrics, "locust_requests_total") == everything(summary)
+    assert csv_total(run.directory / "stats.csv") == everything(summary)
+    assert sample_total(metrics, "locust_response_time_seconds_count") == everything(summary)
     assert 0 < summary["response_time_seconds"]["p50"] < 1
 
 

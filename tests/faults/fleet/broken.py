@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from json import load
 
-from tests.faults.record import Outcome
+from tests.faults.record import Outcome, everything
 from tests.lab.fleet import (
     HARD_TIMEOUT_SECONDS,
     LAB_HOST,
@@ -118,7 +118,7 @@ class Broken:
 
     @property
     def lost(self) -> int:
-        return self.received - int(self.fleet.summary["requests"])
+        return self.received - everything(self.fleet.summary)
 
     def tell(self, outcome: Outcome, seen: str = "") -> None:
         """Record what came of it."""
