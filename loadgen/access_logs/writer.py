@@ -1,7 +1,6 @@
 """From counted traffic to what is written: a locustfile, a profile of arrivals, an experiment."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loadgen.access_logs.traffic import Traffic
 from loadgen.scenario.shapes.rates import RecordedRate
-from loadgen.shared.made_source import class_name, format_source
+from loadgen.shared.made_source import class_name, format_source, in_docstring
 from loadgen.shared.text import plain_line
 
 SAMPLES = 100
@@ -102,7 +101,7 @@ def locustfile(traffic: Traffic, output: Path, host: str | None) -> str:
     values = {
         "hits": f"{traffic.hits:,}",
         "replayed": f"{total:,}",
-        "left_out": [f"- {_in_docstring(line)}" for line in left_out(traffic)],
+        "left_out": [f"- {in_docstring(plain_line(line), 90)}" for line in left_out(traffic)],
         "class_name": class_name(output.stem, {"ArrivalShape", "Route", "VisitUser", "Path"}),
         "host": host,
         "routes": [
@@ -128,10 +127,6 @@ def left_out(traffic: Traffic) -> list[str]:
     lines = [f"{name}: {count:,} ({count / traffic.hits:.1%})" for name, count in named]
     rest = traffic.left_out.total() - sum(count for _, count in named)
     return [*lines, f"others: {rest:,}"] if rest else lines
-
-
-def _in_docstring(text: str) -> str:
-    return re.sub(r'["\\]', "_", plain_line(text))[:90]
 
 
 def experiment(output: Path, made: Profile, host: str | None, source: str) -> str:

@@ -34,6 +34,7 @@ GROUPS = {
     },
     "sources": {
         "mix": "make a scenario and an experiment from access logs",
+        "scaffold": "make a scenario from an API's description (OpenAPI)",
     },
     "watch": {
         "watch": "watch the running test: Grafana's address, or live in this terminal",

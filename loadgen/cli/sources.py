@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from loadgen.access_logs.command import mix
+from loadgen.api_descriptions.command import scaffold
 from loadgen.cli.verb import Verb, VerbParser
 
 
@@ -29,6 +30,17 @@ def _add_mix_options(verb: VerbParser) -> None:
     )
 
 
+def _add_scaffold_options(verb: VerbParser) -> None:
+    verb.add_argument("description", type=Path, help="OpenAPI 3.0 or 3.1, YAML or JSON")
+    verb.add_argument("--host", help="base URL of the system to load (the description's server)")
+    verb.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        help="the locustfile; the answers' schemas go beside it (locustfiles/<description>.py)",
+    )
+
+
 VERBS = {
     "mix": Verb(
         _add_mix_options,
@@ -37,5 +49,10 @@ VERBS = {
             "loadgen mix access.log access.log.1.gz --host https://test.example",
             "loadgen mix access.log --span hour --factor 2 --output my/mix.py",
         ),
+    ),
+    "scaffold": Verb(
+        _add_scaffold_options,
+        scaffold,
+        ("loadgen scaffold openapi.yaml --host https://test.example",),
     ),
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from loadgen.scenario.account_file import Account
     from loadgen.scenario.accounts import AccountPool, Login
     from loadgen.scenario.alarm import AlarmClient, Undelivered
+    from loadgen.scenario.api import Answers, ApiUser
     from loadgen.scenario.extractors import Field, Header, Json, Link, Location
     from loadgen.scenario.http import CaughtResponse, FastUser, HttpSession, Response
     from loadgen.scenario.recorded import RecordedSession, RecordedUser, require_secrets
@@ -57,6 +58,7 @@ _HOMES = (
     "loadgen.scenario.alarm",
     "loadgen.scenario.extractors",
     "loadgen.scenario.recorded",
+    "loadgen.scenario.api",
     "loadgen.scenario.shapes.base",
     "loadgen.scenario.shapes.plans",
     "loadgen.scenario.shapes.rates",
@@ -70,6 +72,8 @@ __all__ = [
     "Account",
     "AccountPool",
     "AlarmClient",
+    "Answers",
+    "ApiUser",
     "ArrivalShape",
     "CaughtResponse",
     "ConstantRate",

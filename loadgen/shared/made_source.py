@@ -53,3 +53,9 @@ def class_name(stem: str, taken: Collection[str]) -> str:
     """Return a class's name for a file's, none of those that are taken."""
     name = "".join(word.capitalize() for word in module_name(stem).split("_"))
     return f"{name}User" if name in taken or keyword.iskeyword(name) else name
+
+
+def in_docstring(text: str, longest: int) -> str:
+    """Return text as it may stand in a docstring, on one line: nothing in it ends the docstring."""
+    shown = "".join("_" if one in '"\\' or not one.isprintable() else one for one in text)
+    return shown[:longest].rstrip(" .")

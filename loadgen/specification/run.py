@@ -39,7 +39,7 @@ class RequestLogSettings(BaseModel):
 MAXIMUM_USERS = 1_000_000
 MAXIMUM_USERS_PER_WORKER = 20_000
 MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
-_RECORDED = re.compile(r"RECORDED_\w+$|THINK_TIME_RATIO$")
+_RECORDED = re.compile(r"RECORDED_\w+$|SCAFFOLD_\w+$|THINK_TIME_RATIO$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CREDENTIALS = re.compile(r"//[^/]*@")
 _DURATION = re.compile(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -56,17 +57,21 @@ def links(prefix: str, *names: str) -> dict[str, dict[str, str]]:
 
 
 def page_request(request: Request) -> tuple[int, int]:
-    """Return the page number (from zero) and size asked for; 400 when they make no sense."""
-    try:
-        number = int(request.query_params.get("page", "0"))
-        size = int(request.query_params.get("size", str(DEFAULT_PAGE_SIZE)))
-    except ValueError as fault:
-        raise ApiError(400, "The page and size parameters must be whole numbers") from fault
-    if number < 0:
-        raise ApiError(400, "Page index must not be less than zero!")
-    if size <= 0:
-        raise ApiError(400, "Page size must not be less than one!")
-    return number, min(size, LARGEST_PAGE_SIZE)
+    """Return the page number (from zero) and size; what makes no sense counts as not given.
+
+    So Spring Data reads them, which DSpace leaves it to: no value of either is an error.
+    """
+    number = _whole(request.query_params.get("page", ""))
+    size = _whole(request.query_params.get("size", ""))
+    return max(number, 0), min(size, LARGEST_PAGE_SIZE) if size > 0 else DEFAULT_PAGE_SIZE
+
+
+def _whole(text: str) -> int:
+    """Return a whole number of Java's int; 0 for any other text."""
+    if not re.fullmatch(r"[+-]?\d{1,10}", text, re.ASCII):
+        return 0
+    number = int(text)
+    return number if -(2**31) <= number < 2**31 else 0
 
 
 def page(request: Request, entries: Sequence[T], name: str, render: Callable[[T], object]) -> Json:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -187,7 +188,18 @@ class Reading:
         if name not in FILTERS:
             raise hal.ApiError(404, f"No facet {name}")
         counts = facet(self._find(request, _filters(request)), name)
-        body = hal.page(request, counts, "values", lambda one: {"label": one[0], "count": one[1]})
+
+        def value(one: tuple[str, int]) -> hal.Json:
+            label, count = one
+            search = {"href": _narrowed(request, name, label)}
+            return {
+                "label": label,
+                "count": count,
+                "type": "discover",
+                "_links": {"search": search},
+            }
+
+        body = hal.page(request, counts, "values", value)
         return hal.answer(body | {"name": name, "facetType": "text"})
 
     def _find(self, request: Request, filters: list[Filter]) -> list[Item]:
@@ -206,6 +218,14 @@ class Reading:
             else [hal.collection(api, one) for one in self.repository.collections.values()]
         )
         return [row for row in rows if query.lower() in str(row["name"]).lower()]
+
+
+def _narrowed(request: Request, name: str, label: str) -> str:
+    """Return the search that a facet's value leads to: this one, with the value as a filter."""
+    paging = {"page", "size", "sort", "prefix"}
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k not in paging]
+    query = urlencode([*kept, (f"f.{name}", f"{label},equals")])
+    return f"{hal.base(request)}/discover/search/objects?{query}"
 
 
 def readable_item(repository: Repository, request: Request, identifier: str = "") -> Item:

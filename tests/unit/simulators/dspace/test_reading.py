@@ -36,9 +36,13 @@ def test_paging_defaults_to_twenty_and_counts_from_zero(visitor: Visitor) -> Non
     assert second["_embedded"]["searchResult"]["page"]["number"] == 1
 
 
-@pytest.mark.parametrize("query", ["page=-1", "size=0", "size=-5", "page=x"])
-def test_paging_refuses_what_makes_no_sense(visitor: Visitor, query: str) -> None:
-    assert visitor.get(f"/core/communities?{query}").status_code == 400
+@pytest.mark.parametrize(
+    "query", ["page=-1", "size=0", "size=-5", "page=x", "size=", "page=99999999999", "page=1.5"]
+)
+def test_a_page_that_makes_no_sense_counts_as_not_given(visitor: Visitor, query: str) -> None:
+    answer = visitor.get(f"/core/communities?{query}")
+    assert answer.status_code == 200
+    assert (answer.json()["page"]["number"], answer.json()["page"]["size"]) == (0, 20)
 
 
 def test_item_is_200_401_403_or_404(
@@ -127,3 +131,12 @@ def test_two_repositories_of_one_seed_are_equal() -> None:
         return str([one["_embedded"]["indexableObject"]["uuid"] for one in objects])
 
     assert front_page(7) == front_page(7) != front_page(8)
+
+
+def test_a_facets_value_leads_to_the_search_that_it_counts(visitor: Visitor) -> None:
+    body = visitor.get("/discover/facets/subject?dsoType=item&size=2&page=0").json()
+    for value in body["_embedded"]["values"]:
+        path = value["_links"]["search"]["href"].partition("/server/api")[2]
+        found = visitor.get(path).json()["_embedded"]["searchResult"]
+        assert value["type"] == "discover"
+        assert found["page"]["totalElements"] == value["count"] > 0

@@ -1,0 +1,70 @@
+"""`loadgen scaffold FILE`: reads an API's description, writes a locustfile, and says what to do."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from loadgen.api_descriptions import writer
+from loadgen.api_descriptions.description import Description, read
+from loadgen.api_descriptions.operations import Operation, operations
+from loadgen.shared.errors import UsageError
+from loadgen.shared.made_source import module_name
+from loadgen.shared.origin import origin
+from loadgen.shared.text import plain
+
+MOST_NAMED = 10
+
+
+def scaffold(options: Namespace) -> int:
+    """Carry out `loadgen scaffold`; raises UsageError when the description can't be used."""
+    output = options.output or Path("locustfiles") / f"{module_name(options.description.stem)}.py"
+    if output.suffix != ".py":
+        raise UsageError(f"--output {output} is no Python file: give one that ends in .py")
+    if output.exists() and not options.output:
+        raise UsageError(f"{output} exists already: give --output")
+    description = read(options.description)
+    found = operations(description)
+    if not found:
+        raise UsageError(f"{options.description} describes no operation: there is nothing to load")
+    named, base = writer.server(description)
+    host = _given(options.host) if options.host else named
+    texts = {
+        output: writer.locustfile(description, found, output, host, base),
+        output.with_suffix(".json"): writer.answers(description, found),
+    }
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as fault:
+        raise UsageError(f"{path} can't be written: {fault.strerror}; give --output") from fault
+    print(plain(_report(output, description, found, host)))
+    return 0
+
+
+def _given(host: str) -> str:
+    try:
+        return origin(host)
+    except ValueError as fault:
+        raise UsageError(f"--host {host} is no base URL, such as https://shop.example") from fault
+
+
+def _report(
+    output: Path, description: Description, found: list[Operation], host: str | None
+) -> str:
+    writes = sum(one.writes for one in found)
+    lines = [
+        f"wrote {output} and {output.with_suffix('.json').name}: {len(found)} operations, {writes}"
+        " of them change the system (leave them out by --exclude-tags writes)",
+    ]
+    variables = sorted({variable for one in found for variable in one.variables})
+    lines += [f"secret: set {name} before a run" for name in variables]
+    unread = sorted(description.unread)
+    lines += [f"not followed, so nothing is checked there: {one}" for one in unread[:MOST_NAMED]]
+    if len(unread) > MOST_NAMED:
+        lines.append(f"not followed: {len(unread) - MOST_NAMED} more references")
+    lines += [
+        "check this one: ids in EXAMPLES are the description's, or made up; put in what your system"
+        " has",
+        f"walk it once: loadgen probe --locustfile {output} --host {host or 'https://…'}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,170 @@
+"""What each operation sends, and which answers are right, of a description."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loadgen.api_descriptions import schemas, values
+from loadgen.api_descriptions.description import METHODS, Description, Node
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+_WORDS = re.compile(r"[^0-9a-zA-Z]+|(?<=[a-z0-9])(?=[A-Z])")
+LONGEST_NAME = 60
+
+
+@dataclass
+class Operation:
+    """One operation. `sent` is as `ApiUser.examples` has it; `answers` are schemas by status."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    sent: dict[str, Any]
+    answers: dict[str, Any]
+
+    @property
+    def variables(self) -> list[str]:
+        """The environment variables that hold its secrets."""
+        return [variable for *_, variable in self.sent.get("secrets", ())]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes the system."""
+        return self.method not in {"GET", "HEAD", "OPTIONS"}
+
+
+def operations(description: Description) -> list[Operation]:
+    """Return a description's operations, in its order."""
+    found: list[Operation] = []
+    taken: set[str] = set()
+    for path, item in description.document["paths"].items():
+        whole = description.resolved(item)
+        for method in METHODS:
+            node = whole.get(method)
+            if not isinstance(node, dict) or not str(path).startswith("/"):
+                continue
+            name = _name(method, str(node.get("operationId") or path), taken)
+            taken.add(name)
+            found.append(_operation(description, name, method, str(path), {**node, "_item": whole}))
+    return found
+
+
+def _operation(
+    description: Description, name: str, method: str, path: str, node: Node
+) -> Operation:
+    sent: dict[str, Any] = {}
+    for parameter in _parameters(description, node):
+        _place(description, sent, parameter)
+    for missing in re.findall(r"{([^{}]+)}", path):
+        sent.setdefault("path", {}).setdefault(missing, "1")
+    _body(description, sent, description.resolved(node.get("requestBody")))
+    made = Operation(
+        name=name,
+        method=method.upper(),
+        path=path,
+        summary=str(node.get("summary") or node.get("operationId") or ""),
+        sent=sent,
+        answers=_answers(description, node),
+    )
+    _authorise(description, made, node)
+    return made
+
+
+def _name(method: str, text: str, taken: set[str]) -> str:
+    words = [word.lower() for word in _WORDS.split(text) if word and word.isascii()]
+    if words[:1] != [method]:
+        words = [method, *words]
+    name = "_".join(words)[:LONGEST_NAME].rstrip("_")
+    number = 2
+    made = name if len(words) > 1 else f"{name}_root"
+    while made in taken:
+        made = f"{name}_{number}"
+        number += 1
+    return made
+
+
+def _parameters(description: Description, node: Node) -> Iterator[Node]:
+    """Yield parameters, the operation's own in place of its path's."""
+    by_name: dict[tuple[str, str], Node] = {}
+    for holder in (node["_item"], node):
+        for one in holder.get("parameters") or []:
+            parameter = description.resolved(one)
+            by_name[str(parameter.get("in")), str(parameter.get("name"))] = parameter
+    yield from by_name.values()
+
+
+def _place(description: Description, sent: dict[str, Any], parameter: Node) -> None:
+    place, name = str(parameter.get("in")), str(parameter.get("name"))
+    content = parameter.get("content")
+    holder = next(iter(content.values()), {}) if isinstance(content, dict) else parameter
+    has_example, _ = values.given_example(description, holder)
+    if place != "path" and not parameter.get("required") and not has_example:
+        return
+    value = values.example(description, holder)
+    match place:
+        case "path" | "query":
+            sent.setdefault(place, {})[name] = value
+        case "header" if name.lower() not in {"accept", "content-type", "authorization"}:
+            sent.setdefault("headers", {})[name] = str(value)
+        case "cookie":
+            sent.setdefault("cookies", {})[name] = str(value)
+
+
+def _body(description: Description, sent: dict[str, Any], body: Node) -> None:
+    content = body.get("content")
+    if not isinstance(content, dict) or not content:
+        return
+    kinds = [str(kind) for kind in content]
+    kind = next((one for one in kinds if "json" in one), None)
+    kind = kind or next((one for one in kinds if one == FORM), kinds[0])
+    value = values.example(description, description.resolved(content[kind]))
+    sent["type"] = kind
+    if "json" in kind:
+        sent["json"] = value
+    elif isinstance(value, Mapping):
+        sent["form"] = {str(name): one for name, one in value.items()}
+    else:
+        sent["data"] = str(value)
+
+
+def _answers(description: Description, node: Node) -> dict[str, Any]:
+    """Return the schema of each right answer, by its status: null when nothing is said of it."""
+    found: dict[str, Any] = {}
+    responses = node.get("responses")
+    for status, one in (responses if isinstance(responses, dict) else {}).items():
+        code = str(status).upper()
+        if not code.startswith(("2", "3")) and code != "DEFAULT":
+            continue
+        content = description.resolved(one).get("content")
+        kinds = content if isinstance(content, dict) else {}
+        kind = next((name for name in kinds if "json" in str(name)), None)
+        holder = description.resolved(kinds[kind]) if kind else {}
+        schema = holder.get("schema")
+        found[code] = None if schema is None else schemas.converted(description, schema)
+    if any(code != "DEFAULT" for code in found):
+        # What is left is the form of errors, by custom.
+        found.pop("DEFAULT", None)
+    return found or {"2XX": None}
+
+
+def _authorise(description: Description, operation: Operation, node: Node) -> None:
+    wanted = node.get("security", description.document.get("security"))
+    ways = [one for one in wanted if isinstance(one, dict)] if isinstance(wanted, list) else []
+    if not ways or {} in ways:
+        return
+    parts = description.document.get("components")
+    schemes = parts.get("securitySchemes", {}) if isinstance(parts, dict) else {}
+    for name in ways[0]:
+        scheme = description.resolved(schemes.get(name) if isinstance(schemes, dict) else None)
+        variable = "SCAFFOLD_" + re.sub(r"\W+", "_", str(name), flags=re.ASCII).upper()
+        place, key = str(scheme.get("in")), str(scheme.get("name"))
+        if scheme.get("type") == "apiKey" and place in {"header", "query", "cookie"}:
+            where = {"header": "headers", "query": "query", "cookie": "cookies"}[place]
+            secret = (where, key, "", variable)
+        else:
+            basic = str(scheme.get("scheme")).lower() == "basic"
+            secret = ("headers", "Authorization", "Basic " if basic else "Bearer ", variable)
+        operation.sent.setdefault("secrets", []).append(secret)

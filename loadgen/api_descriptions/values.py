@@ -1,0 +1,140 @@
+"""An example for a schema: the description's own, else one made of its type and bounds."""
+
+from typing import Any
+
+from loadgen.api_descriptions.description import Description, Node
+
+DEEPEST = 8
+_BY_FORMAT = {
+    "date": "2026-01-15",
+    "date-time": "2026-01-15T10:00:00Z",
+    "time": "10:00:00Z",
+    "duration": "PT1H",
+    "uuid": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "email": "user@example.org",
+    "uri": "https://example.org/",
+    "url": "https://example.org/",
+    "hostname": "example.org",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "byte": "ZXhhbXBsZQ==",
+    "binary": "example",
+}
+
+
+def given_example(description: Description, holder: Node) -> tuple[bool, Any]:
+    """Return whether a parameter or media type has an example of its own, and which."""
+    if "example" in holder:
+        return True, holder["example"]
+    examples = holder.get("examples")
+    if isinstance(examples, dict):
+        for one in examples.values():
+            found = description.resolved(one)
+            if "value" in found:
+                return True, found["value"]
+    return False, None
+
+
+def example(description: Description, holder: Node) -> Any:  # noqa: ANN401 - JSON is anything
+    """Return what to send for a parameter or media type."""
+    given, value = given_example(description, holder)
+    return value if given else of_schema(description, holder.get("schema"))
+
+
+def of_schema(description: Description, schema: object, depth: int = 0) -> Any:  # noqa: ANN401
+    """Return a value that fits a schema; cycles end where they may."""
+    node = _merged(description, schema)
+    for name in ("example", "const", "default"):
+        if name in node:
+            return node[name]
+    for name in ("examples", "enum"):
+        if isinstance(node.get(name), list) and node[name]:
+            return node[name][0]
+    for name in ("oneOf", "anyOf"):
+        if isinstance(node.get(name), list) and node[name] and depth < DEEPEST:
+            return of_schema(description, node[name][0], depth + 1)
+    return _of_type(description, node, depth)
+
+
+def _of_type(description: Description, node: Node, depth: int) -> Any:  # noqa: ANN401
+    simple = {"boolean": True, "null": None}
+    kind = _type(node)
+    if kind in simple:
+        return simple[kind]
+    match kind:
+        case "object":
+            return _object(description, node, depth)
+        case "array":
+            return _array(description, node, depth)
+        case "integer" | "number":
+            return int(_number(node)) if kind == "integer" else _number(node)
+    return _text(node)
+
+
+def _array(description: Description, node: Node, depth: int) -> list[Any]:
+    least = node.get("minItems")
+    wanted = max(least if isinstance(least, int) else 0, 1 if depth < 3 else 0)
+    if depth >= DEEPEST:
+        return []
+    return [of_schema(description, node.get("items"), depth + 1)] * min(wanted, 10)
+
+
+def _type(node: Node) -> str:
+    kind = node.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "null")
+    if isinstance(kind, str):
+        return kind
+    return "object" if "properties" in node else "array" if "items" in node else "string"
+
+
+def _object(description: Description, node: Node, depth: int) -> Node:
+    properties = node.get("properties")
+    if not isinstance(properties, dict) or depth >= DEEPEST:
+        return {}
+    required = node.get("required") or []
+    made = {}
+    for name, schema in properties.items():
+        inside = _merged(description, schema)
+        if inside.get("readOnly") or (name not in required and depth >= 2):
+            continue
+        made[str(name)] = of_schema(description, schema, depth + 1)
+    return made
+
+
+def _number(node: Node) -> float:
+    low, high = node.get("minimum"), node.get("maximum")
+    above = node.get("exclusiveMinimum")
+    if isinstance(above, int | float) and not isinstance(above, bool):
+        return float(above) + 1
+    if isinstance(low, int | float):
+        return float(low) + (1 if above is True else 0)
+    return min(1.0, float(high)) if isinstance(high, int | float) else 1.0
+
+
+def _text(node: Node) -> str:
+    text = _BY_FORMAT.get(str(node.get("format")), "example")
+    least, most = node.get("minLength"), node.get("maxLength")
+    if isinstance(least, int):
+        text = text.ljust(min(least, 1000), "x")
+    return text[:most] if isinstance(most, int) and most >= 0 else text
+
+
+def _merged(description: Description, schema: object) -> Node:
+    """Return a schema with its reference followed and its `allOf` joined."""
+    node = description.resolved(schema)
+    parts = node.get("allOf")
+    if not isinstance(parts, list):
+        return node
+    merged: Node = {key: value for key, value in node.items() if key != "allOf"}
+    for part in parts[:20]:
+        one = description.resolved(part)
+        properties = {**(merged.get("properties") or {}), **(one.get("properties") or {})}
+        required = [*(merged.get("required") or []), *(one.get("required") or [])]
+        merged = {**one, **merged}
+        if properties:
+            merged["properties"] = properties
+        if required:
+            merged["required"] = required
+    merged.pop("allOf", None)
+    return merged
