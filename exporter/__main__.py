@@ -20,7 +20,7 @@ import zmq
 from prometheus_client import ProcessCollector
 from prometheus_client.registry import Collector
 
-from exporter.archive import ArchiveCollector
+from exporter.archive import Archive
 from exporter.certificates import CertificateCollector
 from exporter.collector import LocustCollector
 from exporter.compatible import CompatibleNames
@@ -29,6 +29,7 @@ from exporter.http import MetricsServer, Tls
 from exporter.keeping import KeptFiles
 from exporter.pages import Pages
 from exporter.receiver import Receiver
+from exporter.runs import RunsCollector
 from loadgen.shared import command
 from loadgen.shared.errors import BusyError, UsageError
 from loadgen.shared.loopback import is_loopback
@@ -166,7 +167,7 @@ def run(options: Options) -> int:
     # An exporter that hears nobody on purpose must not tell of a master that is down.
     hearing = collector if options.subscribe is not None else None
     pages = Pages(
-        Exposition(hearing, *_others(options, compatible)),
+        Exposition(hearing, *_others(options, collector, compatible)),
         _what(options),
         loopback=is_loopback(options.host),
     )
@@ -199,11 +200,15 @@ def _what(options: Options) -> str:
     return " and ".join(part for part in (heard, kept) if part)
 
 
-def _others(options: Options, compatible: CompatibleNames | None) -> list[Collector]:
-    others: list[Collector] = [ProcessCollector(registry=None)]
-    others.append(CertificateCollector(options.certificates))
-    if options.results is not None:
-        others.append(ArchiveCollector(options.results))
+def _others(
+    options: Options, collector: LocustCollector, compatible: CompatibleNames | None
+) -> list[Collector]:
+    archive = Archive(options.results) if options.results is not None else None
+    others: list[Collector] = [
+        ProcessCollector(registry=None),
+        CertificateCollector(options.certificates),
+        RunsCollector(collector.run, archive.runs if archive else lambda: ()),
+    ]
     if compatible is not None:
         others.append(compatible)
     return others

@@ -8,7 +8,7 @@ process, everything else about the load.
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -20,10 +20,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from exporter.by_name import ByName, counters, figures
 from exporter.growth import Growth
 from exporter.histogram import EDGE_LABELS
+from exporter.runs import RunFigures, figures_of
 from exporter.totals import Fold, Key, Limits, Totals
-from loadgen.shared.snapshot import Snapshot, WorkerStatus
+from loadgen.shared.snapshot import Snapshot, WorkerStatus, requests_among
 
 SILENCE_SECONDS = 4.0
 """A master publishes every second; after this long without a snapshot it counts as down."""
@@ -58,6 +60,8 @@ class LocustCollector(Collector):
         self._snapshots = 0
         self._invalid = 0
         self._held = False
+        self._peak_users = 0
+        self._test_started_at: float | None = None
         self._sums: dict[Key, Totals] | None = None
 
     @property
@@ -75,6 +79,9 @@ class LocustCollector(Collector):
             snapshot = self._growth.mended(snapshot)
             self._last, self._arrived_at, self._sums = snapshot, self._clock(), None
             self._snapshots += 1
+            same_test = snapshot.test_started_at == self._test_started_at
+            self._peak_users = max(snapshot.users, self._peak_users if same_test else 0)
+            self._test_started_at = snapshot.test_started_at
             return self._fold.update(snapshot)
 
     def hold(self) -> None:
@@ -101,6 +108,7 @@ class LocustCollector(Collector):
         """Yield every family as of now: `overview`, then the response-time histograms."""
         view = self.view()
         yield from self.overview(view)
+        yield from (family.family() for family in self.by_name(view))
         yield histograms(view.sums)
 
     def view(self, *, as_of_last_snapshot: bool = False) -> View:
@@ -114,7 +122,7 @@ class LocustCollector(Collector):
             return View(heard, self._sums, age, self._fold.names_over_limit)
 
     def overview(self, view: View) -> Iterator[Metric]:
-        """Yield fresh families; with `histograms` and `locust_exporter_*` they are these.
+        """Yield fresh families; with `by_name`, `histograms`, `locust_exporter_*` they are these.
 
         locust_up 1.0
         locust_run_info{host="http://shop.test",locustfile="hello.py",run_id="r1"} 1.0
@@ -129,9 +137,9 @@ class LocustCollector(Collector):
         locust_worker_memory_bytes{worker="gen1_0"} 8.4934656e+07
         locust_worker_clock_offset_seconds{worker="gen1_0"} -0.0003
         locust_worker_info{release="…",version="2.47.0",worker="gen1_0"} 1.0
-        locust_slo_held{slo="p95 of GET / at most 2 s"} 1.0   (0 when it broke; none without data)
-        locust_slo_measured{slo="p95 of GET / at most 2 s"} 0.31
-        locust_slo_limit{slo="p95 of GET / at most 2 s"} 2.0
+        locust_slo_held{run_id="r1",slo="p95 of GET / at most 2 s"} 1.0   (0: it broke)
+        locust_slo_measured{run_id="r1",slo="p95 of GET / at most 2 s"} 0.31
+        locust_slo_limit{run_id="r1",slo="p95 of GET / at most 2 s"} 2.0
         locust_master_cpu_ratio 0.02
         locust_master_memory_bytes 9.1e+07
         locust_test_start_timestamp_seconds 1.79523e+09
@@ -143,7 +151,11 @@ class LocustCollector(Collector):
         locust_requests_total{method="GET",name="/"} 1200.0
         locust_requests_failed_total{method="GET",name="/"} 3.0
         locust_request_failures_total{error="…",method="GET",name="/"} 3.0
-        locust_response_time_max_seconds{method="GET",name="/"} 0.31
+        locust_run_errors{error="…",method="GET",name="/",run_id="r1"} 3.0   (the most frequent)
+        locust_run_name_requests{method="GET",name="/",run_id="r1"} 1200.0
+        locust_run_name_failures{method="GET",name="/",run_id="r1"} 3.0
+        locust_run_name_response_time_average_seconds{method="GET",name="/",run_id="r1"} 0.02
+        locust_run_name_response_time_seconds{method="GET",name="/",quantile="0.95",run_id="r1"} 0.3
         locust_response_bytes_total{method="GET",name="/"} 43200.0
         locust_response_time_seconds_bucket{le="0.000101",method="GET",name="/"} 0.0
         locust_response_time_seconds_count{method="GET",name="/"} 1200.0
@@ -157,8 +169,20 @@ class LocustCollector(Collector):
             yield from _run(snapshot)
             yield from _workers(snapshot)
             yield from _slos(snapshot, self._fold.limits)
-            yield _maxima(snapshot, self._fold.limits)
-        yield from _counters(view.sums)
+            yield _run_errors(snapshot, self._fold.limits)
+        yield _errors(view.sums)
+
+    def by_name(self, view: View) -> Iterator[ByName]:
+        """Yield the families with a sample for each name."""
+        if view.snapshot is not None and view.snapshot.run_id:
+            yield from figures(view.snapshot, self._fold.limits)
+        yield from counters(view.sums)
+
+    def run(self) -> RunFigures | None:
+        """Return what the run under way has come to; None while the master is silent."""
+        snapshot = self._last if self._held else self.heard()
+        found = None if snapshot is None else figures_of(snapshot)
+        return None if found is None else replace(found, users=self._peak_users)
 
     def _own_work(self, view: View) -> Iterator[Metric]:
         yield CounterMetricFamily(
@@ -195,8 +219,9 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
     )
     states = dict.fromkeys(STATES, False) | {snapshot.state: True}
     yield StateSetMetricFamily("locust_state", "State of the master.", states)
-    requests = sum(entry.requests for entry in snapshot.entries)
-    failures = sum(entry.failures for entry in snapshot.entries)
+    counted = requests_among(snapshot.entries)
+    requests = sum(entry.requests for entry in counted)
+    failures = sum(entry.failures for entry in counted)
     lost = sum(worker.requests_sent - worker.requests_received for worker in snapshot.workers)
     gauges: list[tuple[str, str, float | None]] = [
         ("users", "Users running.", snapshot.users),
@@ -259,51 +284,45 @@ def _workers(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def _slos(snapshot: Snapshot, limits: Limits) -> Iterator[Metric]:
-    held = GaugeMetricFamily("locust_slo_held", "Whether an SLO holds so far.", labels=["slo"])
+    labels = ("slo", "run_id")
+    held = GaugeMetricFamily("locust_slo_held", "Whether an SLO holds so far.", labels=labels)
     measured = GaugeMetricFamily(
-        "locust_slo_measured", "What an SLO speaks of, in its unit.", labels=["slo"]
+        "locust_slo_measured", "What an SLO speaks of, in its unit.", labels=labels
     )
-    limit = GaugeMetricFamily("locust_slo_limit", "Limit of an SLO, in its unit.", labels=["slo"])
+    limit = GaugeMetricFamily("locust_slo_limit", "Limit of an SLO, in its unit.", labels=labels)
     statuses = {limits.clip(status.slo): status for status in snapshot.slos[: limits.names]}
     for text, status in statuses.items():
-        limit.add_metric([text], status.limit)
+        limit.add_metric((text, snapshot.run_id), status.limit)
         if status.held is not None:
-            held.add_metric([text], float(status.held))
+            held.add_metric((text, snapshot.run_id), float(status.held))
         if status.measured is not None:
-            measured.add_metric([text], status.measured)
+            measured.add_metric((text, snapshot.run_id), status.measured)
     if statuses:
         yield from (held, measured, limit)
 
 
-def _maxima(snapshot: Snapshot, limits: Limits) -> Metric:
-    slowest: dict[Key, float] = {}
-    for entry in snapshot.entries[: limits.names]:
-        key = limits.clip(entry.method), limits.clip(entry.name)
-        slowest[key] = max(slowest.get(key, 0.0), entry.response_time_max_ms / 1000)
-    family = GaugeMetricFamily(
-        "locust_response_time_max_seconds", "Slowest response of this test.", labels=BY_NAME
-    )
-    for key, seconds in slowest.items():
-        family.add_metric(key, seconds)
-    return family
-
-
-def _counters(sums: dict[Key, Totals]) -> Iterator[Metric]:
-    requests = CounterMetricFamily("locust_requests_total", "Requests.", labels=BY_NAME)
-    failed = CounterMetricFamily("locust_requests_failed_total", "Failures.", labels=BY_NAME)
+def _errors(sums: dict[Key, Totals]) -> Metric:
     failures = CounterMetricFamily(
         "locust_request_failures_total", "Failures by error.", labels=(*BY_NAME, "error")
     )
-    size = CounterMetricFamily(
-        "locust_response_bytes_total", "Bytes of response bodies.", labels=BY_NAME
-    )
     for key, totals in sorted(sums.items()):
-        requests.add_metric(key, totals.requests)
-        failed.add_metric(key, totals.failures)
         for error, occurrences in totals.errors_named.items():
             failures.add_metric((*key, error), occurrences)
-        size.add_metric(key, totals.response_bytes)
-    yield from (requests, failed, failures, size)
+    return failures
+
+
+def _run_errors(snapshot: Snapshot, limits: Limits) -> Metric:
+    family = GaugeMetricFamily(
+        "locust_run_errors", "Failures of this run by error.", labels=(*BY_NAME, "error", "run_id")
+    )
+    counts: dict[tuple[str, ...], int] = {}
+    for error in snapshot.errors:
+        labels = tuple(limits.clip(text) for text in (error.method, error.name, error.error))
+        counts[labels] = counts.get(labels, 0) + error.occurrences
+    frequent = sorted(counts.items(), key=lambda item: -item[1])
+    for labels, occurrences in frequent[: limits.run_errors]:
+        family.add_metric((*labels, snapshot.run_id), occurrences)
+    return family
 
 
 def histograms(sums: dict[Key, Totals]) -> Metric:

@@ -1,9 +1,9 @@
 """Writes what the collector has as text or OpenMetrics.
 
-prometheus_client writes everything but the response-time histograms. Those are nearly all lines,
-and with 1,000 names its writer takes longer than a scrape may, so their lines are kept between
-scrapes and the numbers filled in here. A test holds the result against prometheus_client's byte by
-byte.
+prometheus_client writes everything but what each name has a sample of, the histograms above all.
+That is nearly all lines, and with 1,000 names its writer takes longer than a scrape may, so labels
+are kept between scrapes and numbers filled in here. A test holds the result against
+prometheus_client's byte by byte.
 """
 
 import threading
@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from exporter.by_name import labels_of
 from exporter.collector import HISTOGRAM, HISTOGRAM_TEXT, LocustCollector
 from exporter.histogram import EDGE_LABELS
 from exporter.totals import Key, Totals
@@ -45,6 +46,7 @@ class Exposition:
         for other in others:
             self._registry.register(other)
         self._lines: dict[Key, bytes] = {}
+        self._labels: dict[Key, str] = {}
         self._lock = threading.Lock()
 
     def render(self, accept: str = "", *, as_of_last_snapshot: bool = False) -> tuple[str, bytes]:
@@ -57,10 +59,17 @@ class Exposition:
             self._listed.families = list(self._collector.overview(view))
             rest = encode(self._registry)
             self._forget(view.sums)
+            openmetrics = rest.endswith(_END_OF_OPENMETRICS)
+            by_name = "".join(
+                line
+                for family in self._collector.by_name(view)
+                for line in family.lines(self._labels, openmetrics=openmetrics)
+            ).encode()
             histogram = b"".join(self._histogram(view.sums))
-        if rest.endswith(_END_OF_OPENMETRICS):
-            return content_type, rest[: -len(_END_OF_OPENMETRICS)] + histogram + _END_OF_OPENMETRICS
-        return content_type, rest + histogram
+        if openmetrics:
+            rest, end = rest[: -len(_END_OF_OPENMETRICS)], _END_OF_OPENMETRICS
+            return content_type, b"".join((rest, by_name, histogram, end))
+        return content_type, b"".join((rest, by_name, histogram))
 
     def _histogram(self, sums: dict[Key, Totals]) -> Iterator[bytes]:
         yield f"# HELP {HISTOGRAM} {HISTOGRAM_TEXT}\n# TYPE {HISTOGRAM} histogram\n".encode()
@@ -81,16 +90,13 @@ class Exposition:
     def _forget(self, sums: dict[Key, Totals]) -> None:
         for key in self._lines.keys() - sums.keys():
             del self._lines[key]
+        for key in self._labels.keys() - sums.keys():
+            del self._labels[key]
 
 
 def _with_places(key: Key, number: str) -> bytes:
     """Return a name's lines with a place for each number: filling them in is quick."""
-    method, name = (_escape(value) for value in key)
-    labels = f'method="{method}",name="{name}"'.replace("%", "%%")
+    labels = labels_of(key).replace("%", "%%")
     lines = [f'{HISTOGRAM}_bucket{{le="{edge}",{labels}}} {number}\n' for edge in EDGE_LABELS]
     lines += [f"{HISTOGRAM}_count{{{labels}}} {number}\n", f"{HISTOGRAM}_sum{{{labels}}} %b\n"]
     return "".join(lines).encode()
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

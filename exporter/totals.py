@@ -24,6 +24,7 @@ class Limits:
     names: int = 1000
     errors_per_name: int = 20
     label_characters: int = 200
+    run_errors: int = 100
 
     @property
     def overflow(self) -> Key:

@@ -6,8 +6,10 @@ Percentiles are read from merged histograms only; they are never averaged.
 """
 
 import math
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 Histogram = Mapping[float, int]
 
@@ -50,33 +52,43 @@ def percentile(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> float | None:
-    """Return the nearest-rank percentile in milliseconds, None for an empty histogram.
+    """Return one of `percentiles`, None for an empty histogram."""
+    found = percentiles(histogram, (ratio,), minimum, maximum)
+    return found[0] if found else None
+
+
+def percentiles(
+    histogram: Histogram,
+    ratios: Sequence[float],
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> list[float]:
+    """Return nearest-rank percentiles in milliseconds, none for an empty histogram.
 
     With n requests it is the smallest value at which at least ceil(ratio * n) requests are at or
-    below it, rank 1 at least. `ratio` is in [0, 1]; 0 and 1 return the exact `minimum` and
+    below it, rank 1 at least. A ratio is in [0, 1]; 0 and 1 return the exact `minimum` and
     `maximum` when given, and every result is clamped to them, as rounding may step over an end.
     """
-    if not 0 <= ratio <= 1:
-        raise ValueError(f"percentile ratio is {ratio}, but must lie in 0..1")
-    count = total_count(histogram)
-    if not count:
-        return None
-    if ratio == 0 and minimum is not None:
-        return minimum
-    if ratio == 1 and maximum is not None:
-        return maximum
-    return _clamp(_at_rank(histogram, ratio), minimum, maximum)
+    for ratio in ratios:
+        if not 0 <= ratio <= 1:
+            raise ValueError(f"percentile ratio is {ratio}, but must lie in 0..1")
+    values = sorted(histogram)
+    ranks = list(accumulate(histogram[value] for value in values))
+    if not ranks or not ranks[-1]:
+        return []
+    return [
+        minimum
+        if ratio == 0 and minimum is not None
+        else maximum
+        if ratio == 1 and maximum is not None
+        else _clamp(values[bisect_left(ranks, _rank(ratio, ranks[-1]))], minimum, maximum)
+        for ratio in ratios
+    ]
 
 
-def _at_rank(histogram: Histogram, ratio: float) -> float:
+def _rank(ratio: float, count: int) -> int:
     # 0.07 * 100 is 7.000000000000001 in binary: without rounding its rank would be 8.
-    rank = max(1, math.ceil(round(ratio * total_count(histogram), 9)))
-    seen = 0
-    for value in sorted(histogram):
-        seen += histogram[value]
-        if seen >= rank:
-            return value
-    raise AssertionError("the ranks of a histogram end at its count")
+    return max(1, math.ceil(round(ratio * count, 9)))
 
 
 def _clamp(value: float, minimum: float | None, maximum: float | None) -> float:

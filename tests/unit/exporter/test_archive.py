@@ -3,27 +3,71 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter.archive import ArchiveCollector
+from exporter.archive import Archive
+from exporter.collector import LocustCollector
+from exporter.runs import RunsCollector
+from tests.unit.exporter.samples import SNAPSHOT
+
+SUMMARY = {
+    "verdict": "passed",
+    "requests": 10,
+    "failures": 1,
+    "measured_seconds": 5.0,
+    "started_at": "2027-01-15T08:00:00Z",
+    "ended_at": "2027-01-15T08:00:05Z",
+    "response_time_seconds": {"p50": 0.1, "p95": 0.2, "p99": None, "max": 0.3},
+    "workers": {"expected": 2, "seen": 2, "lost": 1},
+    "specification": {"users": 7},
+}
+
+
+def lines_of(*collectors: RunsCollector) -> set[str]:
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    lines = generate_latest(registry).decode().splitlines()
+    return {line for line in lines if not line.startswith("#")}
+
+
+def archive(directory: Path) -> Archive:
+    for name, text in {"r1": json.dumps(SUMMARY), "r2": "{", "r3": None, "r4": "[]"}.items():
+        (directory / name).mkdir()
+        if text is not None:
+            (directory / name / "summary.json").write_text(text)
+    (directory / "latest").symlink_to("r1")
+    return Archive(directory)
 
 
 def test_past_runs_are_shown_and_unfinished_ones_are_not(tmp_path: Path) -> None:
-    summary = {
-        "verdict": "passed",
-        "requests": 10,
-        "failures": 1,
-        "response_time_seconds": {"p95": 0.2},
-    }
-    for name, text in {"r1": json.dumps(summary), "r2": "{", "r3": None}.items():
-        (tmp_path / name).mkdir()
-        if text is not None:
-            (tmp_path / name / "summary.json").write_text(text)
-    (tmp_path / "latest").symlink_to("r1")
-    registry = CollectorRegistry()
-    registry.register(ArchiveCollector(tmp_path))
-    lines = generate_latest(registry).decode().splitlines()
-    assert [line for line in lines if not line.startswith("#")] == [
-        'locust_run_verdict{run_id="r1",verdict="passed"} 1.0',
+    assert lines_of(RunsCollector(lambda: None, archive(tmp_path).runs)) == {
+        'locust_run_start_timestamp_seconds{run_id="r1"} 1.8e+09',
+        'locust_run_end_timestamp_seconds{run_id="r1"} 1.800000005e+09',
+        'locust_run_measured_seconds{run_id="r1"} 5.0',
+        'locust_run_users{run_id="r1"} 7.0',
         'locust_run_requests{run_id="r1"} 10.0',
         'locust_run_failures{run_id="r1"} 1.0',
-        'locust_run_response_time_p95_seconds{run_id="r1"} 0.2',
-    ]
+        'locust_run_workers_lost{run_id="r1"} 1.0',
+        'locust_run_workers_expected{run_id="r1"} 2.0',
+        'locust_run_response_time_seconds{quantile="0.5",run_id="r1"} 0.1',
+        'locust_run_response_time_seconds{quantile="0.95",run_id="r1"} 0.2',
+        'locust_run_response_time_seconds{quantile="1",run_id="r1"} 0.3',
+        'locust_run_verdict{run_id="r1",verdict="passed"} 1.0',
+    }
+
+
+def test_the_run_under_way_is_among_them_once_and_a_verdict_is_the_last_word(
+    tmp_path: Path,
+) -> None:
+    collector = LocustCollector(lambda: 1.0)
+    collector.update(SNAPSHOT)
+    live = lines_of(RunsCollector(collector.run, lambda: ()))
+    assert 'locust_run_requests{run_id="r1"} 4.0' in live
+    assert 'locust_run_response_time_seconds{quantile="0.95",run_id="r1"} 0.5' in live
+    assert 'locust_run_users{run_id="r1"} 5.0' in live
+    both = lines_of(RunsCollector(collector.run, archive(tmp_path).runs))
+    assert 'locust_run_requests{run_id="r1"} 10.0' in both
+    assert 'locust_run_requests{run_id="r1"} 4.0' not in both
+
+
+def test_nothing_is_said_of_a_run_before_one() -> None:
+    assert LocustCollector(lambda: 1.0).run() is None

@@ -101,4 +101,7 @@ def test_slos_are_shown_with_their_limits_once_they_have_data() -> None:
     found = {f.name: f.samples for f in collector.collect() if f.name.startswith("locust_slo")}
     assert [sample.value for sample in found["locust_slo_held"]] == [1.0, 0.0]
     assert [sample.value for sample in found["locust_slo_limit"]] == [2.0, 0.01, 2.0]
-    assert found["locust_slo_measured"][0].labels == {"slo": "p95 of all requests at most 2 s"}
+    assert found["locust_slo_measured"][0].labels == {
+        "slo": "p95 of all requests at most 2 s",
+        "run_id": "r1",
+    }
