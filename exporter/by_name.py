@@ -35,7 +35,7 @@ class ByName:
         family = Metric(self.metric.removesuffix("_total"), self.text, self.kind)
         for (method, name), quantile, value in self.rows:
             labels = {"method": method, "name": name}
-            labels |= {"quantile": quantile} if quantile else {}
+            labels |= {"ratio": quantile} if quantile else {}
             labels |= {} if self.run_id is None else {"run_id": self.run_id}
             family.add_sample(self.metric, labels, value)
         return family
@@ -47,7 +47,7 @@ class ByName:
         run = "" if self.run_id is None else f',run_id="{escape(self.run_id)}"'
         for key, quantile, value in self.rows:
             labels = label_texts.get(key) or label_texts.setdefault(key, labels_of(key))
-            of = f',quantile="{quantile}"' if quantile else ""
+            of = f',ratio="{quantile}"' if quantile else ""
             yield f"{self.metric}{{{labels}{of}{run}}} {floatToGoString(value)}\n"
 
 

@@ -155,7 +155,7 @@ class LocustCollector(Collector):
         locust_run_name_requests{method="GET",name="/",run_id="r1"} 1200.0
         locust_run_name_failures{method="GET",name="/",run_id="r1"} 3.0
         locust_run_name_response_time_average_seconds{method="GET",name="/",run_id="r1"} 0.02
-        locust_run_name_response_time_seconds{method="GET",name="/",quantile="0.95",run_id="r1"} 0.3
+        locust_run_name_response_time_seconds{method="GET",name="/",ratio="0.95",run_id="r1"} 0.3
         locust_response_bytes_total{method="GET",name="/"} 43200.0
         locust_response_time_seconds_bucket{le="0.000101",method="GET",name="/"} 0.0
         locust_response_time_seconds_count{method="GET",name="/"} 1200.0

@@ -61,8 +61,8 @@ def figures_of(snapshot: Snapshot) -> RunFigures | None:
     average = mean(totals.total_ms, sum(totals.response_times.values()))
     return RunFigures(
         run_id=snapshot.run_id,
-        started_at=snapshot.test_started_at,
-        ended_at=snapshot.load_stopped_at,
+        started_at=snapshot.measured_from or snapshot.test_started_at,
+        ended_at=None if snapshot.load_stopped_at is None else snapshot.measured_until,
         measured_seconds=snapshot.measured_seconds,
         requests=totals.requests,
         failures=totals.failures,
@@ -105,7 +105,7 @@ class RunsCollector(Collector):
 
         locust_run_start_timestamp_seconds{run_id="r1"} 1.79523e+09
         locust_run_requests{run_id="r1"} 1200.0             (and the other gauges)
-        locust_run_response_time_seconds{quantile="0.95",run_id="r1"} 0.31
+        locust_run_response_time_seconds{ratio="0.95",run_id="r1"} 0.31
         locust_run_verdict{run_id="r0",verdict="passed"} 1.0
         """
         runs = {run.run_id: run for run in self._past()}
@@ -121,7 +121,7 @@ class RunsCollector(Collector):
         times = GaugeMetricFamily(
             "locust_run_response_time_seconds",
             "Exact quantiles of its response times; 1 is the maximum.",
-            labels=("quantile", "run_id"),
+            labels=("ratio", "run_id"),
         )
         verdicts = GaugeMetricFamily(
             "locust_run_verdict", "Verdict of a run that has ended.", labels=("run_id", "verdict")

@@ -1,72 +1,98 @@
-"""Dashboard *Home*: the runs of the past, with verdicts."""
+"""Dashboard *Home*: the runs of the past with their verdicts, and now."""
 
 from grafana_foundation_sdk.builders import annotationslist
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from exporter.grafana.parts import TAG, dashboard, lines, number, rows
+from exporter.grafana.names import FLEET
+from exporter.grafana.parts import (
+    BAD,
+    FAILURES,
+    GOOD,
+    TAG,
+    WARNING,
+    Column,
+    dashboard,
+    lines,
+    number,
+    rows,
+    state,
+)
+
+VERDICTS = {
+    "1": ("passed", GOOD),
+    "2": ("failed", BAD),
+    "3": ("invalid", WARNING),
+    "4": ("error", BAD),
+    "5": ("interrupted", "blue"),
+}
 
 
-def _last(metric: str) -> str:
-    return f"max by (run_id) (max_over_time({metric}[$__range]))"
+def _last(name: str, more: str = "") -> str:
+    return f"max by (run_id) (last_over_time(locust_run_{name}{{{FLEET}{more}}}[$__range]))"
+
+
+def _verdict() -> str:
+    """Return PromQL for a number that says the verdict: a table colours numbers by words."""
+    each = [(number, f',verdict="{word}"') for number, (word, _) in VERDICTS.items()]
+    return " or ".join(f"{_last('verdict', chosen)} * {number}" for number, chosen in each)
 
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    state = ("topk(1, locust_state == 1)", "{{locust_state}}")
     made = dashboard("loadgen-home", "Home", "Past runs, their verdicts, and now.", "now-30d")
-    start = "run_id:locust_test_start_timestamp_seconds"
-    verdict = "max by (run_id, verdict) (max_over_time(locust_run_verdict[$__range]))"
+    now = f"topk(1, max by (locust_state) (locust_state{{{FLEET}}} == 1))"
+    users = f"sum(locust_users{{{FLEET}}})"
+    requests = f"sum(rate(locust_requests_total{{{FLEET}}}[$__rate_interval]))"
+    started, seconds = _last("start_timestamp_seconds"), _last("measured_seconds")
+    ended = f"({_last('end_timestamp_seconds')} or {started} + {seconds})"
+    where = "${datasource:queryparam}&${fleet:queryparam}"
+    when = '&from=${__data.fields["Started"].numeric}&to=${__data.fields["Ended"].numeric}'
     return (
         made.refresh("1m")
-        .with_panel(
-            number(
-                "Now",
-                "State of the master.",
-                "none",
-                state,
-            )
-        )
-        .with_panel(number("Users", "Users running now.", "short", ("locust_users", "")))
+        .with_panel(state("Now", "State of the master.", now, "{{locust_state}}", "no master"))
+        .with_panel(number("Users", "Users running now.", "locale", users))
         .with_panel(
             lines(
                 "Load",
                 "Requests a second of all runs.",
                 "reqps",
-                ("locust:requests:rate1m", "requests"),
-                width=18,
+                (requests, "requests"),
+                width=16,
                 height=4,
             )
         )
         .with_panel(
             rows(
-                "Runs seen by Prometheus",
-                "Every run within the time shown.",
-                {
-                    "Started": (f"{_last(start)} * 1000", "dateTimeAsIso"),
-                    "Users": (_last("run_id:locust_users"), "short"),
-                    "Requests": (_last("run_id:locust_test_requests"), "short"),
-                    "Failures": (_last("run_id:locust_test_failures"), "short"),
-                    "Workers lost": (_last("run_id:locust_workers_lost"), "short"),
-                },
+                "Runs",
+                "Every run within the time shown; its verdict where an exporter reads the results.",
+                [
+                    Column("Verdict", _verdict(), "none", words=VERDICTS),
+                    Column("Started", f"floor({started}) * 1000", "dateTimeAsIso"),
+                    Column("Ended", f"floor({ended}) * 1000 + 30000", "dateTimeAsIso", hidden=True),
+                    Column("Duration", seconds, "s"),
+                    Column("Users", _last("users")),
+                    Column("Requests", _last("requests")),
+                    Column("Requests/s", f"{_last('requests')} / ({seconds} > 0)", "reqps"),
+                    Column(
+                        "Failed",
+                        f"{_last('failures')} / ({_last('requests')} > 0)",
+                        "percentunit",
+                        steps=FAILURES,
+                    ),
+                    Column("p95", _last("response_time_seconds", ',ratio="0.95"'), "s"),
+                    Column("Workers lost", _last("workers_lost"), steps=[(None, GOOD), (1, BAD)]),
+                ],
                 {"run_id": "Run"},
                 sort="Started",
-                width=14,
-            )
-        )
-        .with_panel(
-            rows(
-                "Verdicts",
-                "Runs whose results lie where an exporter reads them, with what they were judged.",
-                {
-                    "Requests": (
-                        f"{verdict} * on (run_id) group_left max by (run_id) "
-                        "(max_over_time(locust_run_requests[$__range]))",
-                        "short",
-                    )
+                links={
+                    "Run": [
+                        ("Show the run", f"/d/loadgen-run?{where}&var-run=${{__value.raw}}{when}"),
+                        (
+                            "Compare with the run before",
+                            f"/d/loadgen-compare?{where}&var-run_a=${{__value.raw}}",
+                        ),
+                    ]
                 },
-                {"run_id": "Run", "verdict": "Verdict"},
-                sort="Run",
-                width=10,
             )
         )
         .with_panel(

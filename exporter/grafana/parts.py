@@ -1,5 +1,9 @@
 """The few kinds of parts that the dashboards are made of. Widths are in Grafana's 24 columns."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders import heatmap as heatmap_builders
@@ -9,9 +13,11 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import heatmap as heatmap_models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
 
-DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="loadgen-prometheus")
+DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TAG = "loadgen"
 REFRESH = "5s"
+LINES_MAX = 10
+"""A graph of more lines than these is no graph: the greatest are shown."""
 
 Query = tuple[str, str]
 """PromQL, and the legend of its series."""
@@ -19,12 +25,19 @@ Query = tuple[str, str]
 GOOD, WARNING, BAD = "green", "orange", "red"
 Steps = list[tuple[float | None, str]]
 """From each value on, a colour; the first value is None."""
+FAILURES: Steps = [(None, GOOD), (0.001, WARNING), (0.01, BAD)]
+ONE_IS_BAD: Steps = [(None, GOOD), (1, BAD)]
+SATURATION: Steps = [(None, GOOD), (0.7, WARNING), (0.9, BAD)]
 
 
 def _query(number: int, query: Query) -> prometheus.Dataquery:
     expression, legend = query
     return (
-        prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(chr(ord("A") + number))
+        prometheus.Dataquery()
+        .expr(expression)
+        .legend_format(legend)
+        .ref_id(chr(ord("A") + number))
+        .datasource(DATASOURCE)
     )
 
 
@@ -33,17 +46,8 @@ def _thresholds(steps: Steps) -> builders.ThresholdsConfig:
     return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(thresholds)
 
 
-def number(
-    title: str,
-    description: str,
-    unit: str,
-    query: Query,
-    *,
-    steps: Steps | None = None,
-    width: int = 3,
-) -> stat.Panel:
-    """Show one value, big, with its history behind it."""
-    panel = (
+def _tile(title: str, description: str, unit: str, steps: Steps | None, width: int) -> stat.Panel:
+    return (
         stat.Panel()
         .title(title)
         .description(description)
@@ -51,12 +55,49 @@ def number(
         .unit(unit)
         .height(4)
         .span(width)
-        .with_target(_query(0, query))
-        .graph_mode(common.BigValueGraphMode.AREA)
-        .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+        .no_value("-")
         .thresholds(_thresholds(steps or [(None, "blue")]))
     )
-    return panel.text_mode(common.BigValueTextMode.NAME) if unit == "none" else panel
+
+
+def number(
+    title: str,
+    description: str,
+    unit: str,
+    expression: str,
+    *,
+    steps: Steps | None = None,
+    width: int = 4,
+) -> stat.Panel:
+    """Show one value, big, as of the end of the time shown."""
+    reduce = common_builders.ReduceDataOptions().calcs(["lastNotNull"])
+    return (
+        _tile(title, description, unit, steps, width)
+        .with_target(_query(0, (expression, "")).instant())
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .reduce_options(reduce)
+    )
+
+
+def peak(title: str, description: str, unit: str, expression: str, *, width: int = 4) -> stat.Panel:
+    """Show the greatest value of the time shown, with the course behind it."""
+    reduce = common_builders.ReduceDataOptions().calcs(["max"])
+    return (
+        _tile(title, description, unit, None, width)
+        .with_target(_query(0, (expression, "")))
+        .graph_mode(common.BigValueGraphMode.AREA)
+        .reduce_options(reduce)
+    )
+
+
+def state(title: str, description: str, expression: str, legend: str, none: str) -> stat.Panel:
+    """Show a word: the label of the one series that there is; `none` without one."""
+    return (
+        number(title, description, "none", expression)
+        .targets([_query(0, (expression, legend)).instant()])
+        .text_mode(common.BigValueTextMode.NAME)
+        .no_value(none)
+    )
 
 
 def lines(
@@ -105,42 +146,78 @@ def heatmap(
         .scale_distribution(
             common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.LINEAR)
         )
+        .show_tooltip()
         .show_y_histogram()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table. `steps` colour its cells; `words` show numbers as coloured words."""
+
+    title: str
+    expression: str
+    unit: str = "locale"
+    steps: Steps | None = None
+    words: Mapping[str, tuple[str, str]] | None = None
+    hidden: bool = False
+
+    def properties(self) -> list[models.DynamicConfigValue]:
+        """Return what Grafana overrides for this column."""
+        made: list[tuple[str, Any]] = [("unit", self.unit)]
+        if self.steps:
+            thresholds = [{"value": value, "color": color} for value, color in self.steps]
+            made.append(("thresholds", {"mode": "absolute", "steps": thresholds}))
+        if self.words:
+            options = {
+                value: {"text": text, "color": color, "index": index}
+                for index, (value, (text, color)) in enumerate(self.words.items())
+            }
+            made.append(("mappings", [{"type": "value", "options": options}]))
+        if self.steps or self.words:
+            # The first is Grafana 9.2's name for it, the second that of 9.3 and later.
+            made.append(("custom.displayMode", "color-text"))
+            made.append(("custom.cellOptions", {"type": "color-text"}))
+        if self.hidden:
+            made.append(("custom.hidden", True))
+        return [models.DynamicConfigValue(id_val=name, value=value) for name, value in made]
 
 
 def rows(
     title: str,
     description: str,
-    columns: dict[str, tuple[str, str]],
-    labels: dict[str, str],
+    columns: Sequence[Column],
+    labels: Mapping[str, str],
     *,
     sort: str,
     width: int = 24,
+    links: Mapping[str, Sequence[tuple[str, str]]] | None = None,
 ) -> table.Panel:
-    """Show a table: `columns` maps a title to (PromQL, unit), `labels` a label to its title.
+    """Show a table, one row for each set of labels.
 
-    Every query is instant and has the same labels, which become the first columns.
+    `labels` maps a label to its title; these are the first columns. Every query is instant and has
+    the same labels. `links` gives a column's cells links: (title, address).
     """
     panel = (
         table.Panel()
         .title(title)
         .description(description)
         .datasource(DATASOURCE)
-        .height(8)
+        .height(9)
         .span(width)
         .unit("none")
         .with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     )
     names = dict(labels)
-    for index, (column, (expression, unit)) in enumerate(columns.items()):
-        query = _query(index, (expression, "")).instant()
+    for index, column in enumerate(columns):
+        query = _query(index, (column.expression, "")).instant()
         panel = panel.with_target(query.format(prometheus_models.PromQueryFormat.TABLE))
         field = f"Value #{chr(ord('A') + index)}" if len(columns) > 1 else "Value"
-        names[field] = column
-        panel = panel.override_by_name(
-            column, [models.DynamicConfigValue(id_val="unit", value=unit)]
-        )
+        names[field] = column.title
+        panel = panel.override_by_name(column.title, column.properties())
+    for field, of_field in (links or {}).items():
+        made = [{"title": text, "url": address} for text, address in of_field]
+        panel = panel.override_by_name(field, [models.DynamicConfigValue("links", made)])
     order = {name: position for position, name in enumerate(names)}
     organize = {"excludeByName": {"Time": True}, "renameByName": names, "indexByName": order}
     panel = panel.with_transformation(
@@ -151,9 +228,19 @@ def rows(
 
 
 def variable(
-    name: str, label: str, query: str, *, every: bool = True, regex: str = "", hidden: bool = False
+    name: str,
+    label: str,
+    query: str,
+    *,
+    every: bool = True,
+    regex: str = "",
+    hidden: bool = False,
+    ordered: bool = False,
 ) -> builders.QueryVariable:
-    """Offer values found by a query; `every` also offers all of them at once, and several."""
+    """Offer values found by a query; `every` also offers all of them at once, and several.
+
+    The first value is chosen at first: the query's first one when it is `ordered`, else A before Z.
+    """
     made = (
         builders.QueryVariable(name)
         .label(label)
@@ -161,15 +248,30 @@ def variable(
         .query(query)
         .regex(regex)
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(models.VariableSort.ALPHABETICAL_DESC)
+        .sort(models.VariableSort.DISABLED if ordered else models.VariableSort.ALPHABETICAL_ASC)
         .hide(models.VariableHide.HIDE_VARIABLE if hidden else models.VariableHide.DONT_HIDE)
     )
     return made.include_all(True).multi(True).all_value(".*") if every else made
 
 
-def annotation(name: str, color: str, expression: str) -> builders.AnnotationQuery:
-    """Mark moments that a metric tells, also where nobody calls Grafana's API."""
-    return (
+def datasource() -> builders.DatasourceVariable:
+    """Offer every Prometheus that Grafana knows; the default one comes first."""
+    return builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
+
+
+def fleet() -> builders.QueryVariable:
+    """Offer the fleets of one Prometheus; a series without the label belongs to the one without."""
+    return variable("fleet", "Fleet", "label_values(locust_up, fleet)", every=False)
+
+
+def annotation(
+    name: str, color: str, expression: str, *, at_value: bool = False
+) -> builders.AnnotationQuery:
+    """Mark moments that a metric tells, also where nobody calls Grafana's API.
+
+    With `at_value` the sample's value is the moment, in milliseconds.
+    """
+    made = (
         builders.AnnotationQuery()
         .name(name)
         .datasource(DATASOURCE)
@@ -177,6 +279,34 @@ def annotation(name: str, color: str, expression: str) -> builders.AnnotationQue
         .icon_color(color)
         .expr(expression)
     )
+    return _Stepped(made, at_value)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stepped:
+    """An annotation with what Grafana's Prometheus reads and the SDK's model lacks.
+
+    Without a step Grafana looks every 60 s and misses what lasts shorter.
+    """
+
+    made: builders.AnnotationQuery
+    at_value: bool
+
+    def build(self) -> models.AnnotationQuery:
+        """Return the annotation."""
+        return SteppedAnnotation(self.made.build(), self.at_value)
+
+
+class SteppedAnnotation(models.AnnotationQuery):
+    """Writes `step` and `useValueForTime` beside the model's own fields."""
+
+    def __init__(self, annotation: models.AnnotationQuery, at_value: bool) -> None:
+        self.__dict__.update(annotation.__dict__)
+        self._at_value = at_value
+
+    def to_json(self) -> dict[str, object]:
+        """Return what Grafana reads."""
+        return super().to_json() | {"step": "5s", "useValueForTime": self._at_value}
 
 
 def posted_annotations() -> builders.AnnotationQuery:
@@ -193,6 +323,13 @@ def posted_annotations() -> builders.AnnotationQuery:
     )
 
 
+def link(title: str, address: str, tooltip: str) -> builders.DashboardLink:
+    """Offer a way to another time or dashboard at the top of the page."""
+    kind = models.DashboardLinkType.LINK
+    made = builders.DashboardLink(title).type(kind).url(address)
+    return made.tooltip(tooltip).icon("external link")
+
+
 def dashboard(uid: str, title: str, description: str, start: str) -> builders.Dashboard:
     """Begin a dashboard that shows the time from `start` to now."""
     others = (
@@ -200,7 +337,7 @@ def dashboard(uid: str, title: str, description: str, start: str) -> builders.Da
         .type(models.DashboardLinkType.DASHBOARDS)
         .tags([TAG])
         .as_dropdown(True)
-        .keep_time(True)
+        .keep_time(False)
     )
     return (
         builders.Dashboard(title)
@@ -213,4 +350,6 @@ def dashboard(uid: str, title: str, description: str, start: str) -> builders.Da
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .readonly()
         .link(others)
+        .with_variable(datasource())
+        .with_variable(fleet())
     )

@@ -1,27 +1,62 @@
-"""Dashboard *Run*: one run as it happens, or looked back at."""
+"""Dashboard *Run*: one load test, while it runs and looked back at.
 
-from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
+Tiles and tables show what the run has come to: gauges by run_id, exact, the last value in the time
+shown, so they stay after the run's end. Graphs show rates and quantiles from counters and
+histograms, where the run was on.
+"""
 
+from grafana_foundation_sdk.builders.dashboard import Dashboard, QueryVariable, Row
+
+from exporter.grafana.names import FLEET
 from exporter.grafana.parts import (
     BAD,
+    FAILURES,
     GOOD,
-    WARNING,
+    LINES_MAX,
+    ONE_IS_BAD,
+    Column,
     annotation,
     dashboard,
     heatmap,
     lines,
+    link,
     number,
+    peak,
     posted_annotations,
     rows,
+    state,
     variable,
 )
+from exporter.grafana.target import add_target
 
-OF_RUN = 'and on () locust_run_info{run_id=~"$run"}'
-CHOSEN = 'method=~"$method",name=~"$name"'
-REQUESTS = f"rate(locust_requests_total{{{CHOSEN}}}[$__rate_interval])"
-FAILED = f"rate(locust_requests_failed_total{{{CHOSEN}}}[$__rate_interval])"
-BUCKETS = f"rate(locust_response_time_seconds_bucket{{{CHOSEN}}}[$__rate_interval])"
+OF_RUN = f'and on () locust_run_info{{{FLEET},run_id="$run"}}'
+RUN = f'{FLEET},run_id="$run"'
+CHOSEN = f'{FLEET},method=~"$method",name=~"$name"'
+REQUESTS_ONLY = 'method!~"ARRIVAL|ALARM|TRANSACTION"'
+"""Rows of these methods time what requests make up, which have rows of their own."""
+COUNTED = f"{CHOSEN},{REQUESTS_ONLY}"
 BY_NAME = "sum by (method, name)"
+RUNS = "locust_run_start_timestamp_seconds"
+
+
+def rate(metric: str, selector: str = COUNTED) -> str:
+    """Return PromQL for a counter's increase a second."""
+    return f"rate({metric}{{{selector}}}[$__rate_interval])"
+
+
+REQUESTS, FAILED = rate("locust_requests_total"), rate("locust_requests_failed_total")
+BUCKETS = rate("locust_response_time_seconds_bucket")
+
+
+def of_run(name: str, more: str = "") -> str:
+    """Return PromQL for what the run has come to, from a gauge with its id."""
+    return f"max(last_over_time(locust_run_{name}{{{RUN}{more}}}[$__range]))"
+
+
+def of_names(name: str, more: str = "") -> str:
+    """Return PromQL for what each name of the run has come to."""
+    chosen = f'method=~"$method",name=~"$name",{RUN}{more}'
+    return f"max by (method, name) (last_over_time(locust_run_name_{name}{{{chosen}}}[$__range]))"
 
 
 def quantile(ratio: float, by: str = "le") -> str:
@@ -29,100 +64,147 @@ def quantile(ratio: float, by: str = "le") -> str:
     return f"histogram_quantile({ratio}, sum by ({by}) ({BUCKETS})) {OF_RUN}"
 
 
-def grown(metric: str, by: str) -> str:
-    """Return PromQL for how much a counter has grown over the dashboard's time, exactly.
-
-    increase() leaves out a new series' first value, and errors often come as new series.
-    """
-    now = f"sum by ({by}) ({metric}{{{CHOSEN}}})"
-    before = f"sum by ({by}) ({metric}{{{CHOSEN}}} offset $__range)"
-    return f"({now} - ({before} or {now} * 0)) > 0"
+def greatest(expression: str, measure: str) -> str:
+    """Return PromQL that keeps the names with the greatest `measure` of the run, at every step."""
+    # Chosen once, at the end: chosen at each step, the lines would come and go.
+    last = f"last_over_time({measure}[$__range] @ end())"
+    return f"{expression} and on (method, name) topk({LINES_MAX}, max by (method, name) ({last}))"
 
 
-ERRORS = grown("locust_request_failures_total", "method, name, error")
+def newest_runs(condition: str = "") -> str:
+    """Return a variable's query for the runs in the time shown, newest first."""
+    starts = f"max by (run_id) (last_over_time({RUNS}{{{FLEET}}}[$__range]))"
+    return f"query_result(sort_desc({starts}{condition}))"
+
+
+RUN_ID = '/run_id="([^"]+)"/'
+MILLISECONDS = r"/\{\} ([0-9.e+]+)/"
 
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    made = dashboard(
-        "loadgen-run", "Run", "One load test: its load, response times, failures.", "now-15m"
-    )
+    made = dashboard("loadgen-run", "Run", "One load test: its load, times and failures.", "now-1h")
     made = _variables(made)
     made = _overview(made)
-    made = _latency(made)
-    return _names(made)
+    made = _course(made)
+    made = _names(made)
+    return add_target(made)
 
 
 def _variables(made: Dashboard) -> Dashboard:
+    # Values are asked of now when the time shown ends now, so a run's own time is given by links.
+    begin = f"floor(max(last_over_time({RUNS}{{{RUN}}}[$__range]))) * 1000 - 15000"
+    end = f"max(last_over_time(locust_run_end_timestamp_seconds{{{RUN}}}[$__range]))"
+    end = f"floor({end} or vector(time())) * 1000 + 60000"
+    methods = f"label_values(locust_requests_total{{{FLEET}}}, method)"
+    names = f'label_values(locust_requests_total{{{FLEET},method=~"$method"}}, name)'
+    # An archive tells of the same runs, for ever.
+    live = f"and on (run_id) last_over_time(locust_run_info{{{FLEET}}}[1m])"
+    started = f"last_over_time({RUNS}{{{FLEET}}}[1m]) * 1000 {live}"
+    ended = f"last_over_time(locust_run_end_timestamp_seconds{{{FLEET}}}[1m]) * 1000 {live}"
+    lost = f"locust_run_workers_lost{{{FLEET}}}"
     return (
-        made.with_variable(variable("run", "Run", "label_values(locust_run_info, run_id)"))
-        .with_variable(variable("method", "Method", "label_values(locust_requests_total, method)"))
-        .with_variable(
-            variable("name", "Name", 'label_values(locust_requests_total{method=~"$method"}, name)')
+        made.with_variable(
+            variable("run", "Run", newest_runs(), every=False, regex=RUN_ID, ordered=True)
+        )
+        .with_variable(variable("method", "Method", methods))
+        .with_variable(variable("name", "Name", names))
+        .with_variable(_moment("begin", begin))
+        .with_variable(_moment("end", end))
+        .link(
+            link(
+                "The whole run",
+                "/d/loadgen-run?${datasource:queryparam}&${fleet:queryparam}&${run:queryparam}"
+                "&from=${begin}&to=${end}",
+                "Show this run from its start to its end.",
+            )
         )
         .annotation(posted_annotations())
-        .annotation(annotation("Start", GOOD, "time() - locust_test_start_timestamp_seconds < 10"))
-        .annotation(annotation("End", "blue", "time() - locust_test_end_timestamp_seconds < 10"))
-        .annotation(annotation("Worker lost", BAD, "delta(locust_workers_lost[15s]) > 0"))
+        .annotation(annotation("Start", GOOD, started, at_value=True))
+        .annotation(annotation("End", "blue", ended, at_value=True))
+        .annotation(
+            annotation("Worker lost", BAD, f"max_over_time({lost}[2m]) > min_over_time({lost}[2m])")
+        )
     )
 
 
+def _moment(name: str, expression: str) -> QueryVariable:
+    query = f"query_result({expression})"
+    return variable(name, name, query, every=False, regex=MILLISECONDS, hidden=True)
+
+
 def _overview(made: Dashboard) -> Dashboard:
-    state = ("topk(1, locust_state == 1)", "{{locust_state}}")
-    ratio = f"sum({FAILED}) / (sum({REQUESTS}) > 0) {OF_RUN}"
-    return (
-        made.with_panel(number("State", "State of the master.", "none", state))
-        .with_panel(number("Users", "Users running now.", "short", (f"locust_users {OF_RUN}", "")))
+    now = f"topk(1, max by (locust_state) (locust_state{{{FLEET}}} == 1)) {OF_RUN}"
+    users = f"sum(locust_users{{{FLEET}}}) {OF_RUN}"
+    made = (
+        made.with_panel(
+            state(
+                "State",
+                "What the master does with this run now; over when it is at an end.",
+                now,
+                "{{locust_state}}",
+                "over",
+            )
+        )
+        .with_panel(number("Requests", "Requests measured.", "locale", of_run("requests")))
         .with_panel(
-            number("Requests/s", "Requests a second.", "reqps", (f"sum({REQUESTS}) {OF_RUN}", ""))
+            number(
+                "Requests/s",
+                "Requests a second, over all that was measured.",
+                "reqps",
+                f"{of_run('requests')} / {of_run('measured_seconds')}",
+            )
+        )
+        .with_panel(
+            peak(
+                "Peak requests/s",
+                "The most requests a second.",
+                "reqps",
+                f"sum({REQUESTS}) {OF_RUN}",
+            )
         )
         .with_panel(
             number(
                 "Failures",
                 "Share of the requests that failed.",
                 "percentunit",
-                (ratio, ""),
-                steps=[(None, GOOD), (0.001, WARNING), (0.01, BAD)],
+                f"{of_run('failures')} / {of_run('requests')}",
+                steps=FAILURES,
             )
         )
-        .with_panel(
-            number(
-                "95th percentile",
-                "95 % of the responses took no longer. Within one bucket (about 1.4 times).",
-                "s",
-                (quantile(0.95), ""),
-            )
-        )
-        .with_panel(
-            number(
-                "Requests so far",
-                "Requests since the test began, or since its statistics were reset.",
-                "short",
-                (f"locust_test_requests {OF_RUN}", ""),
-            )
-        )
+        .with_panel(peak("Peak users", "The most users that ran.", "locale", users))
+    )
+    for ratio, words in ((0.5, "Half of"), (0.95, "95 % of"), (0.99, "99 % of")):
+        exact = of_run("response_time_seconds", f',ratio="{ratio}"')
+        text = f"{words} the responses took no longer; exact, over all that was measured."
+        made = made.with_panel(number(f"p{ratio * 100:g}", text, "s", exact))
+    transfer = f"{of_run('response_bytes')} / {of_run('measured_seconds')}"
+    return (
+        made.with_panel(number("Bytes/s", "Bytes of response bodies a second.", "Bps", transfer))
         .with_panel(
             number(
                 "Workers lost",
                 "Workers that went missing or left: one is enough to make the run invalid.",
-                "short",
-                (f"locust_workers_lost {OF_RUN}", ""),
-                steps=[(None, GOOD), (1, BAD)],
+                "locale",
+                of_run("workers_lost"),
+                steps=ONE_IS_BAD,
             )
         )
         .with_panel(
             number(
                 "Requests lost",
                 "Requests that workers counted and the master never got.",
-                "short",
-                (f"locust_test_requests_lost {OF_RUN}", ""),
-                steps=[(None, GOOD), (1, BAD)],
+                "locale",
+                of_run("requests_lost"),
+                steps=ONE_IS_BAD,
             )
         )
     )
 
 
-def _latency(made: Dashboard) -> Dashboard:
+def _course(made: Dashboard) -> Dashboard:
+    # A window is longer than a step; a rate times the step counts each request once.
+    counts = f"sum by (le) ({BUCKETS}) * $__interval_ms / 1000"
     return (
         made.with_row(Row("Load and response times"))
         .with_panel(
@@ -137,7 +219,7 @@ def _latency(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "Response times",
-                "Percentiles over all names, computed from merged histograms.",
+                "Percentiles over all names, from histograms; within 10 % of the exact ones.",
                 "s",
                 *((quantile(ratio), f"p{ratio * 100:g}") for ratio in (0.5, 0.95, 0.99)),
             )
@@ -146,68 +228,108 @@ def _latency(made: Dashboard) -> Dashboard:
             heatmap(
                 "Distribution of response times",
                 "How many requests took how long. Two bands are two kinds of responses.",
-                f"sum by (le) ({BUCKETS.replace('rate(', 'increase(', 1)}) {OF_RUN}",
+                f"{counts} {OF_RUN}",
             )
         )
         .with_panel(
             lines(
                 "Users",
                 "Users running, and those the test is to reach.",
-                "short",
-                (f"locust_users {OF_RUN}", "running"),
-                (f"locust_users_target {OF_RUN}", "target"),
+                "locale",
+                (f"sum(locust_users{{{FLEET}}}) {OF_RUN}", "running"),
+                (f"sum(locust_users_target{{{FLEET}}}) {OF_RUN}", "target"),
+            )
+        )
+        .with_panel(
+            lines(
+                "Transfer",
+                "Bytes of response bodies a second.",
+                "Bps",
+                (f"sum({rate('locust_response_bytes_total')}) {OF_RUN}", "received"),
+                width=12,
+            )
+        )
+        .with_panel(
+            rows(
+                "SLOs",
+                "The run's own limits: what was measured, and the limit, in its unit.",
+                [
+                    Column(
+                        "Holds",
+                        _slo("held"),
+                        "none",
+                        words={"1": ("yes", GOOD), "0": ("no", BAD)},
+                    ),
+                    Column("Measured", _slo("measured"), "none"),
+                    Column("Limit", _slo("limit"), "none"),
+                ],
+                {"slo": "SLO"},
+                sort="Holds",
+                width=12,
             )
         )
     )
 
 
+def _slo(name: str) -> str:
+    return f"max by (slo) (last_over_time(locust_slo_{name}{{{RUN}}}[$__range]))"
+
+
 def _names(made: Dashboard) -> Dashboard:
     labels = {"method": "Method", "name": "Name"}
-    by = "method, name, le"
+    each = f"{BY_NAME} ({rate('locust_requests_total', CHOSEN)})"
+    many = f"locust_run_name_requests{{{RUN}}}"
+    slow = f'locust_run_name_response_time_seconds{{{RUN},ratio="0.95"}}'
+    errors = f"last_over_time(locust_run_errors{{{RUN}}}[$__range])"
+
+    def time(quantile: str) -> str:
+        return of_names("response_time_seconds", f',ratio="{quantile}"')
+
     return (
         made.with_row(Row("By name"))
         .with_panel(
             lines(
                 "Requests by name",
-                "Requests a second of each name.",
+                f"Requests a second of the {LINES_MAX} most frequent names.",
                 "reqps",
-                (f"{BY_NAME} ({REQUESTS}) {OF_RUN}", "{{method}} {{name}}"),
+                (f"{greatest(each, many)} {OF_RUN}", "{{method}} {{name}}"),
             )
         )
         .with_panel(
             lines(
                 "95th percentile by name",
-                "95 % of the responses of a name took no longer.",
+                f"95 % of the responses took no longer: the {LINES_MAX} slowest names.",
                 "s",
-                (quantile(0.95, by), "{{method}} {{name}}"),
+                (greatest(quantile(0.95, "method, name, le"), slow), "{{method}} {{name}}"),
             )
         )
         .with_panel(
             rows(
                 "Names",
-                "Every name: rates and percentiles now, maximum of the whole test.",
-                {
-                    "Requests/s": (f"{BY_NAME} ({REQUESTS})", "reqps"),
-                    "Failures/s": (f"{BY_NAME} ({FAILED})", "reqps"),
-                    "p50": (quantile(0.5, by), "s"),
-                    "p95": (quantile(0.95, by), "s"),
-                    "p99": (quantile(0.99, by), "s"),
-                    "Max": (f"{BY_NAME} (locust_response_time_max_seconds{{{CHOSEN}}})", "s"),
-                },
+                "Every name of the run, exact, over all that was measured.",
+                [
+                    Column("Requests", of_names("requests")),
+                    Column(
+                        "Failed",
+                        f"{of_names('failures')} / ({of_names('requests')} > 0)",
+                        "percentunit",
+                        steps=FAILURES,
+                    ),
+                    Column("Average", of_names("response_time_average_seconds"), "s"),
+                    Column("p50", time("0.5"), "s"),
+                    Column("p95", time("0.95"), "s"),
+                    Column("p99", time("0.99"), "s"),
+                    Column("Max", time("1"), "s"),
+                ],
                 labels,
-                sort="p95",
+                sort="Requests",
             )
         )
         .with_panel(
             rows(
                 "Errors",
-                "Failures within the time shown, by error.",
-                {
-                    "Failures": (
-                        f"topk(50, {ERRORS})",
-                        "short",
-                    )
-                },
+                "Failures of the run by error, the 50 most frequent.",
+                [Column("Failures", f"topk(50, max by (method, name, error) ({errors}))")],
                 labels | {"error": "Error"},
                 sort="Failures",
             )

@@ -7,7 +7,8 @@ from loadgen.cli.inventory import add_inventory
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.shared.project import own_directory
 from loadgen.watch import stream
-from loadgen.watch.monitoring import Ports, monitor
+from loadgen.watch.monitoring import monitor
+from loadgen.watch.prometheus_files import SCRAPE_SECONDS, Ports
 from loadgen.watch.watch import DEFAULT_GRAFANA, watch
 
 
@@ -33,6 +34,20 @@ def _add_monitoring_options(verb: VerbParser) -> None:
         type=Path,
         default=own_directory() / "results",
         help="archive (results)",
+    )
+    verb.add_argument(
+        "--scrape-interval",
+        type=int,
+        default=SCRAPE_SECONDS,
+        metavar="SECONDS",
+        help=f"time between two scrapes ({SCRAPE_SECONDS})",
+    )
+    verb.add_argument(
+        "--target-scrape",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="an exporter beside the target, such as its node_exporter; may be given several times",
     )
 
 

@@ -11,6 +11,7 @@ Everything listens on loopback, runs in the foreground's stead, and ends with it
 import argparse
 import http.client
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -21,52 +22,26 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-
-import yaml
 
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.processes import last_telling_line
 from loadgen.shared.project import PROJECT
+from loadgen.watch.prometheus_files import (
+    LOOPBACK,
+    SCRAPE_SECONDS,
+    SCRAPE_SECONDS_MAX,
+    Ports,
+    configuration,
+    write_rules,
+)
 
-LOOPBACK = "127.0.0.1"
 RETENTION = "90d"
 START_SECONDS = 30.0
 END_SECONDS = 15.0
 Running = AbstractContextManager[subprocess.Popen[bytes]]
 GRAFANA_HOMES = ("/usr/share/grafana", "/opt/grafana")
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """TCP ports on loopback."""
-
-    prometheus: int = 9090
-    grafana: int = 3000
-    exporter: int = 9646
-    archive: int = 9647
-    node: int = 9100
-
-
-def configuration(ports: Ports, rules: Path, scrape_interval: str = "5s") -> str:
-    """Return prometheus.yml for one machine; rules and alerts are read where they are."""
-    jobs = {"locust": ports.exporter, "loadgen-results": ports.archive, "node": ports.node}
-    return yaml.safe_dump(
-        {
-            "global": {
-                "scrape_interval": scrape_interval,
-                "scrape_timeout": scrape_interval,
-                "evaluation_interval": scrape_interval,
-            },
-            "rule_files": [str(rules / "rules" / "*.yml"), str(rules / "alerts" / "*.yml")],
-            "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
-                for job, port in jobs.items()
-            ],
-        },
-        sort_keys=False,
-    )
 
 
 @contextmanager
@@ -109,28 +84,39 @@ def process(
             child.wait()
 
 
-def prometheus(directory: Path, port: int, config: str) -> Running:
-    """Run Prometheus on loopback with configuration and data in `directory`."""
+def prometheus(
+    directory: Path,
+    ports: Ports,
+    scrape_seconds: int = SCRAPE_SECONDS,
+    targets: Sequence[str] = (),
+) -> Running:
+    """Run Prometheus on loopback with configuration, rules and data in `directory`."""
     program = shutil.which("prometheus")
     if program is None:
         raise UsageError(
             "prometheus was not found on PATH: install it (Debian: apt-get install prometheus; "
             "elsewhere: the archive from its project's site), then run this again."
         )
-    directory.mkdir(parents=True, exist_ok=True)
+    rules = directory / "rules"
+    write_rules(PROJECT / "exporter", rules, scrape_seconds)
+    config = configuration(ports, rules, scrape_seconds, targets)
     (directory / "prometheus.yml").write_text(config)
     command = [
         program,
         f"--config.file={directory / 'prometheus.yml'}",
         f"--storage.tsdb.path={directory / 'prometheus'}",
         f"--storage.tsdb.retention.time={RETENTION}",
-        f"--web.listen-address={LOOPBACK}:{port}",
+        f"--web.listen-address={LOOPBACK}:{ports.prometheus}",
     ]
-    return process("Prometheus", command, directory / "prometheus.log", port, {}, "/-/ready")
+    log = directory / "prometheus.log"
+    return process("Prometheus", command, log, ports.prometheus, {}, "/-/ready")
 
 
-def grafana(directory: Path, port: int, prometheus_port: int) -> Running | None:
-    """Run Grafana with the kit's dashboards; None where it isn't installed."""
+def grafana(directory: Path, ports: Ports, scrape_seconds: int) -> Running | None:
+    """Run Grafana with the kit's dashboards; None where it isn't installed.
+
+    Anyone on this machine may look; the password of its `admin` is in `grafana-password`.
+    """
     program = shutil.which("grafana") or shutil.which("grafana-server")
     home = next((home for home in GRAFANA_HOMES if Path(home).is_dir()), None)
     if program is None or home is None:
@@ -141,17 +127,29 @@ def grafana(directory: Path, port: int, prometheus_port: int) -> Running | None:
         "GF_PATHS_LOGS": str(directory / "grafana"),
         "GF_PATHS_PROVISIONING": str(own / "provisioning"),
         "GF_SERVER_HTTP_ADDR": LOOPBACK,
-        "GF_SERVER_HTTP_PORT": str(port),
+        "GF_SERVER_HTTP_PORT": str(ports.grafana),
+        "GF_SECURITY_ADMIN_PASSWORD": _password(directory / "grafana-password"),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(own / "dashboards" / "home.json"),
-        "LOADGEN_PROMETHEUS_URL": f"http://{LOOPBACK}:{prometheus_port}",
+        "LOADGEN_PROMETHEUS_URL": f"http://{LOOPBACK}:{ports.prometheus}",
+        "LOADGEN_SCRAPE_INTERVAL": f"{scrape_seconds}s",
         "LOADGEN_DASHBOARDS": str(own / "dashboards"),
     }
     verb = ["server"] if Path(program).name == "grafana" else []
     command = [program, *verb, f"--homepath={home}"]
-    return process("Grafana", command, directory / "grafana.log", port, environment, "/api/health")
+    log = directory / "grafana.log"
+    return process("Grafana", command, log, ports.grafana, environment, "/api/health")
+
+
+def _password(file: Path) -> str:
+    """Return the administrator's password, made at the first start and readable by its user."""
+    if not file.exists():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as written:
+            written.write(f"{secrets.token_urlsafe(18)}\n")
+    return file.read_text().strip()
 
 
 def node_exporter(directory: Path, port: int) -> Running | None:
@@ -197,17 +195,28 @@ def _await_answer(
         time.sleep(0.05)
 
 
-def bring_up(ports: Ports, directory: Path, results: Path, ended: threading.Event) -> None:
+def bring_up(
+    ports: Ports,
+    directory: Path,
+    results: Path,
+    ended: threading.Event,
+    scrape_seconds: int = SCRAPE_SECONDS,
+    targets: Sequence[str] = (),
+) -> None:
     """Run everything that is installed until `ended` is set; prints where it is."""
+    if not 1 <= scrape_seconds <= SCRAPE_SECONDS_MAX:
+        raise UsageError(
+            f"--scrape-interval {scrape_seconds} is out of range: give 1 to {SCRAPE_SECONDS_MAX} "
+            "seconds"
+        )
     directory.mkdir(parents=True, exist_ok=True)
-    config = configuration(ports, PROJECT / "exporter")
     with ExitStack() as stack:
-        stack.enter_context(prometheus(directory, ports.prometheus, config))
+        stack.enter_context(prometheus(directory, ports, scrape_seconds, targets))
         stack.enter_context(archive(directory, ports.archive, results))
         print(f"Prometheus  http://{LOOPBACK}:{ports.prometheus}")
         for running in (
             node_exporter(directory, ports.node),
-            grafana(directory, ports.grafana, ports.prometheus),
+            grafana(directory, ports, scrape_seconds),
         ):
             if running is not None:
                 stack.enter_context(running)
@@ -225,5 +234,12 @@ def monitor(given: argparse.Namespace) -> int:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    bring_up(ports, given.directory.absolute(), given.results.absolute(), ended)
+    bring_up(
+        ports,
+        given.directory.absolute(),
+        given.results.absolute(),
+        ended,
+        given.scrape_interval,
+        given.target_scrape,
+    )
     return 0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.shared.project import PROJECT
 from loadgen.watch import monitoring
+from loadgen.watch.prometheus_files import Ports
 from tests.faults.record import Outcome
 from tests.monitoring.cluster import Cluster
 from tests.monitoring.prometheus_api import Prometheus
@@ -24,7 +24,7 @@ class Site:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.cluster = Cluster(directory)
-        self.ports = monitoring.Ports(*(free_port() for _ in range(5)))
+        self.ports = Ports(*(free_port() for _ in range(5)))
         self.prometheus = Prometheus(self.ports.prometheus)
         self.exporters: list[Exporter] = []
 
@@ -68,8 +68,7 @@ def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
     tmp_path: Path, outcome: Outcome
 ) -> None:
     site = Site(tmp_path)
-    config = monitoring.configuration(site.ports, PROJECT / "exporter", "1s")
-    prometheus = monitoring.prometheus(tmp_path / "tsdb", site.ports.prometheus, config)
+    prometheus = monitoring.prometheus(tmp_path / "tsdb", site.ports, 1)
     began = time.time()
     try:
         with prometheus as process:
@@ -91,7 +90,7 @@ def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
             site.start_exporter()
             site.await_growth()
             process.kill()
-        with monitoring.prometheus(tmp_path / "tsdb", site.ports.prometheus, config):
+        with monitoring.prometheus(tmp_path / "tsdb", site.ports, 1):
             site.await_growth()
             seconds = f"{int(time.time() - began) + 1}s"
             resets = site.prometheus.samples(f"max(resets(locust_requests_total[{seconds}]))")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loadgen.watch.prometheus_files import write_rules
+
 ROOT = Path(__file__).parents[2]
 RULES = sorted([*(ROOT / "exporter" / "rules").glob("*.yml")])
 ALERTS = sorted([*(ROOT / "exporter" / "alerts").glob("*.yml")])
@@ -50,8 +52,22 @@ def test_every_alert_is_tested_on_both_sides_and_is_in_the_runbook() -> None:
     assert headings == names
 
 
-def test_every_alert_waits_and_says_where_to_read_on() -> None:
+def test_every_alert_waits_and_says_what_it_means_and_where_to_read_on() -> None:
     for alert in alerts():
         assert alert["for"]
+        annotations: dict[str, str] = alert["annotations"]  # type: ignore[assignment]
+        assert annotations["description"].endswith(".")
         anchor = f"exporter/runbook.md#{alert['alert'].lower()}"
-        assert alert["annotations"]["runbook"] == anchor  # type: ignore[index]
+        assert annotations["runbook_url"] == anchor
+
+
+@pytest.mark.parametrize(("seconds", "window"), [(5, "[1m]"), (15, "[1m]"), (60, "[240s]")])
+def test_rules_hold_four_scrapes_and_point_to_the_runbook(
+    tmp_path: Path, seconds: int, window: str
+) -> None:
+    write_rules(ROOT / "exporter", tmp_path, seconds)
+    written = sorted(tmp_path.iterdir())
+    promtool("check", "rules", *written)
+    text = "".join(path.read_text() for path in written)
+    assert set(re.findall(r"\[\d+[ms]\]", text)) - {"[10m]"} == {window}
+    assert f"runbook_url: file://{RUNBOOK}#locustmasterdown" in text

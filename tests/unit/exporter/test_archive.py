@@ -48,9 +48,9 @@ def test_past_runs_are_shown_and_unfinished_ones_are_not(tmp_path: Path) -> None
         'locust_run_failures{run_id="r1"} 1.0',
         'locust_run_workers_lost{run_id="r1"} 1.0',
         'locust_run_workers_expected{run_id="r1"} 2.0',
-        'locust_run_response_time_seconds{quantile="0.5",run_id="r1"} 0.1',
-        'locust_run_response_time_seconds{quantile="0.95",run_id="r1"} 0.2',
-        'locust_run_response_time_seconds{quantile="1",run_id="r1"} 0.3',
+        'locust_run_response_time_seconds{ratio="0.5",run_id="r1"} 0.1',
+        'locust_run_response_time_seconds{ratio="0.95",run_id="r1"} 0.2',
+        'locust_run_response_time_seconds{ratio="1",run_id="r1"} 0.3',
         'locust_run_verdict{run_id="r1",verdict="passed"} 1.0',
     }
 
@@ -62,7 +62,7 @@ def test_the_run_under_way_is_among_them_once_and_a_verdict_is_the_last_word(
     collector.update(SNAPSHOT)
     live = lines_of(RunsCollector(collector.run, lambda: ()))
     assert 'locust_run_requests{run_id="r1"} 4.0' in live
-    assert 'locust_run_response_time_seconds{quantile="0.95",run_id="r1"} 0.5' in live
+    assert 'locust_run_response_time_seconds{ratio="0.95",run_id="r1"} 0.5' in live
     assert 'locust_run_users{run_id="r1"} 5.0' in live
     both = lines_of(RunsCollector(collector.run, archive(tmp_path).runs))
     assert 'locust_run_requests{run_id="r1"} 10.0' in both

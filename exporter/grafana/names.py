@@ -1,0 +1,4 @@
+"""What every dashboard's queries have in common."""
+
+FLEET = 'fleet=~"$fleet"'
+"""One fleet of several; without the label every series belongs to the one that has no name."""
