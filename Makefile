@@ -121,7 +121,7 @@ watch: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) ## Watch the r
 monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
 	@exec $(BIN)/loadgen monitoring $(MONITORING_OPTIONS)
 
-dashboards: $(VENV)/.dev ## Write Grafana's dashboards from their code
+	LOADGEN_LONG=1 $(PYTEST) --timeout 1200 tests/unit/exporter tests/monitoring
 	$(BIN)/python -m exporter.grafana
 
 pictures: $(VENV)/.dev ## Draw the documentation's pictures of the live view and the dashboards
