@@ -62,7 +62,8 @@ def figures_of(snapshot: Snapshot) -> RunFigures | None:
     return RunFigures(
         run_id=snapshot.run_id,
         started_at=snapshot.measured_from or snapshot.test_started_at,
-        ended_at=None if snapshot.load_stopped_at is None else snapshot.measured_until,
+        # Until the last statistics are in, a worker may tell of a later end.
+        ended_at=snapshot.measured_until if snapshot.final else None,
         measured_seconds=snapshot.measured_seconds,
         requests=totals.requests,
         failures=totals.failures,

@@ -111,8 +111,9 @@ def test_run_shows_what_is_under_way(watched: Watched, seconds: int) -> None:
 
 
 def last_full_load(watched: Watched, seconds: int, run: WatchedRun) -> float:
-    """Return the last moment of a run at which every user was running."""
-    moment = 'max(max_over_time(timestamp(locust_users{fleet="north"} == 6)[%ds:1s]))'
+    """Return the last moment of a run at which it was running."""
+    running = 'locust_state{fleet="north",locust_state="running"} == 1'
+    moment = f"max(max_over_time(timestamp({running})[%ds:1s]))"
     length = int(run.ended - run.began) + 1
     found = watched.prometheus[seconds].value(moment % length, run.ended)
     assert found is not None
