@@ -7,6 +7,7 @@ are Grafana's own library (`@grafana/data`), run by node in `grafana_data/evalua
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -19,9 +20,11 @@ from typing import Any
 import pytest
 
 from exporter.grafana.__main__ import DIRECTORY
+from tests.monitoring.cluster import ROOT
 from tests.monitoring.prometheus_api import Prometheus
 
 NODE = Path(__file__).with_name("grafana_data")
+INSTALLED = ROOT / ".cache" / "grafana-data"
 PIXELS = 1600
 COLUMNS = 24
 POINTS_MAX = 11_000
@@ -48,10 +51,13 @@ def node_modules() -> str | None:
     """Install what `evaluate.js` needs, once; return why that can't be, None when it is there."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return "node and npm are not on PATH: tiles and tables are not reduced by Grafana's library"
-    if not (NODE / "node_modules" / "@grafana" / "data").is_dir():
+    if not (INSTALLED / "node_modules" / "@grafana" / "data").is_dir():
+        INSTALLED.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(NODE / name, INSTALLED)
         done = subprocess.run(
             ["npm", "ci", "--no-audit", "--no-fund"],
-            cwd=NODE,
+            cwd=INSTALLED,
             capture_output=True,
             text=True,
             timeout=280,
@@ -67,8 +73,8 @@ def evaluate(asked: dict[str, Any]) -> Any:
     if (reason := node_modules()) is not None:
         pytest.skip(reason)
     done = subprocess.run(
-        ["node", "evaluate.js"],
-        cwd=NODE,
+        ["node", NODE / "evaluate.js"],
+        env=os.environ | {"NODE_PATH": str(INSTALLED / "node_modules")},
         input=json.dumps(asked),
         capture_output=True,
         text=True,
