@@ -104,7 +104,10 @@ record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR
 test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (some minutes)
 	$(PYTEST) -s tests/studies
 
-.PHONY: coverage
+.PHONY: results coverage
+results: $(VENV)/.node ## Open the page of all runs, to look, pick and compare: RESULTS
+	@exec $(BIN)/loadgen results --open $(call option,RESULTS)
+
 coverage: $(VENV)/.dev ## Print how often the stated intervals hold the truth, by simulation: SEEDS=1000
 	@exec $(BIN)/python -m tests.coverage_of_intervals $(if $(value SEEDS),--seeds $(call quoted,SEEDS))
 

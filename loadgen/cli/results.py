@@ -3,11 +3,13 @@
 import argparse
 import json
 import sys
+import webbrowser
 from pathlib import Path
 
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.judging.verdict import EXIT_CODES
 from loadgen.results import catalogue
+from loadgen.results.index_page import renew_index
 from loadgen.results.setup_differences import setup_differences
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain
@@ -21,7 +23,13 @@ def results(options: argparse.Namespace) -> int:
         catalogue.name_baseline(options.results, run)
         print(f"baseline: {run.name}")
         return 0
-    print(catalogue.describe(catalogue.list_runs(options.results), options.results))
+    if options.page or options.open:
+        page = renew_index(options.results)
+        print(page)
+        if options.open:
+            webbrowser.open(page.resolve().as_uri())
+        return 0
+    print(plain(catalogue.describe(catalogue.list_runs(options.results), options.results)))
     return 0
 
 
@@ -145,6 +153,8 @@ def _add_archive(verb: VerbParser) -> None:
 def _add_results_options(verb: VerbParser) -> None:
     _add_archive(verb)
     verb.add_argument("--baseline", metavar="RUN", help="let `baseline` mean this run")
+    verb.add_argument("--page", action="store_true", help="renew the archive's index.html")
+    verb.add_argument("--open", action="store_true", help="renew it, and open it in a browser")
 
 
 def _add_compare_options(verb: VerbParser) -> None:
@@ -177,7 +187,9 @@ def _add_evaluate_options(verb: VerbParser) -> None:
 
 VERBS = {
     "results": Verb(
-        _add_results_options, results, ("loadgen results", "loadgen results --baseline latest")
+        _add_results_options,
+        results,
+        ("loadgen results", "loadgen results --open", "loadgen results --baseline latest"),
     ),
     "compare": Verb(
         _add_compare_options,

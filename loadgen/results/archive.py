@@ -27,6 +27,11 @@ def make_run_id(locustfile: str, now: datetime | None = None) -> str:
     return f"{moment}-{stem}-{secrets.token_hex(2)}"
 
 
+def is_run(directory: Path) -> bool:
+    """Tell whether a directory is named as a run or a series is."""
+    return re.match(r"(web-)?\d{8}T\d{6}Z", directory.name) is not None
+
+
 def create_run_directory(results: Path, run_id: str) -> Path:
     """Make the run's directory; it must not exist."""
     directory = results / run_id

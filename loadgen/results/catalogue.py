@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from loadgen.results import archive
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.statistics_file import Record, load_record
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
@@ -16,6 +17,7 @@ from loadgen.shared.files import point
 from loadgen.shared.text import format_seconds
 
 LATEST, BASELINE = "latest", "baseline"
+COLUMNS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,31 @@ def list_runs(results: Path) -> list[ListedRun]:
             continue
         try:
             runs.append(ListedRun(directory, load_summary(directory)))
-        except (OSError, ValidationError):
+        except (OSError, ValueError):
             continue
     return sorted(runs, key=_begin)
+
+
+def broken_runs(results: Path) -> list[tuple[str, str]]:
+    """Return the directories that should hold a run and don't, each with the reason."""
+    found = []
+    for directory in sorted(results.iterdir()) if results.is_dir() else []:
+        if directory.is_symlink() or not directory.is_dir() or not archive.is_run(directory):
+            continue
+        if (directory / JOURNAL_FILE).exists():
+            continue
+        if not (directory / SUMMARY_FILE).exists():
+            found.append((directory.name, "it has no summary: the run was killed, or is under way"))
+            continue
+        try:
+            load_summary(directory)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the whole"
+            found.append((directory.name, f"its {SUMMARY_FILE} is none: {place}: {first['msg']}"))
+        except (OSError, ValueError) as error:
+            found.append((directory.name, f"its {SUMMARY_FILE} can't be read: {error}"))
+    return found
 
 
 def _begin(run: ListedRun) -> tuple[float, str]:
@@ -104,32 +128,43 @@ def _begin(run: ListedRun) -> tuple[float, str]:
 
 
 def describe(runs: Sequence[ListedRun], results: Path) -> str:
-    """Return a table for a terminal."""
-    if not runs:
+    """Return a table for a terminal of 80 columns, named by directory; broken runs at its end."""
+    broken = broken_runs(results)
+    if not runs and not broken:
         return f"no runs in {results}"
     marked = {
         (results / name).resolve().name: name
         for name in (LATEST, BASELINE)
         if (results / name).is_symlink()
     }
-    lines = [("run", "verdict", "requests", "failed", "requests/s", "p95", "")]
+    lines = [("run", "verdict", "requests", "failed", "per s", "p95")]
     lines += [
         (
-            run.summary.run_id,
+            run.directory.name,
             run.summary.verdict,
             f"{run.summary.requests:,}",
             f"{run.summary.failures:,}",
-            f"{run.summary.throughput_per_second:,.1f}",
+            f"{run.summary.throughput_per_second:,.4g}",
             format_seconds(run.summary.response_time_seconds.p95),
-            marked.get(run.directory.name, ""),
         )
         for run in runs
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    # A long name gets a line of its own rather than pushing the figures out of the terminal.
+    widths[0] = min(widths[0], COLUMNS - sum(widths[1:]) - 2 * (len(widths) - 1))
+    shown = [_row(line, widths, marked.get(line[0], "")) for line in lines]
+    shown += [f"{name}: {why}" for name, why in broken]
+    return "\n".join(shown)
+
+
+def _row(line: Sequence[str], widths: Sequence[int], mark: str) -> str:
+    name, figures = line[0], line[1:]
+    cells = [figures[0].ljust(widths[1])]
+    cells += [cell.rjust(width) for cell, width in zip(figures[1:], widths[2:], strict=True)]
+    head = name.ljust(widths[0]) if len(name) <= widths[0] else f"{name}\n{' ' * widths[0]}"
+    row = "  ".join([head, *cells]).rstrip()
+    beside = f"{row}  {mark}".rstrip()
+    return beside if len(beside) <= COLUMNS else f"{row}\n  is {mark}"
 
 
 def name_baseline(results: Path, run: Path) -> None:

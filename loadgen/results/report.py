@@ -1,25 +1,23 @@
 """Builds `report.html`: one file that opens offline, prints, and says first whether to believe it.
 
 The markup is in `templates/report.html.jinja2`, which escapes everything that came from outside
-(names, errors, specification); the page allows no script and loads nothing.
+(names, errors, specification); the charts are drawn by the page's own script from `report_charts`.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from pydantic import JsonValue, ValidationError
 
-from loadgen.results.charts import Series, line_chart
-from loadgen.results.pages import asset, render
+from loadgen.results.pages import render
+from loadgen.results.report_charts import by_name, charts
 from loadgen.results.statistics_file import Record
 from loadgen.results.summary import Summary
-from loadgen.results.timeline import Point, regroup
 from loadgen.shared.histograms import mean, merge, percentile, ratio
 from loadgen.shared.snapshot import EntryStatistics, requests_among
 from loadgen.shared.text import format_ms, format_seconds
+from loadgen.specification.slo import Slo
 
-WINDOW_SECONDS = 10
 ERRORS_MAX = 200
 VERDICTS = {
     "passed": "The measurement is valid and every SLO held.",
@@ -44,24 +42,38 @@ class _Row:
 def build_report(summary: Summary, record: Record) -> str:
     """Return the whole page."""
     errors = sorted(record.errors, key=lambda error: -error.occurrences)
+    drawn = charts(record)
+    start = record.points[0].time - record.points[0].seconds if record.points else 0.0
+    end = record.points[-1].time - start if record.points else 0.0
+    names = by_name(record.names, start)
     return render(
         "report.html.jinja2",
+        "report.js",
         {
             "summary": summary,
-            "style": asset("report.css"),
             "times": _times(summary),
-            "verdict": VERDICTS[summary.verdict],
-            "figures": _figures(summary),
+            "verdict": _verdict(summary),
+            "places": _places(summary),
+            "after": _after(summary),
+            "figures": _figures(summary, record.entries),
             "states": STATES,
-            "charts": _charts(record.points),
+            "charts": drawn,
+            "names": names,
             "headings": HEADINGS,
             "rows": _rows(record.entries),
             "errors": errors[:ERRORS_MAX],
             "errors_left_out": len(errors) - ERRORS_MAX,
-            "specification": json.dumps(summary.specification, indent=2, ensure_ascii=False),
-            "facts": {**summary.versions, "release": summary.release_sha256},
+            "specification": _specification(summary),
+            "facts": _facts(summary),
+            "data": {"charts": drawn, "names": names, "end": round(end, 3)},
         },
     )
+
+
+def _verdict(summary: Summary) -> str:
+    if summary.verdict == "passed" and not summary.slos:
+        return "The measurement is valid; no SLO was set."
+    return VERDICTS[summary.verdict]
 
 
 def _times(summary: Summary) -> str:
@@ -70,9 +82,34 @@ def _times(summary: Summary) -> str:
     return f"{times} UTC" if times else ""
 
 
-def _figures(summary: Summary) -> dict[str, str]:
+def _places(summary: Summary) -> list[str]:
+    """Say what was loaded, and from where."""
+    target = summary.specification.get("host")
+    target = target or "the bundled target, or the User classes' own hosts"
+    users, scenario = (summary.specification.get(name) for name in ("users", "locustfile"))
+    asked = f"{users} users of {scenario} on {target}" if users else f"Target: {target}"
+    return [asked, *(machine.sentence for machine in summary.machines[:4])]
+
+
+def _after(summary: Summary) -> str:
+    after = summary.after_stop
+    if not after.requests:
+        return ""
+    return (
+        f"While users finished, {after.requests:,} more requests were answered "
+        f"({after.failures:,} failed, the slowest in {format_seconds(after.maximum_seconds)}); "
+        "they are in none of these numbers."
+    )
+
+
+def _figures(summary: Summary, entries: Sequence[EntryStatistics]) -> dict[str, str]:
     times, workers = summary.response_time_seconds, summary.workers
     lost = f", {workers.lost} lost" if workers.lost else ""
+    transactions = {
+        f"{entry.method.capitalize()}s": f"{entry.requests:,}"
+        for entry in entries
+        if entry.is_transaction and requests_among(entries) != list(entries)
+    }
     return {
         "Requests": f"{summary.requests:,}",
         "Failures": f"{summary.failures:,} ({_ratio(summary.failures, summary.requests)})",
@@ -81,37 +118,64 @@ def _figures(summary: Summary) -> dict[str, str]:
         "p95": format_seconds(times.p95),
         "p99": format_seconds(times.p99),
         "Maximum": format_seconds(times.max),
+        **transactions,
         "Workers": f"{workers.seen} of {workers.expected}{lost}",
     }
 
 
-def _charts(points: Sequence[Point]) -> Markup:
-    if not points:
-        return Markup()
-    start = points[0].time - points[0].seconds
-    windows = regroup(points, max(WINDOW_SECONDS, (points[-1].time - start) / 120))
-    # Workers report every 3 s: a finer throughput would show the reports, not the load.
-    rates = regroup(points, max(3.0, (points[-1].time - start) / 200))
-
-    def series(label: str, values: Iterable[tuple[Point, float | None]]) -> Series:
-        return Series(label, [(p.time - start, v) for p, v in values if v is not None])
-
-    throughput = (
-        series("requests", ((p, p.requests / p.seconds) for p in rates)),
-        series("failures", ((p, p.failures / p.seconds) for p in rates)),
-    )
-    times = [
-        series(f"p{round(q * 100)}", ((p, percentile(p.response_times, q)) for p in windows))
-        for q in (0.5, 0.95, 0.99)
+def _specification(summary: Summary) -> list[tuple[str, str]]:
+    """Return the fields that say something, in words."""
+    rows = [
+        (name.replace("_", " "), _words(name, value))
+        for name, value in summary.specification.items()
+        if value not in (None, [], {}, "", False)
     ]
-    users = (series("users", ((p, float(p.users)) for p in points)),)
-    seconds = f"ms, windows of {max(WINDOW_SECONDS, (points[-1].time - start) / 120):.3g} s"
-    drawn = (
-        line_chart("Throughput", "per second", throughput)
-        + line_chart("Response time", seconds, times)
-        + line_chart("Users", "", users)
-    )
-    return Markup(drawn)  # noqa: S704  drawn by us, its labels are escaped
+    return [(name, words) for name, words in rows if words]
+
+
+DURATIONS = ("run_time", "warm_up", "stop_timeout", "rest")
+
+
+def _words(name: str, value: JsonValue) -> str:
+    if name in DURATIONS and isinstance(value, int | float):
+        return _duration(value)
+    if name == "slos" and isinstance(value, list):
+        return "; ".join(map(_slo, value))
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, dict):
+        pairs = (f"{key}: {_words('', one)}" for key, one in value.items())
+        return "; ".join(pairs)
+    if isinstance(value, bool):
+        return "yes"
+    return f"{value:,g}" if isinstance(value, int | float) else str(value)
+
+
+def _slo(fields: JsonValue) -> str:
+    try:
+        return Slo.model_validate(fields).text()
+    except ValidationError:
+        return str(fields)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{amount:g} {unit}" for amount, unit in parts if amount) or "0 s"
+
+
+def _facts(summary: Summary) -> list[tuple[str, str]]:
+    origin = summary.origin
+    commit = origin.commit + (" with changes that are not in it" if origin.modified else "")
+    facts = [
+        *((machine.name, machine.sentence.partition(": ")[2]) for machine in summary.machines),
+        *summary.versions.items(),
+        ("commit", commit),
+        ("scenario", origin.scenario_sha256),
+        ("release", summary.release_sha256),
+    ]
+    return [(name, value) for name, value in facts if value]
 
 
 def _rows(entries: Sequence[EntryStatistics]) -> list[_Row]:

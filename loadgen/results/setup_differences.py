@@ -18,7 +18,7 @@ VALUE_CHARACTERS = 60
 
 def setup_differences(before: Sequence[Summary], after: Sequence[Summary]) -> list[str]:
     """Return a line for each thing in which the sides differ, or the runs of one side."""
-    sides = [[_setup(summary) for summary in side] for side in (before, after)]
+    sides = [[describe_setup(summary) for summary in side] for side in (before, after)]
     names = sorted({name for side in sides for setup in side for name in setup})
     lines = []
     for name in names:
@@ -28,11 +28,14 @@ def setup_differences(before: Sequence[Summary], after: Sequence[Summary]) -> li
     return lines
 
 
-def _setup(summary: Summary) -> dict[str, str]:
+def describe_setup(summary: Summary) -> dict[str, str]:
+    """Return a run's fields, versions, release and scenario as text, by their place."""
     facts: dict[str, JsonValue] = {
         **{k: v for k, v in summary.specification.items() if k not in LEFT_OUT},
         **{f"version of {name}": version for name, version in summary.versions.items()},
         "release": summary.release_sha256[:12],
+        "scenario": summary.origin.scenario_sha256[:12],
+        "commit": summary.origin.commit + (" and changes" if summary.origin.modified else ""),
     }
     return dict(_flat(facts))
 

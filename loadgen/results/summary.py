@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
 from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import EXIT_CODES, Verdict
+from loadgen.shared.machine import Machine
 
 SUMMARY_FILE = "summary.json"
 _CHECK = re.compile(r"CatchResponseError\((['\"])(.*)\1\)", re.DOTALL)
@@ -40,6 +41,14 @@ class AfterStop(_Model):
     requests: int = 0
     failures: int = 0
     maximum_seconds: float | None = None
+
+
+class Origin(_Model):
+    """Where a run's files came from: the project's commit, and whether it had other changes."""
+
+    commit: str = ""
+    modified: bool | None = None
+    scenario_sha256: str = ""
 
 
 class ErrorResult(_Model):
@@ -92,6 +101,9 @@ class Summary(_Model):
     measured_seconds: float | None = None
     after_stop: AfterStop = AfterStop()
     notes: tuple[str, ...] = ()
+    description: str = ""
+    machines: tuple[Machine, ...] = ()
+    origin: Origin = Origin()
 
     @property
     def exit_code(self) -> int:

@@ -22,6 +22,7 @@ from loadgen.results.summary import (
     WorkerCounts,
 )
 from loadgen.results.timeline import Timeline
+from loadgen.results.trend import TREND_FILE, dump_trends, trends
 from loadgen.shared.files import write_text
 from loadgen.shared.histograms import merge, percentile
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot, requests_among
@@ -91,6 +92,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
     files: dict[str, Callable[[], str]] = {
         SUMMARY_FILE: lambda: summary.model_dump_json(indent=2) + "\n",
         STATISTICS_FILE: lambda: dump_record(record),
+        TREND_FILE: lambda: dump_trends(trends(entries)),
         "junit.xml": lambda: build_junit(summary, entries),
         "report.html": lambda: build_report(summary, record),
     }

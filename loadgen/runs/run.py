@@ -4,12 +4,14 @@ Everything is bounded in time, and every way out goes through `finish` or `kill`
 stays behind and what was measured is kept.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loadgen.cluster.base import Cluster
 from loadgen.results import archive
+from loadgen.results.index_page import renew_index
 from loadgen.results.summary import Summary
 from loadgen.results.writer import write_results
 from loadgen.runs.course import RUN_FAULT, Course
@@ -202,4 +204,6 @@ class Run:
         )
         summary = write_results(self._plan, outcome)
         archive.point_latest(self._plan.directory.parent, self._plan.run_id)
+        with contextlib.suppress(OSError):
+            renew_index(self._plan.directory.parent)
         return summary

@@ -10,10 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from loadgen.judging.slo_judge import SloResult
+from loadgen.results.index_page import renew_index
 from loadgen.results.report import build_report
 from loadgen.results.statistics_file import Record
 from loadgen.results.timeline import Point
 from loadgen.shared.snapshot import ErrorCount
+from tests.unit.results.many_runs import make_runs
 from tests.unit.samples import START, entry, summary
 
 INSTALL = Path(__file__).parents[1] / "install-packages"
@@ -62,21 +64,17 @@ def open_report(browser: Browser, report: Path, width: int, scheme: str = "light
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "columns"), [(375, 1), (1280, 3)])
+@pytest.mark.parametrize("width", [375, 1280])
 def test_report_reads_at_both_widths(
-    browser: Browser, report: Path, width: int, columns: int, scheme: str
+    browser: Browser, report: Path, width: int, scheme: str
 ) -> None:
     page = open_report(browser, report, width, scheme)
+    page.wait_for_selector("#response-times canvas")
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls aside"
-    lefts = page.eval_on_selector_all(
-        ".charts figure", "all => all.map(one => one.getBoundingClientRect().left)"
+    drawn = page.eval_on_selector_all(
+        ".chart", "all => all.map(one => one.querySelectorAll('canvas').length)"
     )
-    assert len(lefts) == 3
-    assert len(set(lefts)) == columns
-    scale = page.eval_on_selector(
-        "figure > svg", "svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width"
-    )
-    assert 12 * scale >= 9, "the charts' text is too small to read"
+    assert drawn == [1] * 4
     assert page.inner_text(".verdict") == "Invalid."
     assert page.locator(".verdict").bounding_box()["y"] < 200  # type: ignore[index]
     ink, paper = page.evaluate(
@@ -84,6 +82,66 @@ def test_report_reads_at_both_widths(
     )
     assert abs(lightness(ink) - lightness(paper)) > 150
     assert (lightness(paper) > 128) == (scheme == "light")
+    page.close()
+
+
+def test_a_moment_shows_in_every_chart_and_dragging_zooms_them_all(
+    browser: Browser, report: Path
+) -> None:
+    page = open_report(browser, report, 1280)
+    over = page.locator("#response-times .u-over")
+    over.hover(position={"x": 400, "y": 40})
+    values = page.locator("#users .u-legend .u-value").all_inner_texts()
+    assert all(any(char.isdigit() for char in value) for value in values)
+    box = over.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 200, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 40, steps=4)
+    page.mouse.up()
+    over.hover(position={"x": 5, "y": 40})
+    first = page.locator("#users .u-legend .u-value").first.inner_text()
+    assert first not in ("0s", "1s", "2s"), "the other charts did not zoom"
+    page.close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    results = tmp_path / "results"
+    make_runs(results, 500, broken=20)
+    return renew_index(results)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1280, "light")])
+def test_the_page_of_results_lists_sorts_filters_and_compares(
+    browser: Browser, index: Path, width: int, scheme: str
+) -> None:
+    page = open_report(browser, index, width, scheme)
+    page.wait_for_selector("#times canvas")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls aside"
+    loading = page.evaluate("performance.getEntriesByType('navigation')[0].domComplete")
+    assert loading < 5000
+    rows = page.locator("#runs tbody tr")
+    assert rows.count() == 500
+    page.get_by_role("button", name="p95 ms").click()
+    times = [float(text) for text in page.locator("#runs tbody td:nth-child(10)").all_inner_texts()]
+    assert times == sorted(times)
+    page.locator("#find").fill("failed shop.py")
+    shown = page.locator("#runs tbody tr:not(.hidden)")
+    assert 0 < shown.count() < 60
+    assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"failed"}
+    page.locator("#find").fill("")
+    for row in (rows.first, rows.last):
+        row.locator("input").focus()
+        page.keyboard.press("Space")
+    page.locator("#compare").focus()
+    page.keyboard.press("Enter")
+    assert "speaks of this pair of runs only" in page.inner_text("#comparison")
+    assert page.locator("#compared td.worse, #compared td.better, #compared td.same").count() >= 3
+    assert "They were asked for different things" in page.inner_text("#comparison") or (
+        "users" not in page.inner_text("#comparison")
+    )
+    assert page.locator("text=broken-0001").count() == 1
     page.close()
 
 

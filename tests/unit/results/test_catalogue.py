@@ -1,3 +1,4 @@
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from loadgen.results import catalogue
 from loadgen.runs.series import Series, create_series
 from loadgen.shared.errors import UsageError
 from loadgen.specification.experiment import Experiment
+from tests.unit.results.many_runs import make_runs
 from tests.unit.samples import summary
 
 
@@ -81,3 +83,17 @@ def test_a_series_means_all_its_runs(results: Path) -> None:
     Series(experiment, directory, run, lambda _: True, lambda _: None).sweep()  # type: ignore[arg-type]
     assert len(catalogue.find_runs(results, directory.name)) == 3
     assert len(catalogue.find_runs(results, "latest,20261122")) == 2
+
+
+def test_the_list_fits_a_terminal_and_names_the_directories(tmp_path: Path) -> None:
+    names = make_runs(tmp_path, 12, broken=3)
+    long = tmp_path / f"20270301T000000Z-{'x' * 40}-0001"
+    shutil.copytree(tmp_path / names[0], long)
+    (tmp_path / "latest").symlink_to(names[-1])
+    said = catalogue.describe(catalogue.list_runs(tmp_path), tmp_path).splitlines()
+    table = [line for line in said if "broken" not in line]
+    assert max(map(len, table)) <= 80
+    assert [line for line in table if line.startswith(names[3])]
+    assert any("latest" in line for line in table)
+    assert sum("it has no summary: the run was killed" in line for line in said) == 1
+    assert sum("summary.json is none" in line for line in said) == 2

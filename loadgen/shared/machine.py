@@ -1,0 +1,83 @@
+"""What a machine is, as far as it bears on a measurement: kept with each run."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+class Machine(BaseModel):
+    """One machine. Empty text and 0 are what could not be found out.
+
+    `load_before` is the number of processes that wanted to run, on average over the last minute.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    cpu_model: str = ""
+    cores: int = 0
+    kernel: str = ""
+    system: str = ""
+    memory_bytes: int = 0
+    virtualisation: str = ""
+    load_before: float = 0.0
+    clock_source: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """One line for a person."""
+        parts = [
+            f"{self.cores} cores of {self.cpu_model or 'an unknown CPU'}",
+            f"{self.memory_bytes / 2**30:.1f} GiB",
+            self.system,
+            f"kernel {self.kernel}",
+            f"in {self.virtualisation}" if self.virtualisation not in ("", "none") else "",
+            f"clock {self.clock_source}" if self.clock_source else "",
+            f"load {self.load_before:.2f} before",
+        ]
+        return f"{self.name}: {', '.join(part for part in parts if part)}"
+
+
+def this_machine(name: str | None = None) -> Machine:
+    """Describe this machine as it is now; raises nothing."""
+    return Machine(
+        name=name or platform.node(),
+        cpu_model=_field(Path("/proc/cpuinfo"), "model name"),
+        cores=os.cpu_count() or 0,
+        kernel=platform.release(),
+        system=_field(Path("/etc/os-release"), "PRETTY_NAME", "="),
+        memory_bytes=1024 * int(_field(Path("/proc/meminfo"), "MemTotal").split()[0] or 0),
+        virtualisation=_virtualisation(),
+        load_before=os.getloadavg()[0],
+        clock_source=_read(CLOCK_SOURCE).strip(),
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _field(path: Path, name: str, separator: str = ":") -> str:
+    for line in _read(path).splitlines():
+        key, _, value = line.partition(separator)
+        if key.strip() == name:
+            return value.strip().strip('"')
+    return "0" if name == "MemTotal" else ""
+
+
+def _virtualisation() -> str:
+    try:
+        found = subprocess.run(
+            ["systemd-detect-virt"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip()
