@@ -37,8 +37,10 @@ if TYPE_CHECKING:
         read_points,
         sample_week,
     )
+    from loadgen.scenario.streams import Heard, StreamEvent, StreamUser
     from loadgen.scenario.timing import Numbers, interval_text, parse_interval
     from loadgen.scenario.visits import Route, VisitUser
+    from loadgen.scenario.websockets import Channel, WebSocketFault, WebSocketUser
     from loadgen.shared.request_names import group_path
 else:
 
@@ -59,6 +61,8 @@ _HOMES = (
     "loadgen.scenario.extractors",
     "loadgen.scenario.recorded",
     "loadgen.scenario.api",
+    "loadgen.scenario.streams",
+    "loadgen.scenario.websockets",
     "loadgen.scenario.shapes.base",
     "loadgen.scenario.shapes.plans",
     "loadgen.scenario.shapes.rates",
@@ -76,10 +80,12 @@ __all__ = [
     "ApiUser",
     "ArrivalShape",
     "CaughtResponse",
+    "Channel",
     "ConstantRate",
     "FastUser",
     "Field",
     "Header",
+    "Heard",
     "HourlyRate",
     "HttpSession",
     "Json",
@@ -99,8 +105,12 @@ __all__ = [
     "Soak",
     "Spike",
     "Steps",
+    "StreamEvent",
+    "StreamUser",
     "Undelivered",
     "VisitUser",
+    "WebSocketFault",
+    "WebSocketUser",
     "add_option",
     "answers",
     "data_file",

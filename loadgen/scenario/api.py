@@ -19,9 +19,6 @@ from referencing.exceptions import Unresolvable
 from loadgen.scenario.http import FastUser
 from loadgen.shared.errors import UsageError
 
-Secret = tuple[str, str, str, str]
-"""Where it goes (headers, query, cookies), its name there, what comes before it, its variable."""
-
 
 class Answers:
     """An API's answers: {"components": {...}, "answers": {operation: {status: schema}}}.
@@ -95,8 +92,9 @@ class ApiUser(FastUser):
     def call(self, method: str, path: str, operation: str) -> None:
         """Send one operation's example and check the answer; its row is named by the path.
 
-        An example has `path`, `query`, `headers` and `cookies` (names to values), `secrets`, and
-        one of `json`, `form` or `data` with its media `type`.
+        An example has `path`, `query`, `headers` and `cookies` (names to values), `secrets` (where
+        it goes, its name there, what comes before it, its environment variable), and one
+        of `json`, `form` or `data` with its media `type`.
         """
         example = self.examples.get(operation, {})
         headers = {"Accept": "application/json, */*;q=0.5", **example.get("headers", {})}
