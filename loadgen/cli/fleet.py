@@ -116,13 +116,17 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     last = cluster.adopt(report)
     directory = results / last.run_id
     directory.mkdir(exist_ok=True)
-    plan = Plan(last.run_id, specification, last.host, False, directory)
+    # Without a run time it was the default's, or a load shape's: nobody can tell from here.
+    has_shape = "run_time" not in specification.model_fields_set
+    plan = Plan(last.run_id, specification, last.host, has_shape, directory)
     cluster.hold(plan)
     versions = {"locust": version("locust"), "release": report.release}
     interruption = Interruption()
     with interruption.listen():
         progress = Progress(specification.run_time)
-        summary = Run(plan, cluster, interruption, progress, versions).take_over()
+        summary = Run(plan, cluster, interruption, progress, versions).take_over(
+            bool(report.specification)
+        )
     print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
     print(plain("".join(f"  {reason}\n" for reason in summary.reasons)), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")

@@ -54,6 +54,7 @@ class LocalCluster:
         self._private = make_private_directory()
         self._context = zmq.Context()
         self._subscription = self._context.socket(zmq.SUB)
+        self._left: list[Snapshot] = []
         self._master: Child | None = None
         self._exporter: Child | None = None
         self._target: BundledTarget | None = None
@@ -123,8 +124,10 @@ class LocalCluster:
         ]
 
     def next_snapshot(self, timeout_seconds: float) -> Snapshot | None:
-        """Wait for the master's next snapshot."""
-        if not self._subscription.poll(int(timeout_seconds * 1000)):
+        """Wait for the master's next snapshot; after `finish` those that were left."""
+        if self._left:
+            return self._left.pop(0)
+        if self._subscription.closed or not self._subscription.poll(int(timeout_seconds * 1000)):
             return None
         return unpack(self._subscription.recv())
 
@@ -147,6 +150,8 @@ class LocalCluster:
             if not self._master.wait(QUIT_SECONDS):
                 faults["master"] = f"did not quit within {QUIT_SECONDS} s and was killed"
                 self._master.kill()
+            while self._subscription.poll(0):
+                self._left.append(unpack(self._subscription.recv()))
         killed = end_all(self._workers)
         if self._exporter:
             killed += end_all([self._exporter], LINGER_SECONDS + TERMINATE_SECONDS)
@@ -214,6 +219,7 @@ class LocalCluster:
             slos=specification.slos,
             request_tags=specification.request_tags,
             warm_up=specification.warm_up,
+            time_limit=plan.time_limit_seconds,
             request_log=specification.request_log,
             request_log_directory=directory / "requests",
         )

@@ -285,10 +285,11 @@ class FleetCluster:
             slos=plan.specification.slos,
             request_tags=plan.specification.request_tags,
             warm_up=plan.specification.warm_up,
+            time_limit=plan.time_limit_seconds,
             request_log=plan.specification.request_log,
             request_log_directory=directory / "requests",
         )
-        kept = plan.specification.model_dump_json()
+        kept = plan.specification.model_dump_json(exclude_unset=True)
         collected_into = plan.directory.parent
         return ask(remote, Prepare(run=run, specification=kept, collected_into=collected_into))
 

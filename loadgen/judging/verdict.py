@@ -24,10 +24,12 @@ def decide(
     faults: Iterable[str],
     invalid: Iterable[str],
     slos: Sequence[SloResult],
+    exit_code: int | None = None,
 ) -> Verdict:
     """Return the strongest that applies: interrupted, error, invalid, failed, passed.
 
     `faults` are machines and processes that failed, `invalid` the reasons not to believe the run.
+    `exit_code` is what the locustfile asked for, if it did; only 0 lets a run pass.
     """
     if interrupted:
         return "interrupted"
@@ -35,4 +37,4 @@ def decide(
         return "error"
     if any(invalid):
         return "invalid"
-    return "passed" if all_held(slos) else "failed"
+    return "passed" if all_held(slos) and not exit_code else "failed"

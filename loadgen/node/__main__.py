@@ -29,6 +29,7 @@ from loadgen.node import (
     channel,
     channel_guard,
     control_server,
+    end_of_test,
     locust_fixes,
     web_login,
     web_origin,
@@ -113,6 +114,8 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
             return
         loadgen.node.statistics.publisher.install(environment, node, run)
         control_server.install(environment, node.control_endpoint)
+        if run is not None and run.time_limit is not None:
+            end_of_test.install_limit(environment, run.time_limit)
         if environment.web_ui and environment.web_ui.app:
             web_origin.install(environment.web_ui.app, loopback=is_loopback(node.web.host))
         if node.web.login_file:

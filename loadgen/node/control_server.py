@@ -37,12 +37,16 @@ class ControlServer:
 
     def _answer(self, command: object) -> dict[str, str]:
         if command == "stop":
-            gevent.spawn(self._runner.stop)
+            gevent.spawn(self.stop)
         elif command == "quit":
             gevent.spawn(self.quit)
         elif command != "status":
             return {"error": f"unknown command {command!r}: one of {', '.join(REQUESTS)}"}
         return {"state": self._runner.state}
+
+    def stop(self) -> None:
+        """Stop the load."""
+        self._runner.stop()
 
     def quit(self) -> None:
         """Stop, let the last statistics reach the CSV files, and end the web UI: Locust follows."""

@@ -82,6 +82,8 @@ class RunSettings(_Settings):
     """What the master judges while the run goes on, for the metrics."""
     warm_up: float = 0
     """Seconds of load that come before the measured interval."""
+    time_limit: float | None = None
+    """Seconds after which a test ends that a load shape drives; Locust leaves that to the shape."""
     request_log: RequestLogSettings | None = None
     request_log_directory: Path | None = None
     """Where workers write their part of the request log; None: the log is off."""

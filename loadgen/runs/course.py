@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from loadgen.judging.check import NOTE
+from loadgen.judging.ending import ending_of
 from loadgen.judging.slo_judge import Judge
 from loadgen.judging.validity import Validity, default_checks
 from loadgen.judging.verdict import decide
@@ -23,7 +24,9 @@ class Course:
     """What a run has shown so far.
 
     `faults` are machines and processes that failed: the verdict is error. `invalid` are reasons
-    beside those that the snapshots give. `totals` are those of the last snapshot, over all names.
+    beside those that the snapshots give. `load_seconds` is how long the load is to last,
+    None where a load shape or somebody in the web UI decides it; `exit_code` is what the locustfile
+    asked for. `totals` are those of the last snapshot, over all names.
     """
 
     judge: Judge
@@ -36,6 +39,8 @@ class Course:
     invalid: dict[str, str] = field(default_factory=dict)
     warm: bool = True
     allow_no_requests: bool = False
+    load_seconds: float | None = None
+    exit_code: int | None = None
     _announced: set[str] = field(default_factory=set)
 
     @classmethod
@@ -51,6 +56,7 @@ class Course:
             if not snapshot.test_started_at:
                 return
             self._note_reset(self.last, snapshot)
+        self.note_exit_code(snapshot)
         self.warm = self.warm or snapshot.measured_from is not None
         self.last = snapshot
         self.totals = Totals.over_all(snapshot)
@@ -77,6 +83,11 @@ class Course:
                 "before is not in them"
             )
 
+    def note_exit_code(self, snapshot: Snapshot) -> None:
+        """Learn what exit code the locustfile asks for; it may do so when all else is over."""
+        if snapshot.exit_code is not None:
+            self.exit_code = snapshot.exit_code
+
     def note_faults(self, faults: Mapping[str, str]) -> None:
         """Note what ended by itself; without a worker or the exporter no run is to be believed."""
         for name, sentence in faults.items():
@@ -93,9 +104,22 @@ class Course:
         return list(fresh.values())
 
     def conclude(
-        self, interrupted: bool, workers_expected: int, versions: Mapping[str, str]
+        self,
+        interrupted: bool,
+        stop_was_ours: bool,
+        workers_expected: int,
+        versions: Mapping[str, str],
     ) -> Outcome:
-        """Return what the run has come to."""
+        """Return what the run has come to; `interrupted` when its own process was told to end it.
+
+        `stop_was_ours` when that process, or the one that took over, asked the master to stop.
+        """
+        ending = ending_of(self.last, self.load_seconds)
+        by_others = ending is not None and ending.is_interruption and not stop_was_ours
+        said = ending.sentence("interrupted" if interrupted else "") if ending else ""
+        if stop_was_ours and not interrupted:
+            said = ""
+        interrupted = interrupted or by_others
         if not self.faults and not interrupted:
             if not self.totals.requests and not self.allow_no_requests:
                 self.invalid["requests"] = (
@@ -111,16 +135,26 @@ class Course:
             for name, sentence in self.faults.items()
         ]
         reasons, notes = self.validity.reasons(), self.validity.notes()
+        ends = [said] if said else []
+        asked = self._exit_code_asked()
         invalid = [reason.sentence for reason in reasons] + [*self.invalid.values()]
         slos = self.judge.results()
         judged = slos
         if self.allow_no_requests and not self.totals.requests:
             judged = tuple(one for one in slos if one.held is not None)
         return Outcome(
-            verdict=decide(interrupted=interrupted, faults=faults, invalid=invalid, slos=judged),
-            reasons=(*faults, *invalid, *(note.sentence for note in notes)),
+            verdict=decide(
+                interrupted=interrupted,
+                faults=faults,
+                invalid=invalid,
+                slos=judged,
+                exit_code=self.exit_code,
+            ),
+            reasons=(*faults, *invalid, *asked, *ends, *(note.sentence for note in notes)),
             reason_kinds=("fault",) * len(faults)
-            + (*(reason.kind for reason in reasons), *self.invalid, *(NOTE for _ in notes)),
+            + (*(reason.kind for reason in reasons), *self.invalid)
+            + ("exit_code",) * len(asked)
+            + (NOTE,) * (len(ends) + len(notes)),
             slos=slos,
             last=self.last,
             timeline=self.timeline,
@@ -129,3 +163,11 @@ class Course:
             versions=versions,
             ended_at=datetime.now(UTC),
         )
+
+    def _exit_code_asked(self) -> list[str]:
+        if not self.exit_code:
+            return []
+        return [
+            f"the locustfile asked for exit code {self.exit_code} (environment.process_exit_code), "
+            "so the run has not passed"
+        ]

@@ -28,6 +28,7 @@ READY_SECONDS = 60.0
 STOP_GRACE_SECONDS = 75.0
 OVERTIME_SECONDS = 30.0
 POLL_SECONDS = 0.2
+PARTING_SNAPSHOTS = 100
 
 
 def execute(
@@ -72,6 +73,8 @@ class Run:
         self._progress = progress
         self._versions = versions
         self._course = Course.of(plan.specification, cluster.release, versions["locust"])
+        self._course.load_seconds = plan.load_seconds
+        self._stop_was_ours = False
 
     def carry_out(self) -> Summary:
         """Start the run, follow it to its end, and judge it."""
@@ -94,17 +97,21 @@ class Run:
         else:
             for name, sentence in cluster.finish().items():
                 course.faults.setdefault(name, sentence)
+            self._take_parting_words()
         return self._conclude()
 
-    def take_over(self) -> Summary:
+    def take_over(self, was_specified: bool) -> Summary:
         """End a run that another process started, collect it and judge what is still to be seen.
 
+        A test that somebody started in the web UI was not specified: its end is as good as any.
         OperationError when the master says nothing of it.
         """
         try:
             self._wait_for_word()
             self._stop()
             self._course.faults.update(self._cluster.finish())
+            self._take_parting_words()
+            self._stop_was_ours = not was_specified
             return self._conclude()
         finally:
             self._progress.close()
@@ -124,6 +131,14 @@ class Run:
         if snapshot:
             self._course.take(snapshot)
         return snapshot is not None
+
+    def _take_parting_words(self) -> None:
+        """Learn what the master said while it ended: its locustfile may ask for an exit code."""
+        for _ in range(PARTING_SNAPSHOTS):
+            snapshot = self._cluster.next_snapshot(0)
+            if snapshot is None:
+                return
+            self._course.note_exit_code(snapshot)
 
     def _wait_for_load(self) -> None:
         """Wait until every worker is there and Locust has started the test."""
@@ -153,7 +168,7 @@ class Run:
             if course.warm and not said:
                 self._progress.step("Warm: measuring from now")
                 said = True
-            late = not self._plan.has_shape and time.monotonic() > overtime
+            late = self._plan.load_seconds is not None and time.monotonic() > overtime
             return self._interruption.requested or late or course.judge.abort_reason is not None
 
         self._follow(done)
@@ -167,6 +182,7 @@ class Run:
         self._progress.step(
             "Stopping: waiting for the last statistics (Ctrl-C again to end at once)"
         )
+        self._stop_was_ours = True
         self._cluster.stop_load()
         grace = self._plan.specification.stop_timeout + STOP_GRACE_SECONDS
         deadline = time.monotonic() + grace
@@ -200,7 +216,10 @@ class Run:
 
     def _conclude(self) -> Summary:
         outcome = self._course.conclude(
-            self._interruption.requested, self._cluster.workers_expected, self._versions
+            self._interruption.requested,
+            self._stop_was_ours,
+            self._cluster.workers_expected,
+            self._versions,
         )
         summary = write_results(self._plan, outcome)
         archive.point_latest(self._plan.directory.parent, self._plan.run_id)

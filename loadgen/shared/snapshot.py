@@ -16,6 +16,9 @@ import msgpack
 # Locust's states of a runner: users make load, and a test is not over yet.
 LOADING = ("spawning", "running")
 UNDER_WAY = (*LOADING, "stopping", "cleanup")
+EndedBy = Literal["", "run_time", "shape", "web_ui", "request", "workers", "locustfile"]
+"""Who ended a test: the clock, the shape, a person in the web UI or by a request to the master, the
+workers by leaving, the locustfile; empty while it goes on, and when its process was ended."""
 Phase = Literal["warm_up", "measured", "stopping"]
 """Which part of a test a worker's report is about; see `loadgen.node.measured_interval`."""
 
@@ -175,6 +178,9 @@ class Snapshot:
     measured_seconds: float = 0.0
     entries_after: list[EntryStatistics] = field(default_factory=list)
     completed: list[SecondCount] = field(default_factory=list)
+    ended_by: EndedBy = ""
+    exit_code: int | None = None
+    """What the locustfile has set as `environment.process_exit_code`."""
 
     @property
     def measured_until(self) -> float | None:

@@ -19,6 +19,19 @@ class Plan:
     has_shape: bool
     directory: Path
 
+    @property
+    def load_seconds(self) -> float | None:
+        """How long the load is to last; None when a load shape alone decides."""
+        run = self.specification
+        if self.has_shape and "run_time" not in run.model_fields_set:
+            return None
+        return run.warm_up + run.run_time
+
+    @property
+    def time_limit_seconds(self) -> float | None:
+        """How long a load shape may go on; None without a shape: Locust ends the test itself."""
+        return self.load_seconds if self.has_shape else None
+
     def master_arguments(self, workers: int) -> tuple[str, ...]:
         """Return Locust's options that only the master takes.
 

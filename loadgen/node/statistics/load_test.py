@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 
 from loadgen.node.statistics.worker_ledger import Ledger
+from loadgen.shared.snapshot import EndedBy
 
 # How long after the end of a test its last statistics are waited for, beyond Locust's own wait.
 FINAL_REPORT_SECONDS = 5.0
@@ -26,7 +27,8 @@ class LoadTest:
         self.started_at: float | None = None
         self.stopped_at: float | None = None
         self.load_stopped_at: float | None = None
-        self.final = False
+        self.ended_by: EndedBy = ""
+        self.final, self.ended_by = False, ""
         self.workers_at_start = 0
         self._master = uuid.uuid4().hex
         self._epochs = 0

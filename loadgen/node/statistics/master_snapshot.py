@@ -109,6 +109,8 @@ class SnapshotTaker:
             measured_seconds=self._interval.seconds,
             entries_after=entries_of(self._interval.after),
             completed=self._interval.completed(),
+            ended_by=test.ended_by,
+            exit_code=self._environment.process_exit_code,
         )
 
     def _host(self) -> str:

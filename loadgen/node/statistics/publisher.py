@@ -24,6 +24,7 @@ from locust.runners import MasterRunner
 from locust.stats import RequestStats
 
 from loadgen.judging.slo_judge import Judge
+from loadgen.node.end_of_test import who_ends
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics.load_test import LoadTest
 from loadgen.node.statistics.master_snapshot import Identity, SnapshotTaker
@@ -69,6 +70,7 @@ class Publisher:
     def test_stopping(self, **_: object) -> None:
         """Note when the load ends, and who is lost before Locust turns to stopping."""
         self._test.load_stopped_at = time.time()
+        self._test.ended_by = who_ends()
         if self._warming:
             self._warming.kill(block=False)
         self._guarded(self._interval.stop)

@@ -205,7 +205,7 @@ def take_over(results: Path, *happenings: Happening) -> tuple[Summary, FakeClust
     cluster, run = FakeCluster(happenings), specify({"run_time": 5})
     plan = Plan("run-1", run, "http://target.example", False, directory)
     progress = Progress(None, io.StringIO())
-    return Run(plan, cluster, Interruption(), progress, VERSIONS).take_over(), cluster
+    return Run(plan, cluster, Interruption(), progress, VERSIONS).take_over(True), cluster
 
 
 def test_a_run_of_another_process_is_stopped_collected_and_judged(tmp_path: Path) -> None:
@@ -245,3 +245,23 @@ def test_a_run_without_requests_says_how_to_allow_it(tmp_path: Path) -> None:
     assert any("--allow-no-requests" in reason for reason in summary.reasons)
     summary, _ = play(tmp_path, at(1, 0), final(3, 0), allow_no_requests=True)
     assert summary.verdict == "passed", summary.reasons
+
+
+def test_a_run_that_somebody_else_stopped_early_is_interrupted(tmp_path: Path) -> None:
+    last = dataclasses.replace(final(3), load_stopped_at=START + 2, ended_by="web_ui")
+    summary, _ = play(tmp_path, at(1), last)
+    assert summary.verdict == "interrupted"
+    assert "the run was stopped from the web UI after 2.0 s of 5 s" in summary.reasons
+
+
+def test_a_shape_that_ends_by_its_own_plan_is_named(tmp_path: Path) -> None:
+    last = dataclasses.replace(final(3), load_stopped_at=START + 3, ended_by="shape")
+    summary, _ = play(tmp_path, at(1), last)
+    assert summary.verdict == "passed"
+    assert "the run was ended by its load shape after 3.0 s of 5 s" in summary.reasons
+
+
+def test_an_exit_code_that_the_locustfile_sets_last_is_honoured(tmp_path: Path) -> None:
+    summary, _ = play(tmp_path, at(1), final(5), at(6, exit_code=42))
+    assert summary.verdict == "failed"
+    assert "exit code 42" in summary.reasons[0]
