@@ -6,6 +6,8 @@ from loadgen.shared.snapshot import EndedBy, Snapshot
 
 TOLERANCE_SECONDS = 1.0
 """A run's end is noticed within this: snapshots come once a second."""
+LEFT_SECONDS = 3.0
+"""By how much the workers' own time may fall short of the master's before they have left early."""
 _WORDS: dict[EndedBy, str] = {
     "web_ui": "stopped from the web UI",
     "request": "stopped by loadgen stop",
@@ -49,4 +51,9 @@ def ending_of(last: Snapshot | None, planned_seconds: float | None) -> Ending | 
     if last is None or last.test_started_at is None:
         return None
     until = last.load_stopped_at or last.test_stopped_at or last.time
-    return Ending(last.ended_by, max(0.0, until - last.test_started_at), planned_seconds)
+    ran = max(0.0, until - last.test_started_at)
+    by_workers = (last.measured_until or until) - last.test_started_at
+    if last.final and by_workers < ran - LEFT_SECONDS:
+        # The master goes on without load when tasks end their workers' runners.
+        return Ending("workers", by_workers, planned_seconds)
+    return Ending(last.ended_by, ran, planned_seconds)

@@ -15,13 +15,15 @@ from loadgen.shared.snapshot import EndedBy
 # Which function of which module, on the way to the runner's `stop`, means what; the nearest counts.
 _CAUSES: dict[tuple[str, str], EndedBy] = {
     ("locust.runners", "shape_worker"): "shape",
-    ("locust.runners", "client_listener"): "workers",
+    ("locust.runners", "handle_message"): "workers",
     ("locust.main", "stop_and_optionally_quit"): "run_time",
     ("locust.main", "shutdown"): "",
     (__name__, "_reach_limit"): "run_time",
     ("loadgen.node.control_server", "stop"): "request",
     ("loadgen.node.control_server", "quit"): "request",
 }
+# Whoever else is on the way is the locustfile, or what it imports.
+_OWN = ("locust", "gevent", "greenlet", "loadgen")
 
 
 def who_ends() -> EndedBy:
@@ -33,6 +35,8 @@ def who_ends() -> EndedBy:
         module = frame.f_globals.get("__name__", "")
         if module == "locust.web":
             return "web_ui"
+        if module.partition(".")[0] not in _OWN:
+            return "locustfile"
         if (module, frame.f_code.co_name) in _CAUSES:
             return _CAUSES[module, frame.f_code.co_name]
     return "locustfile"

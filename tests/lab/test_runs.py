@@ -51,7 +51,8 @@ def test_stop_ends_a_run_that_another_terminal_started(loadgen: Loadgen) -> None
     assert code == 0, output
     assert "asked to stop" in output
     rest, _ = running.communicate(timeout=HARD_TIMEOUT_SECONDS)
-    assert running.returncode == 0, rest
+    assert running.returncode == 130, rest
+    assert "stopped by loadgen stop after" in rest
     assert loadgen.summary["requests"] > 0
 
 

@@ -51,8 +51,9 @@ def options(tmp_path: Path, more: str, run_time: str = "30s") -> list[str]:
 
 def test_a_stop_in_the_web_ui_interrupts_the_run(loadgen: Runner, tmp_path: Path) -> None:
     run = loadgen.start(*options(tmp_path, ""))
-    run.await_line("Loading")
-    with urllib.request.urlopen(f"http://127.0.0.1:{run.web_port}/stop", timeout=20) as answer:
+    run.wait_for("Loading")
+    url = f"http://127.0.0.1:{run.web_port}/stop"
+    with urllib.request.urlopen(url, data=b"", timeout=20) as answer:
         assert answer.status == 200
     assert run.wait() == 130, run.output
     assert run.summary["verdict"] == "interrupted"
@@ -67,7 +68,7 @@ def test_the_run_time_ends_an_endless_shape_and_the_exit_code_counts(
     assert code == 1, run.output
     assert run.summary["verdict"] == "failed"
     assert "exit code 42 (environment.process_exit_code)" in run.summary["reasons"][0]
-    assert 2.5 <= run.summary["measured_seconds"] <= 5, run.summary
+    assert 2 <= run.summary["measured_seconds"] <= 5, run.summary
 
 
 def test_a_locustfile_that_ends_the_run_is_named(loadgen: Runner, tmp_path: Path) -> None:
@@ -77,6 +78,6 @@ def test_a_locustfile_that_ends_the_run_is_named(loadgen: Runner, tmp_path: Path
 
 
 def test_a_task_that_quits_its_worker_is_named(loadgen: Runner, tmp_path: Path) -> None:
-    code, run = loadgen.finish(*options(tmp_path, TASK_QUITS))
+    code, run = loadgen.finish(*options(tmp_path, TASK_QUITS, "6s"))
     assert any("every worker quit" in one for one in run.summary["reasons"]), (code, run.output)
-    assert any(" of 30 s" in one for one in run.summary["reasons"])
+    assert any(" of 6 s" in one for one in run.summary["reasons"])

@@ -41,6 +41,19 @@ def test_how_long_a_run_lasted_is_the_masters_measure() -> None:
     assert ending_of(snapshot(5), 60) == Ending("", 5.0, 60)
 
 
+def test_workers_that_left_early_ended_the_run_whatever_the_master_waited_for() -> None:
+    last = dataclasses.replace(
+        snapshot(31, final=True),
+        load_stopped_at=START + 30,
+        ended_by="run_time",
+        measured_from=START,
+        measured_seconds=1.6,
+    )
+    ending = ending_of(last, 30)
+    assert ending
+    assert ending.sentence().endswith("its own limit) after 1.6 s of 30 s")
+
+
 @pytest.mark.parametrize(("code", "verdict"), [(None, "passed"), (0, "passed"), (42, "failed")])
 def test_a_locustfiles_exit_code_is_honoured(code: int | None, verdict: str) -> None:
     found = decide(interrupted=False, faults=(), invalid=(), slos=(), exit_code=code)
