@@ -41,10 +41,12 @@ MAX_HEAD_BYTES = 262144
 _BEGIN = "begin"
 _COMPLETE = "complete"
 _WRITABLE = "writable"
+_WHOLE = 4  # the events of a response that comes whole, its body in one part
 _SO_TIMESTAMPING = 37  # asm-generic/socket.h
 _ON_ARRIVAL = 1 << 3 | 1 << 4  # software stamps of received data (linux/net_tstamp.h)
 _STAMP_BYTES = socket.CMSG_SPACE(3 * 16)
 _unpack_time = Struct("qq").unpack_from
+_JUST_SECONDS = 0.001
 _TCP_ESTABLISHED = 1  # linux/tcp.h
 _FIRST_FINAL_STATUS = 200
 _SWITCHING_PROTOCOLS = 101
@@ -222,7 +224,19 @@ class Connection:
         return True
 
     def _take_events(self) -> None:
-        for event in self._events:
+        events = self._events
+        if (
+            len(events) == _WHOLE
+            and events[3] is _COMPLETE
+            and events[1].__class__ is int
+            and events[1] >= _FIRST_FINAL_STATUS
+            and events[2].__class__ is bytes
+            and not self.complete
+        ):
+            self.status, self.body, self.complete = events[1], [events[2]], True
+            events.clear()
+            return
+        for event in events:
             if event is _COMPLETE:
                 self.complete = self.status != 0
             elif self.complete:
@@ -232,7 +246,7 @@ class Connection:
                 self.body.append(event)
             elif event.__class__ is int:
                 self._take_status(event)
-        self._events.clear()
+        events.clear()
 
     def _take_status(self, status: int) -> None:
         if status < 0:
@@ -334,7 +348,13 @@ class Connection:
         self.close()
 
     def alive(self) -> bool:
-        """Ask the kernel whether the server has closed: it may have while the loop was busy."""
+        """Ask the kernel whether the server has closed: it may have while the loop was busy.
+
+        A connection that has just been read from is taken for alive: a server that closes keeps
+        one for longer, or says so in its response.
+        """
+        if perf_counter() - self.received_at < _JUST_SECONDS:
+            return True
         state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return state[0] == _TCP_ESTABLISHED
 

@@ -8,7 +8,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 _FIRST_FINAL_STATUS = 200
 _SWITCHING_PROTOCOLS = 101
-_SET_COOKIE = re.compile(rb"\nset-cookie:", re.IGNORECASE)
+_SET_COOKIE = re.compile(rb"\n[sS][eE][tT]-[cC][oO][oO][kK][iI][eE]:")  # IGNORECASE is slower
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _INTERIM = re.compile(rb"\s*HTTP/\d\.\d 1(?!01)\d\d")
 _RESPONSE = re.compile(rb"\s*HTTP/1\.[01] [1-9]\d\d[ \r\n]")

@@ -227,7 +227,7 @@ class HttpSession(Verbs):
         except FAILURES as error:
             response.error = error.with_traceback(None)  # its frames refer to the response
             response.seconds = perf_counter() - started
-        size = response.announced_bytes if stream else response.wire_bytes
+        size = response.announced_bytes if stream else len(response.body or b"")
         name = name or self.request_name or url
         if response.error is None and not catch_response and not context:
             take = self._directly()
@@ -246,6 +246,7 @@ class HttpSession(Verbs):
         }
         if isinstance(response, CaughtResponse):
             response.request_meta, response.request_event = meta, self._event
+            response.directly = self._directly
         else:
             self._event.fire(response=response, **meta)
         return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both

@@ -49,6 +49,8 @@ def add(statistics: RequestStats, method: str, name: str, milliseconds: float, s
         least = entry.min_response_time
         if least is None or milliseconds < least:
             entry.min_response_time = milliseconds  # type: ignore[assignment]
-        entry.max_response_time = max(entry.max_response_time, milliseconds)  # type: ignore[assignment]
+        most = entry.max_response_time
+        if milliseconds > most:
+            entry.max_response_time = milliseconds  # type: ignore[assignment]
         entry.response_times[kept_as] += 1
         entry.total_content_length += size

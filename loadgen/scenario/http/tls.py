@@ -7,7 +7,9 @@ otherwise fetch with two.
 import ssl
 from functools import cache
 
-from loadgen.scenario.http.connection import RECEIVE_BYTES, Connection
+from loadgen.scenario.http.connection import Connection
+
+_RECORD_BYTES = 16384  # no record holds more (RFC 8446, 5.1), and a read gives one
 
 
 @cache
@@ -43,6 +45,7 @@ class TlsConnection(Connection):
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=host, session=session
         )
+        self._tls_read, self._tls_write = self._tls.read, self._tls.write
 
     def handshake(self, now: float, timeout: float) -> None:
         """Shake hands; `timeout` is for each wait. Raises OSError (ssl.SSLError is one)."""
@@ -85,8 +88,8 @@ class TlsConnection(Connection):
         super()._transmit(self._outgoing.read())
 
     def _transmit(self, data: bytes) -> None:
-        self._tls.write(data)
-        self._flush()
+        self._tls_write(data)
+        super()._transmit(self._outgoing.read())
 
     def receive(self) -> None:
         """As for a plain connection; what is already decrypted or received comes first."""
@@ -109,7 +112,7 @@ class TlsConnection(Connection):
 
     def _decrypt(self) -> bytes | None:
         try:
-            return self._tls.read(RECEIVE_BYTES)
+            return self._tls_read(_RECORD_BYTES)
         except ssl.SSLWantReadError:
             return None
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):

@@ -75,15 +75,29 @@ def test_an_ordinary_request_is_counted_without_the_event(
     assert 0 < (entry.min_response_time or 0) <= entry.max_response_time < 5000
 
 
-def _caught(user: FastUser) -> None:
-    with user.client.get("/plain", catch_response=True):
-        pass
+def _failed(user: FastUser) -> None:
+    with user.client.get("/plain", catch_response=True) as response:
+        response.failure("wrong")
+
+
+def test_a_caught_request_is_counted_without_the_event_at_the_end_of_its_block(
+    user: FastUser, runner: LocalRunner, fired: Fires
+) -> None:
+    with user.client.get("/plain", catch_response=True) as response:
+        assert runner.stats.total.num_requests == 0
+        response.request_meta["name"] = "renamed"
+    with user.client.get("/status/404", name="renamed", catch_response=True) as response:
+        response.success()
+    assert fired.count == 0
+    assert _entry(runner, "renamed").num_requests == 2
+    assert runner.stats.total.num_failures == 0
+    assert runner.stats.total.total_content_length == 5
 
 
 @pytest.mark.parametrize(
     ("act", "failures"),
     [
-        (_caught, 0),
+        (_failed, 1),
         (lambda user: user.client.get("/status/404", name="/plain"), 1),
         (lambda user: user.client.get("/no-answer", name="/plain"), 1),
         (lambda user: user.client.get("/plain", context={"a": 1}), 0),

@@ -1,6 +1,7 @@
 """What both clients send."""
 
 import io
+import json
 import ssl
 from base64 import b64encode
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 
 import pytest
 from geventhttpclient.client import HTTPClientPool
+from hypothesis import given
+from hypothesis import strategies as st
 from locust.exception import StopTest
 
 from loadgen.scenario.http.errors import ContentError
+from loadgen.scenario.http.request import to_json
 from tests.unit.scenario.http.awkward import Awkward
 from tests.unit.scenario.http.conftest import Client, close, make_client
 from tests.unit.scenario.http.differences import by_kind
@@ -268,3 +272,23 @@ def test_a_user_needs_a_host(kind: str) -> None:
 
 def test_content_error_is_one_that_locust_counts() -> None:
     assert issubclass(ContentError, Exception)
+
+
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    )
+)
+def test_json_is_written_as_the_library_writes_it(value: Any) -> None:
+    assert to_json(value) == json.dumps(value).encode()
+
+
+def test_what_is_no_json_is_refused_as_the_library_does() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    with pytest.raises(ValueError, match="Circular"):
+        to_json(circle)
+    with pytest.raises(TypeError, match="set is not JSON serializable"):
+        to_json({"a": {1}})
+    assert to_json([circle[:0]]) == b"[[]]"
