@@ -6,9 +6,8 @@ The client's hot path. What keeps it short:
   the greenlet that waits for a response, and between requests it notices at once that the server
   has closed, or has spoken without being asked, so a kept connection is hardly ever stale.
 - One timer a connection. A request only notes its deadline; the timer compares when it fires.
-- httptools calls back into C, not Python: a message becomes a list of events,
-  `[BEGIN, status, body part, ..., COMPLETE]`. A negative status says that the connection ends with
-  the message. Headers are parsed from `raw` later, and only when somebody looks at them.
+- The parser calls back into C, not Python (head.py). Headers are parsed from `raw` later, and only
+  when somebody looks at them.
 
 Times are `time.perf_counter()` seconds. A response's end is when the kernel received it, not when
 this process got round to reading it: a busy generator would count its own delay as the target's.
@@ -16,9 +15,7 @@ The kernel's stamp is of another clock, so what is taken over from it is the tim
 """
 
 import socket
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from math import inf
 from ssl import SSLSession
 from struct import Struct
@@ -27,21 +24,24 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 from gevent import get_hub, getcurrent
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade
 
 from loadgen.scenario.http.errors import (
     ConnectionClosedError,
     InvalidResponseError,
     StaleConnectionError,
 )
-from loadgen.scenario.http.head import ends_with_connection, mended, tolerate
+from loadgen.scenario.http.head import (
+    COMPLETE,
+    WHOLE,
+    ends_with_connection,
+    mended,
+    parser_into,
+)
 
 RECEIVE_BYTES = 65536
 MAX_HEAD_BYTES = 262144
-_BEGIN = "begin"
-_COMPLETE = "complete"
 _WRITABLE = "writable"
-_WHOLE = 4  # the events of a response that comes whole, its body in one part
 _SO_TIMESTAMPING = 37  # asm-generic/socket.h
 _ON_ARRIVAL = 1 << 3 | 1 << 4  # software stamps of received data (linux/net_tstamp.h)
 _STAMP_BYTES = socket.CMSG_SPACE(3 * 16)
@@ -84,7 +84,7 @@ class Connection:
 
     def _renew_parser(self) -> None:
         self._events: list[object] = []
-        self._parser = _parser(self._events)
+        self._parser = parser_into(self._events)
 
     def send(self, request: bytes, now: float, timeout: float, head_only: bool = False) -> None:
         """Send a request and wait until the head of its response is there.
@@ -226,8 +226,8 @@ class Connection:
     def _take_events(self) -> None:
         events = self._events
         if (
-            len(events) == _WHOLE
-            and events[3] is _COMPLETE
+            len(events) == WHOLE
+            and events[3] is COMPLETE
             and events[1].__class__ is int
             and events[1] >= _FIRST_FINAL_STATUS
             and events[2].__class__ is bytes
@@ -237,7 +237,7 @@ class Connection:
             events.clear()
             return
         for event in events:
-            if event is _COMPLETE:
+            if event is COMPLETE:
                 self.complete = self.status != 0
             elif self.complete:
                 self.reusable = False  # the server sent more than was asked for
@@ -371,31 +371,6 @@ class Connection:
 
     def __del__(self) -> None:
         self.close()
-
-
-class _Callbacks:
-    """What httptools looks up in a protocol, once, when a parser is made."""
-
-    def __init__(self, events: list[object]) -> None:
-        self.on_message_begin = partial(events.append, _BEGIN)
-        self.on_body = events.append
-        self.on_message_complete = partial(events.append, _COMPLETE)
-        self.on_headers_complete: Callable[[], None]
-
-
-def _parser(events: list[object]) -> HttpResponseParser:
-    callbacks = _Callbacks(events)
-    parser = HttpResponseParser.__new__(HttpResponseParser)
-    get_status, should_keep_alive = parser.get_status_code, parser.should_keep_alive
-    append = events.append
-
-    def on_headers_complete() -> None:
-        status = get_status()
-        append(status if should_keep_alive() else -status)
-
-    callbacks.on_headers_complete = on_headers_complete
-    parser.__init__(callbacks)  # type: ignore[misc]
-    return tolerate(parser)
 
 
 def _on_readable(reference: "ReferenceType[Connection]") -> None:

@@ -1,11 +1,25 @@
-"""The head of a response: parsed when somebody looks at it, mended when the parser refuses it."""
+"""Parses responses by httptools: their events as they come, their heads when somebody looks.
+
+httptools calls back into C: a message becomes a list of events,
+
+    [BEGIN, status, body part, ..., COMPLETE]
+
+A negative status says that the connection ends with the message. A head that the parser refuses is
+mended, if RFC 9112 lets a recipient do that.
+"""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from geventhttpclient.header import Headers
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+BEGIN = "begin"
+COMPLETE = "complete"
+WHOLE = 4
+"""The number of events of a response that comes whole, its body in one part."""
 _FIRST_FINAL_STATUS = 200
 _SWITCHING_PROTOCOLS = 101
 _SET_COOKIE = re.compile(rb"\n[sS][eE][tT]-[cC][oO][oO][kK][iI][eE]:")  # IGNORECASE is slower
@@ -26,6 +40,32 @@ def tolerate(parser: HttpResponseParser) -> HttpResponseParser:
         lenient_spaces_after_chunk_size=True,
     )
     return parser
+
+
+class _Callbacks:
+    """What httptools looks up in a protocol, once, when a parser is made."""
+
+    def __init__(self, events: list[object]) -> None:
+        self.on_message_begin = partial(events.append, BEGIN)
+        self.on_body = events.append
+        self.on_message_complete = partial(events.append, COMPLETE)
+        self.on_headers_complete: Callable[[], None]
+
+
+def parser_into(events: list[object]) -> HttpResponseParser:
+    """Return a parser that appends what it finds in a response to `events`."""
+    callbacks = _Callbacks(events)
+    parser = HttpResponseParser.__new__(HttpResponseParser)
+    get_status, should_keep_alive = parser.get_status_code, parser.should_keep_alive
+    append = events.append
+
+    def on_headers_complete() -> None:
+        status = get_status()
+        append(status if should_keep_alive() else -status)
+
+    callbacks.on_headers_complete = on_headers_complete
+    parser.__init__(callbacks)  # type: ignore[misc]
+    return tolerate(parser)
 
 
 class _Head:
