@@ -9,17 +9,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from loadgen.cli.inventory import add_inventory
 from loadgen.cli.verb import Verb, VerbParser
+from loadgen.fleet import fleet_lock
 from loadgen.fleet.cluster import FleetCluster
 from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.inventory import Inventory, Node, limit, load_inventory
-from loadgen.fleet.requests import AgentRequest, Collect, Drain, NodeReport, Status, Stop
+from loadgen.fleet.requests import Abort, AgentRequest, Collect, Drain, NodeReport, Status, Stop
 from loadgen.fleet.ssh import Outcomes, Remote, ask_all, on_all
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run
 from loadgen.shared import exit_codes
-from loadgen.shared.errors import BusyError, NodeError, UsageError
+from loadgen.shared.errors import BusyError, NodeError, OperationError, UsageError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import UNDER_WAY
@@ -94,28 +97,39 @@ def stop(options: argparse.Namespace) -> int:
     _require("the master can't be asked", master.faults)
     report = master.answers[inventory.master.name]
     if not report.run_id and report.state not in UNDER_WAY:
-        print("no run is under way")
-        return 0
-    results = options.results.absolute()
-    # The run's own process holds the archive that it collects into, if it still lives.
-    own = report.collected_into
+        return _clear(inventory, report)
     try:
-        with hold(own if own and own.is_dir() else results):
-            return _end_and_collect(inventory, report, results)
+        lock = fleet_lock.take(inventory.path)
     except BusyError:
         _require("the master can't be asked", _ask_all([inventory.master], Stop()).faults)
         print(f"run {report.run_id} was asked to stop; the process that started it collects it")
         return 0
+    try:
+        results = options.results.absolute()
+        with hold(results):
+            return _end_and_collect(inventory, report, results)
+    finally:
+        os.close(lock)
+
+
+def _clear(inventory: Inventory, master: NodeReport) -> int:
+    """Say that nothing is under way; a run.json that nobody can read is removed."""
+    if master.faults:
+        _require("some nodes can't be asked", _ask_all(inventory.nodes, Abort()).faults)
+        print(plain("\n".join(master.faults)), file=sys.stderr)
+        print("what the nodes kept of a run could not be read and was removed")
+        return exit_codes.PASSED
+    print("no run is under way")
+    return exit_codes.PASSED
 
 
 def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) -> int:
     specification = RunSpecification()
     if report.specification:
-        specification = RunSpecification.model_validate_json(report.specification)
-    cluster = FleetCluster(specification, inventory)
+        specification = _specification(report.specification)
+    cluster = FleetCluster(specification, inventory, running=report.release)
     last = cluster.adopt(report)
-    directory = results / last.run_id
-    directory.mkdir(exist_ok=True)
+    directory = fleet_lock.claim(results, last.run_id, inventory.path)
     # Without a run time it was the default's, or a load shape's: nobody can tell from here.
     has_shape = "run_time" not in specification.model_fields_set
     plan = Plan(last.run_id, specification, last.host, has_shape, directory)
@@ -131,6 +145,17 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     print(plain("".join(f"  {reason}\n" for reason in summary.reasons)), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")
     return exit_codes.ERROR if summary.verdict == "error" else exit_codes.PASSED
+
+
+def _specification(kept: str) -> RunSpecification:
+    """Read what the master kept of a run; it is judged by it, and nothing is opened for it."""
+    try:
+        return RunSpecification.model_validate_json(kept)
+    except ValidationError as error:
+        raise OperationError(
+            "the specification that the master kept of its run is not of this release: end it with "
+            "the release that started it, or with make teardown"
+        ) from error
 
 
 def drain(options: argparse.Namespace) -> int:

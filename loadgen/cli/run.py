@@ -13,7 +13,6 @@ from loadgen.cli.verb import Verb, VerbParser
 from loadgen.cluster.base import Cluster
 from loadgen.cluster.local import LocalCluster
 from loadgen.deploy.versions import versions
-from loadgen.results import archive
 from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.summary import Summary
 from loadgen.runs import capacity_search, grafana_annotation, sweep
@@ -31,6 +30,7 @@ from loadgen.runs.series import (
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.interruption import Interruption
+from loadgen.shared.run_ids import make_run_id
 from loadgen.specification import locust_options
 from loadgen.specification.experiment import Experiment, load_experiment
 from loadgen.specification.run import RunSpecification, specify
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         return _run_series(experiment, create_series(experiment, options.results, name), options)
     interruption = Interruption()
     with interruption.listen():
-        run_id = archive.make_run_id(experiment.locustfiles[0])
+        run_id = make_run_id(experiment.locustfiles[0])
         specification = experiment.specification({})
         summary = _run_once(experiment, specification, options, interruption, run_id)
     print(describe(summary, options.results.absolute() / run_id))

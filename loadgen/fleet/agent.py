@@ -8,9 +8,11 @@ object on standard output, and a tar for `collect`. A fault is one sentence on s
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,9 @@ from loadgen.fleet.requests import (
 from loadgen.node.settings import NodeSettings, load_node_settings
 from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import LoadgenError, OperationError
+from loadgen.shared.run_ids import run_directory
 
+JOURNAL_BYTES_MAX = 64 << 20
 SETTINGS = Path("/etc/loadgen/node.json")
 
 
@@ -91,7 +95,7 @@ def collect(node: NodeSettings, request: Collect) -> None:
             )
             if scrape:
                 files.add(packed, "results/metrics.prom", scrape)
-            files.add_results(packed, RUNS / request.run_id)
+            files.add_results(packed, run_directory(RUNS, request.run_id))
     if request.run_id:
         systemctl("start", *units.load)
 
@@ -102,7 +106,12 @@ def _journal(name: str, request: Collect) -> bytes:
         command.append(f"--since=@{request.since:.0f}")
     if request.lines is not None:
         command.append(f"--lines={request.lines}")
-    return subprocess.run(command, capture_output=True, check=False).stdout
+    with tempfile.TemporaryFile() as journal:
+        subprocess.run(command, stdout=journal, stderr=subprocess.DEVNULL, check=False)
+        left_out = journal.seek(0, os.SEEK_END) - JOURNAL_BYTES_MAX
+        journal.seek(max(0, left_out))
+        newest = journal.read()
+    return newest.partition(b"\n")[2] if left_out > 0 else newest
 
 
 def forget(node: NodeSettings, request: Forget) -> NodeReport:

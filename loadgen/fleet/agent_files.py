@@ -6,21 +6,29 @@
 Both belong to that user, so whatever runs as it can put links there.
 """
 
+import contextlib
+import errno
 import io
 import os
 import pwd
 import shutil
+import stat
 import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from loadgen.shared.errors import OperationError
+from loadgen.shared.run_ids import run_directory
 
 RUNS = Path("/var/lib/loadgen/runs")
 SPECIFICATION_FILE = "specification.json"
-COLLECTOR_FILE = "collected-into"
 USER = "loadgen"
 LAST_SCRAPE_SECONDS = 5.0
+KEPT_BYTES_MAX = 1 << 20
+SCRAPE_BYTES_MAX = 64 << 20
 
 
 @contextmanager
@@ -42,33 +50,82 @@ def as_owner() -> Iterator[None]:
         os.setgroups(groups)
 
 
-def make_results(directory: Path, specification: str, collected_into: Path | None) -> None:
+def make_results(directory: Path, specification: str) -> None:
     """Make a run's directory on its master, with what another process needs to end the run."""
     with as_owner():
         for path in (directory.parent, directory):
             path.mkdir(mode=0o750, exist_ok=True)
         (directory / SPECIFICATION_FILE).write_text(specification)
-        (directory / COLLECTOR_FILE).write_text(str(collected_into or ""))
 
 
-def read_kept(path: Path) -> str | None:
-    """Return a file's text, None when it isn't there."""
+def create(path: Path, text: str) -> None:
+    """Make a file for its owner alone. FileExistsError: something is there already."""
     with as_owner():
-        return path.read_text() if path.is_file() else None
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+
+
+def discard(path: Path) -> None:
+    """Remove a file, if it is there."""
+    with as_owner():
+        path.unlink(missing_ok=True)
+
+
+def read_kept(path: Path, bytes_max: int = KEPT_BYTES_MAX) -> str | None:
+    """Return a file's text, None if it isn't there. OperationError: too long, or no plain file."""
+    content = _read(path, bytes_max)
+    return None if content is None else content.decode(errors="replace")
+
+
+def changed_at(path: Path) -> float | None:
+    """Return when a file was changed (Unix seconds), None when it isn't there."""
+    with as_owner(), contextlib.suppress(OSError):
+        return path.lstat().st_mtime
+    return None
+
+
+def _read(path: Path, bytes_max: int) -> bytes | None:
+    # A pipe would be waited for, and a sparse file would fill the memory.
+    with as_owner():
+        try:
+            file = _open(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OperationError(f"{path} can't be read ({error.strerror}); look there") from error
+        with file:
+            content = file.read(bytes_max + 1)
+    if len(content) > bytes_max:
+        raise OperationError(f"{path} has more than {bytes_max:,} bytes; look there")
+    return content
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a plain file. OSError: it is something else."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return file
 
 
 def add_results(packed: tarfile.TarFile, directory: Path) -> None:
     """Add each plain file of a run as results/<its path>; links are nothing to the other end."""
     with as_owner():
         for path in sorted(directory.rglob("*")):
-            if path.is_file() and path.name not in (SPECIFICATION_FILE, COLLECTOR_FILE):
-                packed.add(path, f"results/{path.relative_to(directory)}", recursive=False)
+            if path.is_dir() or path.name == SPECIFICATION_FILE:
+                continue
+            with contextlib.suppress(OSError), _open(path) as file:
+                name = f"results/{path.relative_to(directory)}"
+                packed.addfile(packed.gettarinfo(arcname=name, fileobj=file), file)
 
 
 def remove(run_id: str) -> None:
     """Remove a run's directory."""
     with as_owner():
-        shutil.rmtree(RUNS / run_id, ignore_errors=True)
+        shutil.rmtree(run_directory(RUNS, run_id), ignore_errors=True)
 
 
 def last_scrape(state_directory: Path, run_id: str) -> bytes:
@@ -76,8 +133,7 @@ def last_scrape(state_directory: Path, run_id: str) -> bytes:
     path = state_directory / "metrics.prom"
     deadline = time.monotonic() + LAST_SCRAPE_SECONDS
     while time.monotonic() < deadline:
-        with as_owner():
-            content = path.read_bytes() if path.is_file() else b""
+        content = _read(path, SCRAPE_BYTES_MAX) or b""
         if f'run_id="{run_id}"'.encode() in content:
             return content
         time.sleep(0.1)

@@ -5,19 +5,26 @@ from importlib.metadata import version
 from pydantic import ValidationError
 
 from loadgen.fleet import agent_files as files
-from loadgen.fleet.agent_files import COLLECTOR_FILE, RUNS, SPECIFICATION_FILE
+from loadgen.fleet.agent_files import RUNS, SPECIFICATION_FILE
 from loadgen.fleet.agent_units import Units
 from loadgen.fleet.requests import NodeReport
 from loadgen.node import control
 from loadgen.node.settings import RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError
+from loadgen.shared.run_ids import run_directory
 
 
 def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
     """Describe this node as it is."""
     found = Units.now() if units is None else units
-    run = current_run(node)
-    kept = RUNS / run.run_id if run else None
+    faults: list[str] = []
+    run, specification = None, None
+    try:
+        run = current_run(node)
+        if run:
+            specification = files.read_kept(run_directory(RUNS, run.run_id) / SPECIFICATION_FILE)
+    except OperationError as error:
+        faults = [str(error)]
     active = found.master is not None and found.master.state == "active"
     return NodeReport(
         name=node.name,
@@ -27,27 +34,22 @@ def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
         units=found.states,
         run_id=run.run_id if run else None,
         state=_master_state(node) if active else None,
-        specification=files.read_kept(kept / SPECIFICATION_FILE) if kept else None,
-        collected_into=files.read_kept(kept / COLLECTOR_FILE) if kept else None,
-        started_at=(node.state_directory / RUN_FILE).stat().st_mtime if run else None,
+        specification=specification,
+        started_at=files.changed_at(node.state_directory / RUN_FILE) if run else None,
         certificate=_certificate(node),
         web_port=node.web.port,
+        faults=faults,
     )
 
 
 def current_run(node: NodeSettings) -> RunSettings | None:
     """Return what run.json says, None when there is none. OperationError: it can't be read."""
     path = node.state_directory / RUN_FILE
+    text = files.read_kept(path)
     try:
-        with files.as_owner():
-            text = path.read_text()
-        return RunSettings.model_validate_json(text)
-    except FileNotFoundError:
-        return None
+        return None if text is None else RunSettings.model_validate_json(text)
     except ValidationError as error:
-        raise OperationError(
-            f"{path} is not of this release; remove it, or run make stop"
-        ) from error
+        raise OperationError(f"{path} is not of this release; make stop removes it") from error
 
 
 def _master_state(node: NodeSettings) -> str:

@@ -3,8 +3,6 @@
 The master's run.json is the fleet's lock. Between runs a node's processes stand idle.
 """
 
-import os
-
 from loadgen.fleet import agent_files as files
 from loadgen.fleet.agent_report import current_run, report
 from loadgen.fleet.agent_units import MASTER_UNIT, Unit, Units, kill, still_there, systemctl
@@ -34,19 +32,17 @@ def prepare(node: NodeSettings, request: Prepare) -> NodeReport:
     path = node.state_directory / RUN_FILE
     units = Units.now()
     if not units.master:
-        path.unlink(missing_ok=True)
+        files.discard(path)
     try:
         _write_run(node, request.run)
         if request.run.results_directory:
-            files.make_results(
-                request.run.results_directory, request.specification, request.collected_into
-            )
+            files.make_results(request.run.results_directory, request.specification)
         systemctl("stop", *units.load)
     except BusyError:
         raise
     except BaseException:
         # As after a full disk: the lock of a run that never began would hold the fleet.
-        path.unlink(missing_ok=True)
+        files.discard(path)
         raise
     return report(node)
 
@@ -54,16 +50,13 @@ def prepare(node: NodeSettings, request: Prepare) -> NodeReport:
 def _write_run(node: NodeSettings, run: RunSettings) -> None:
     path = node.state_directory / RUN_FILE
     try:
-        with files.as_owner():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        files.create(path, run.model_dump_json())
     except FileExistsError as error:
         under_way = current_run(node)
         raise BusyError(
             f"run {under_way.run_id if under_way else '?'} is under way there; wait for it, or end "
             "it with make stop"
         ) from error
-    with os.fdopen(descriptor, "w") as file:
-        file.write(run.model_dump_json())
 
 
 def start(node: NodeSettings, request: Start) -> NodeReport:
@@ -80,10 +73,10 @@ def start(node: NodeSettings, request: Start) -> NodeReport:
 def finish(node: NodeSettings, request: Finish) -> NodeReport:
     """End a run here. A worker host only forgets it: `settle` ends its processes."""
     del request
-    (node.state_directory / RUN_FILE).unlink(missing_ok=True)
+    files.discard(node.state_directory / RUN_FILE)
     units = Units.now()
     found = report(node, units)
-    found.faults = [
+    found.faults += [
         f"{name} ended by itself {units[name].restarts} times and was started again"
         for name in units.load
         if units[name].restarts
@@ -128,7 +121,7 @@ def settle(node: NodeSettings, request: Settle) -> NodeReport:
 def abort(node: NodeSettings, request: Abort) -> NodeReport:
     """End a run at once: kill its processes; systemd starts idle ones."""
     del request
-    (node.state_directory / RUN_FILE).unlink(missing_ok=True)
+    files.discard(node.state_directory / RUN_FILE)
     names = Units.now().load
     kill("KILL", *names)
     systemctl("start", *names)
@@ -139,7 +132,7 @@ def drain(node: NodeSettings, request: Drain) -> NodeReport:
     """Stop this node's workers; each sends its last statistics before it ends."""
     del request
     systemctl("stop", *(unit.name for unit in Units.now().workers))
-    (node.state_directory / RUN_FILE).unlink(missing_ok=True)
+    files.discard(node.state_directory / RUN_FILE)
     return report(node)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from loadgen.cluster.inspection import find_locustfile, look_at
 from loadgen.deploy import release
+from loadgen.fleet import fleet_lock
 from loadgen.fleet.agent_files import RUNS
 from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.follower import Follower
@@ -45,6 +46,7 @@ from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over
 from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
+from loadgen.shared.run_ids import RunId, run_directory
 from loadgen.shared.snapshot import UNDER_WAY, Snapshot
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
@@ -56,16 +58,23 @@ SILENCE_SECONDS = 40.0
 
 
 class FleetCluster:
-    """The cluster interface (see `loadgen.cluster.base`) on the hosts of an inventory."""
+    """The cluster interface (see `loadgen.cluster.base`) on the hosts of an inventory.
 
-    def __init__(self, specification: RunSpecification, inventory: Inventory) -> None:
+    `running` is the release of a run that is to be taken over; None makes this machine's.
+    """
+
+    def __init__(
+        self, specification: RunSpecification, inventory: Inventory, running: str | None = None
+    ) -> None:
         self.inventory = inventory
         self.workers_expected = 0
         self.silence_seconds = SILENCE_SECONDS
         self.web_url = f"https://{inventory.master.fleet_address}:{inventory.web_port}"
         self._specification = specification
-        self._site = site_locustfile(specification)
-        self.release = release.current(self._site)
+        # A specification that comes from a host names no file of this machine.
+        self._site = site_locustfile(specification) if running is None else None
+        self.release = release.current(self._site) if running is None else running
+        self._lock: int | None = None
         self._remotes = {node.name: Remote(node) for node in inventory.nodes}
         self._master = self._remotes[inventory.master.name]
         self._shares: dict[str, int] = {}
@@ -124,6 +133,8 @@ class FleetCluster:
     def start(self, plan: Plan) -> None:
         """Hand the run to every node, then start master and workers at once."""
         self._since = time.time() - SINCE_SLACK_SECONDS
+        self._lock = fleet_lock.take(self.inventory.path)
+        fleet_lock.mark(plan.directory, self.inventory.path)
         master = {self.inventory.master.name: self._master}
         self._require(on_all(master, lambda remote: self._prepare(remote, plan)))
         self._held = plan
@@ -181,6 +192,9 @@ class FleetCluster:
             self._collect(plan, set(aborted.answers))
         for remote in self._remotes.values():
             remote.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def adopt(self, master: NodeReport) -> Snapshot:
         """Take over what the master does now, to end and collect it; return its last snapshot.
@@ -265,13 +279,13 @@ class FleetCluster:
 
     def _prepare(self, remote: Remote, plan: Plan) -> NodeReport:
         is_master = remote is self._master
-        directory = RUNS / plan.run_id
+        directory = run_directory(RUNS, plan.run_id)
         environment = plan.specification.node_environment(os.environ)
         if is_master:
             simulated = plan.host == self.inventory.target
             environment = handed_over(os.environ, simulated=simulated) | environment
         run = RunSettings(
-            run_id=plan.run_id,
+            run_id=RunId(plan.run_id),
             locustfiles=tuple(
                 str(release.site_path(find_locustfile(path)))
                 for path in plan.specification.locustfiles
@@ -290,8 +304,7 @@ class FleetCluster:
             request_log_directory=directory / "requests",
         )
         kept = plan.specification.model_dump_json(exclude_unset=True)
-        collected_into = plan.directory.parent
-        return ask(remote, Prepare(run=run, specification=kept, collected_into=collected_into))
+        return ask(remote, Prepare(run=run, specification=kept))
 
     def _start_node(self, remote: Remote) -> NodeReport:
         return ask(remote, Start(workers=self._shares.get(remote.node.name, 0)))
@@ -303,11 +316,11 @@ class FleetCluster:
     def _collect(self, plan: Plan, names: set[str]) -> dict[str, str]:
         def one(remote: Remote) -> None:
             since = self._since + self._offsets.get(remote.node.name, 0.0)
-            request = Collect(run_id=plan.run_id, since=since)
+            request = Collect(run_id=RunId(plan.run_id), since=since)
             collect_node(remote, plan.directory, request, into_run=remote is self._master)
 
         collected = on_all({name: self._remotes[name] for name in sorted(names)}, one)
-        done = Forget(run_id=plan.run_id)
+        done = Forget(run_id=RunId(plan.run_id))
         kept = {name: self._remotes[name] for name in collected.answers}
         # The master last: that its copy is gone tells others that all has been collected.
         master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}

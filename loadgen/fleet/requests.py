@@ -4,12 +4,15 @@ A request crosses over as JSON on the agent's standard input, its verb as the ag
 argument. Both ends are of one release, so a field that one of them doesn't know is a fault.
 """
 
-from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from loadgen.node.settings import RunSettings
+from loadgen.shared.run_ids import RunId
+
+Word = Annotated[str, Field(max_length=300)]
+MANY = 10_000
 
 
 class AgentRequest(BaseModel):
@@ -41,15 +44,12 @@ class AskTarget(AgentRequest):
 class Prepare(AgentRequest):
     """Write run.json, which is the lock on a master, and stop the processes.
 
-    `specification` is kept beside a run's results so that another process can end and judge it,
-    and `collected_into`, a directory of the controller, so that it knows whether the run's own
-    process still does.
+    `specification` is kept beside a run's results so that another process can end and judge it.
     """
 
     verb = "prepare"
     run: RunSettings
     specification: str
-    collected_into: Path
 
 
 class Start(AgentRequest):
@@ -86,7 +86,7 @@ class Collect(AgentRequest):
     """
 
     verb = "collect"
-    run_id: str = ""
+    run_id: RunId | None = None
     since: float = 0.0
     lines: int | None = None
 
@@ -107,7 +107,7 @@ class Forget(AgentRequest):
     """Remove a run's results, which have been collected."""
 
     verb = "forget"
-    run_id: str
+    run_id: RunId
 
 
 class Drain(AgentRequest):
@@ -119,23 +119,23 @@ class Drain(AgentRequest):
 class NodeReport(BaseModel):
     """What a node is. `units` maps its systemd units to their state; `faults` are sentences.
 
-    `processes` are the ids of those that took part in a run, by unit, after `finish` alone.
+    `processes` are the ids of those that took part in a run, by unit, after `finish` alone. It is
+    what a host says: text to show and numbers to reckon with, and never a place on this machine.
     """
 
-    name: str
+    name: Word
     is_master: bool
-    release: str
-    locust_version: str
-    units: dict[str, str]
-    run_id: str | None
-    state: str | None = None
-    specification: str | None = None
-    collected_into: Path | None = None
-    started_at: float | None = None
-    certificate: str | None = None
-    web_port: int = 8089
-    faults: list[str] = []
-    processes: dict[str, int] = {}
+    release: Word
+    locust_version: Word
+    units: Annotated[dict[Word, Word], Field(max_length=MANY)]
+    run_id: RunId | None
+    state: Word | None = None
+    specification: Annotated[str, Field(max_length=1 << 20)] | None = None
+    started_at: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] | None = None
+    certificate: Annotated[str, Field(max_length=1 << 16)] | None = None
+    web_port: Annotated[int, Field(ge=1, le=65535)] = 8089
+    faults: Annotated[list[Annotated[str, Field(max_length=4000)]], Field(max_length=MANY)] = []
+    processes: Annotated[dict[Word, Annotated[int, Field(ge=0)]], Field(max_length=MANY)] = {}
 
     @property
     def workers(self) -> int:

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadgen.shared.errors import UsageError
+from loadgen.shared.run_ids import RunId
 from loadgen.specification.run import DEFAULT_LOCUSTFILE, RequestLogSettings
 from loadgen.specification.slo import Slo
 
@@ -70,7 +71,7 @@ class NodeSettings(_Settings):
 class RunSettings(_Settings):
     """One run, as its nodes see it. `environment` may hold secrets: the file's mode is 0600."""
 
-    run_id: str
+    run_id: RunId
     locustfiles: tuple[str, ...]
     locust_arguments: tuple[str, ...] = ()
     master_arguments: tuple[str, ...] = ()

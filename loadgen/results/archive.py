@@ -4,11 +4,10 @@ import contextlib
 import csv
 import io
 import re
-import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 
 from loadgen.shared.files import point, write_text
+from loadgen.shared.run_ids import run_directory
 
 LATEST = "latest"
 LOCUST_REPORTS = {
@@ -20,13 +19,6 @@ LOCUST_REPORTS = {
 SPREADSHEETS = ("stats.csv", "failures.csv", "exceptions.csv")
 
 
-def make_run_id(locustfile: str, now: datetime | None = None) -> str:
-    """Return a name that sorts by time: 20261121T101500Z-hello-3f9a (UTC)."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(locustfile).stem).strip("-").lower()[:40] or "run"
-    moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-    return f"{moment}-{stem}-{secrets.token_hex(2)}"
-
-
 def is_run(directory: Path) -> bool:
     """Tell whether a directory is named as a run or a series is."""
     return re.match(r"(web-)?\d{8}T\d{6}Z", directory.name) is not None
@@ -34,7 +26,7 @@ def is_run(directory: Path) -> bool:
 
 def create_run_directory(results: Path, run_id: str) -> Path:
     """Make the run's directory; it must not exist."""
-    directory = results / run_id
+    directory = run_directory(results, run_id)
     directory.mkdir()
     return directory
 

@@ -20,6 +20,7 @@ from loadgen.runs.progress import Progress
 from loadgen.shared.errors import OperationError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
+from loadgen.shared.run_ids import make_run_id
 from loadgen.shared.text import clock
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
@@ -48,7 +49,7 @@ def execute(
     """
     try:
         with hold(results):
-            run_id = run_id or archive.make_run_id(specification.locustfiles[0])
+            run_id = run_id or make_run_id(specification.locustfiles[0])
             plan = make_plan(specification, cluster, results, progress, run_id)
             return Run(plan, cluster, interruption, progress, versions).carry_out(), plan.directory
     finally:

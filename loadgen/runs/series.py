@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from loadgen.judging.check import NOTE
 from loadgen.judging.verdict import EXIT_CODES, Verdict
-from loadgen.results import archive
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
 from loadgen.runs.capacity_search import Capacity, TrialOutcome, find_capacity, with_curve
 from loadgen.runs.sweep import Value, row, write_csv
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import write_text
+from loadgen.shared.run_ids import make_run_id, run_directory
 from loadgen.specification.experiment import Experiment, SearchSettings
 from loadgen.specification.run import RunSpecification
 
@@ -58,7 +58,7 @@ class Series:
         self._ran = False
 
     def _find_summary(self, run_id: str) -> Summary | None:
-        directory = self.directory.parent / run_id
+        directory = run_directory(self.directory.parent, run_id)
         return load_summary(directory) if (directory / SUMMARY_FILE).is_file() else None
 
     def step(self, number: int, fields: dict[str, Value], label: str) -> Summary:
@@ -66,7 +66,7 @@ class Series:
         done = len(self._journal.done) > number
         if not done and self._ran and not self.rest(self.experiment.rest):
             raise Interrupted
-        run_id = archive.make_run_id(f"{self._stem}-{number + 1:03}")
+        run_id = make_run_id(f"{self._stem}-{number + 1:03}")
         self.say(f"{label}{' (done before)' if done else ''}")
         specification = self.experiment.specification(dict(fields))
         summary = self._journal.carry_out(
@@ -135,7 +135,7 @@ def trial_outcome(summary: Summary) -> TrialOutcome:
 
 def create_series(experiment: Experiment, results: Path, name: str) -> Path:
     """Make the directory of a new series and keep the experiment in it."""
-    directory = results / archive.make_run_id(name)
+    directory = results / make_run_id(name)
     directory.mkdir(parents=True)
     text = experiment.model_dump_json(indent=2, exclude_unset=True) + "\n"
     write_text(directory / EXPERIMENT_FILE, text)

@@ -9,9 +9,12 @@ reset or a new master process), and grow monotonically within it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgpack
+from pydantic import AfterValidator
+
+from loadgen.shared.run_ids import checked_or_empty
 
 # Locust's states of a runner: users make load, and a test is not over yet.
 LOADING = ("spawning", "running")
@@ -149,7 +152,7 @@ class Snapshot:
 
     time: float
     epoch: str
-    run_id: str
+    run_id: Annotated[str, AfterValidator(checked_or_empty)]
     locustfile: str
     host: str
     state: str

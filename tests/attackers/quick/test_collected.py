@@ -192,10 +192,12 @@ def test_planted_links_lead_root_nowhere(
             (state / "run" / name).symlink_to(secret)
 
     with pytest.raises(PermissionError):
-        agent_files.make_results(state / "runs" / "new", "{}", None)
+        agent_files.make_results(state / "runs" / "new", "{}")
     with pytest.raises(PermissionError):
-        agent_files.make_results(state / "run", "{}", None)
-    with pytest.raises(PermissionError):
+        agent_files.make_results(state / "run", "{}")
+    with pytest.raises(FileExistsError):
+        agent_files.create(state / "run" / "requests", "{}")
+    with pytest.raises(OperationError):
         agent_files.read_kept(state / "run" / agent_files.SPECIFICATION_FILE)
     sent = io.BytesIO()
     with tarfile.open(fileobj=sent, mode="w") as archive:

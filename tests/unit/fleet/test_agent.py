@@ -14,6 +14,7 @@ from loadgen.fleet.requests import Finish, NodeReport, Prepare, Settle, Start, S
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.shared.errors import BusyError, OperationError
 from loadgen.shared.project import PROJECT
+from loadgen.shared.run_ids import RunId
 
 WORKERS = [f"loadgen-worker@{n}.service" for n in (1, 2, 10)]
 SYSTEMCTL = """#!/bin/sh
@@ -28,6 +29,9 @@ def paragraph(name: str, state: str = "active", process: int = 0, restarts: int 
         f"Id={name}\nActiveState={state}\nMainPID={process}\nNRestarts={restarts}\n"
         "LimitNOFILE=65536\n"
     )
+
+
+RUN_1, RUN_2 = "20261121T101500Z-hello-0001", "20261121T101600Z-hello-0002"
 
 
 class Systemd:
@@ -76,13 +80,13 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeSettings:
     )
 
 
-def run_settings(run_id: str = "run-1", results: Path | None = None) -> RunSettings:
-    return RunSettings(run_id=run_id, locustfiles=("a.py",), results_directory=results)
+def run_settings(run_id: str = RUN_1, results: Path | None = None) -> RunSettings:
+    return RunSettings(run_id=RunId(run_id), locustfiles=("a.py",), results_directory=results)
 
 
-def prepare(node: NodeSettings, run_id: str = "run-1", results: Path | None = None) -> NodeReport:
+def prepare(node: NodeSettings, run_id: str = RUN_1, results: Path | None = None) -> NodeReport:
     run = run_settings(run_id, results)
-    return agent_run.prepare(node, Prepare(run=run, specification="{}", collected_into=Path("/r")))
+    return agent_run.prepare(node, Prepare(run=run, specification="{}"))
 
 
 def test_systemd_is_asked_once_for_all_units_and_workers_are_sorted_by_number(
@@ -112,7 +116,7 @@ def test_status_tells_states_and_the_run(systemd: Systemd, node: NodeSettings) -
     prepare(node)
     found = agent.status(node, Status())
     assert found.units == {WORKERS[0]: "active", WORKERS[1]: "failed"}
-    assert (found.is_master, found.workers, found.run_id) == (False, 2, "run-1")
+    assert (found.is_master, found.workers, found.run_id) == (False, 2, RUN_1)
 
 
 def test_the_masters_run_is_a_lock_and_a_workers_is_replaced(
@@ -120,13 +124,13 @@ def test_the_masters_run_is_a_lock_and_a_workers_is_replaced(
 ) -> None:
     systemd.enable(paragraph(MASTER_UNIT, "inactive"))
     prepare(node)
-    with pytest.raises(BusyError, match="run run-1 is under way there"):
-        prepare(node, "run-2")
-    assert agent.status(node, Status()).run_id == "run-1"
+    with pytest.raises(BusyError, match=f"run {RUN_1} is under way there"):
+        prepare(node, RUN_2)
+    assert agent.status(node, Status()).run_id == RUN_1
 
     (systemd.wants / MASTER_UNIT).unlink()
     systemd.enable(paragraph(WORKERS[0]))
-    assert prepare(node, "run-2").run_id == "run-2"
+    assert prepare(node, RUN_2).run_id == RUN_2
 
 
 def test_a_run_that_cant_be_prepared_leaves_no_lock(systemd: Systemd, node: NodeSettings) -> None:
@@ -135,7 +139,7 @@ def test_a_run_that_cant_be_prepared_leaves_no_lock(systemd: Systemd, node: Node
     with pytest.raises(OperationError, match="broken; see journalctl"):
         prepare(node)
     systemd.refuses.unlink()
-    assert prepare(node, "run-2").run_id == "run-2"
+    assert prepare(node, RUN_2).run_id == RUN_2
 
 
 def test_run_json_is_for_its_owner_alone(systemd: Systemd, node: NodeSettings) -> None:
@@ -148,8 +152,8 @@ def test_the_masters_results_hold_what_another_process_needs(
     systemd: Systemd, node: NodeSettings, tmp_path: Path
 ) -> None:
     systemd.enable(paragraph(MASTER_UNIT, "inactive"))
-    found = prepare(node, "run-1", tmp_path / "runs" / "run-1")
-    assert (found.specification, found.collected_into) == ("{}", Path("/r"))
+    found = prepare(node, RUN_1, tmp_path / "runs" / RUN_1)
+    assert found.specification == "{}"
 
 
 def test_start_starts_the_master_and_as_many_workers_as_wanted(

@@ -1,0 +1,55 @@
+"""A run's id, and the one way from an id to a directory.
+
+Ids come back from hosts, in reports and snapshots, and whoever runs a locustfile there decides what
+they say. A `RunId` can't be made of anything but what the kit itself makes, so that none of them
+names a way out, a link of the archive, or a hidden file.
+"""
+
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic_core import CoreSchema, core_schema
+
+_OF_A_RUN = r"\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4}"
+_OF_A_TEST_FROM_THE_WEB_UI = r"web-\d{8}T\d{6}Z"
+PATTERN = re.compile(f"(?:{_OF_A_RUN}|{_OF_A_TEST_FROM_THE_WEB_UI})", re.ASCII)
+
+
+class RunId(str):
+    """A run's id: 20261121T101500Z-hello-3f9a, or web-20261121T101500Z. ValueError: no such one."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        """Check, then be the text."""
+        if not PATTERN.fullmatch(text):
+            raise ValueError(
+                f"{text[:80]!r} is no id of a run: it has to be like 20261121T101500Z-hello-3f9a"
+            )
+        return super().__new__(cls, text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: object, __: Callable[[Any], CoreSchema]) -> CoreSchema:
+        """Let models check it too."""
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+def make_run_id(locustfile: str, now: datetime | None = None) -> RunId:
+    """Return a name that sorts by time: 20261121T101500Z-hello-3f9a (UTC)."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(locustfile).stem).strip("-").lower()[:40] or "run"
+    moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    return RunId(f"{moment}-{stem}-{secrets.token_hex(2)}")
+
+
+def run_directory(base: Path, run_id: str) -> Path:
+    """Return where a run lies below `base`. ValueError: that is no run's id."""
+    return base / RunId(run_id)
+
+
+def checked_or_empty(run_id: str) -> str:
+    """Return what a snapshot has for an id: a run's, or nothing. ValueError: another text."""
+    return RunId(run_id) if run_id else ""
