@@ -1,11 +1,16 @@
-"""A request: from a locustfile's arguments to the bytes that go out."""
+"""A request: from a locustfile's arguments to the bytes that go out.
+
+Requests are sent again and again, so what of their bytes is the same is kept: a head is made once
+for a method, a URL, a kind of body and the header fields that a task gives. Cookies and bodies
+come fresh each time.
+"""
 
 import json as jsonlib
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from json import encoder as json_encoder
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from geventhttpclient.header import Headers
@@ -15,6 +20,10 @@ from requests.utils import requote_uri
 Fields = Mapping[str, Any]
 Lines = dict[str, str]
 """Header lines by lower-case name, each with its CRLF; "" for one that is to be left out."""
+
+_MAX_KEPT = 4096
+_CHANGING = frozenset({"cookie", "content-length", "transfer-encoding"})
+Key = tuple[object, ...]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -86,6 +95,53 @@ class Request:
         else:
             self.head = b"%bContent-Length: %d\r\n\r\n" % (start, len(body))
         return self.head + body
+
+
+class Kept(NamedTuple):
+    """A request whose body is still to come, its bytes up to there, and all of it without one."""
+
+    request: Request
+    start: bytes
+    whole: bytes
+
+    @classmethod
+    def of(cls, request: Request, start: bytes) -> "Kept":
+        """Keep a request of this kind."""
+        empty = Request(request.method, request.url, request.target, request.lines, None)
+        return cls(empty, start, empty.finish(start))
+
+    def again(self, body: bytes | None) -> Request:
+        """Return a request of this kind with a body of its own."""
+        kept = self.request
+        return Request(kept.method, kept.url, kept.target, kept.lines, body)
+
+
+Heads = dict[Key, Kept]
+"""The kept requests of all users."""
+
+
+def key_of(
+    common: str, method: str, url: str, kind: Lines, headers: Mapping[str, Any] | None
+) -> Key | None:
+    """Return what a kept request is found by; None if it can't be kept.
+
+    `common` is what a session's requests have in common, `kind` are the lines of a kind of body.
+    1, True and 1.0 are equal but not the same header, so header fields must be texts.
+    """
+    if not headers:
+        return common, method, url, kind.get("content-type")
+    for value in headers.values():
+        if value.__class__ is not str:
+            return None
+    return common, method, url, kind.get("content-type"), *headers.items()
+
+
+def keep(heads: Heads, key: Key, request: Request, start: bytes) -> None:
+    """Keep a request, unless its header fields say how long its body is, or are a cookie."""
+    if _CHANGING.isdisjoint(request.lines):
+        if len(heads) >= _MAX_KEPT:
+            heads.clear()
+        heads[key] = Kept.of(request, start)
 
 
 def target_of(path: str, params: Any = None) -> str:

@@ -21,18 +21,20 @@ from loadgen.scenario.http.errors import (
 )
 from loadgen.scenario.http.exchange import How, exchange
 from loadgen.scenario.http.head import sets_cookie
-from loadgen.scenario.http.kept import Heads, keep, key_of
 from loadgen.scenario.http.outlet import Outlet
 from loadgen.scenario.http.pool import Origin, OriginKey, Pool, Timeouts
 from loadgen.scenario.http.request import (
     NO_LINES,
     Fields,
+    Heads,
     Lines,
     Request,
     basic_auth,
     checked_method,
     encode_body,
     header_lines,
+    keep,
+    key_of,
     target_of,
 )
 from loadgen.scenario.http.response import CaughtResponse, Response

@@ -17,10 +17,9 @@ from locust.user.users import RestMixin
 
 from loadgen.scenario.http.address import Resolver
 from loadgen.scenario.http.errors import NO_RETRIES
-from loadgen.scenario.http.kept import Heads
 from loadgen.scenario.http.lean_loop import LeanTaskSet
 from loadgen.scenario.http.pool import Pool, Settings, Timeouts
-from loadgen.scenario.http.request import Fields
+from loadgen.scenario.http.request import Fields, Heads
 from loadgen.scenario.http.response import CaughtResponse
 from loadgen.scenario.http.session import HttpSession
 from loadgen.scenario.http.tls import shared_context
