@@ -7,14 +7,17 @@ import tempfile
 from argparse import Namespace
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.cluster.bundled_target import BundledTarget
 from loadgen.cluster.inspection import find_locustfile, look_at
 from loadgen.node.target_check import require_answer
-from loadgen.recordings.command import record
+from loadgen.recordings.browser import record_session
+from loadgen.recordings.command import record as convert_recording
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import UsageError
+from loadgen.shared.made_source import module_name
 from loadgen.simulators import __main__ as simulator
 from loadgen.specification.run import specify
 
@@ -51,8 +54,34 @@ def _add_probe_options(verb: VerbParser) -> None:
     verb.add_argument("--host", "-H", help="base URL; the scenario's bundled target without it")
 
 
+def record(options: Namespace) -> int:
+    """Carry out `loadgen record`, of a HAR file or of a browser that is opened for it."""
+    if options.browser is None:
+        if options.har is None:
+            raise UsageError(
+                "no recording was named: give a HAR file, or --browser URL to record one"
+            )
+        return convert_recording(options)
+    with tempfile.TemporaryDirectory(prefix="loadgen-record-") as directory:
+        # What was typed is in it, so it is kept only where the person said so.
+        name = module_name(urlsplit(options.browser).hostname or "session")
+        options.har = options.har or Path(directory) / f"{name}.har"
+        record_session(options.browser, options.har)
+        return convert_recording(options)
+
+
 def _add_record_options(verb: VerbParser) -> None:
-    verb.add_argument("har", type=Path, help="recording of a browser session, as a HAR file")
+    verb.add_argument(
+        "har",
+        type=Path,
+        nargs="?",
+        help="recording of a browser session, as a HAR file; with --browser, where to keep it",
+    )
+    verb.add_argument(
+        "--browser",
+        metavar="URL",
+        help="open a browser there and record until its window is closed (needs Playwright)",
+    )
     verb.add_argument(
         "--output", "-o", type=Path, help="where to write (locustfiles/<name of the HAR>.py)"
     )
@@ -75,7 +104,11 @@ def _simulator(name: str) -> Verb:
 
 VERBS = {
     "probe": Verb(_add_probe_options, probe, ("loadgen probe --locustfile locustfiles/dspace.py",)),
-    "record": Verb(_add_record_options, record, ("loadgen record session.har",)),
+    "record": Verb(
+        _add_record_options,
+        record,
+        ("loadgen record session.har", "loadgen record --browser https://shop.example"),
+    ),
     "simulator": Verb(
         _add_simulators,
         simulator.serve,

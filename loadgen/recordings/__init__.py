@@ -9,6 +9,7 @@
     content       chooses what to look for in each answer
     source        writes all that as Python expressions
     plugin        puts these together as a har2locust plugin; locustfile.jinja2 is its template
+    browser       a session recorded in a browser that is opened for it
     command       the verb
 
 An *exchange* is a request with its answer. A *page* is what a navigation of the browser loaded.

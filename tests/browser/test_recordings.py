@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from loadgen.cli.main import main
+from loadgen.recordings.browser import record_session
 from tests.browser.recorder import visit_django_site, visit_dspace
 from tests.local.conftest import PROJECT, Run, Runner, loadgen
 from tests.servers import simulator
@@ -88,3 +89,13 @@ def test_recorded_session_replays_without_failures_where_har2locust_alone_fails(
     # Where a site sends strangers to its login page, har2locust's replay fails without a word.
     assert plain.summary["failures"] > 0 or har.stem == "django_site", plain.output
     assert _written(recorded_site) == recorded_before
+
+
+def test_a_browser_that_is_opened_for_it_records_a_session(tmp_path: Path) -> None:
+    har, made = tmp_path / "session.har", tmp_path / "made.py"
+    with simulator("hello") as url:
+        record_session(url, har, lambda page: page.goto(f"{url}/items/7"), headless=True)
+    assert har.stat().st_mode & 0o077 == 0
+    with pytest.raises(SystemExit, match="0"):
+        main(["record", str(har), "--output", str(made)])
+    assert 'name="/items/{id}"' in made.read_text()
