@@ -168,6 +168,12 @@ def drain(options: argparse.Namespace) -> int:
             f"HOST_LIMIT={options.host_limit} names every worker host, and a run needs one; to end "
             f"it, make stop INVENTORY={options.inventory}"
         )
+    master = _ask_all([inventory.master], Status())
+    _require("the master can't be asked", master.faults)
+    report = master.answers[inventory.master.name]
+    if not report.run_id and report.state not in UNDER_WAY:
+        print("no run is under way: there is nothing to drain, and nothing was changed")
+        return 0
     found = _ask_all(nodes, Drain())
     for name, report in found.answers.items():
         print(f"{name}: {report.workers} worker processes ended")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from loadgen.cli.verb import Verb, VerbParser, refusal
-from loadgen.shared import command
+from loadgen.shared import command, exit_codes
 from loadgen.shared.errors import UsageError
 
 # Module → verb → its help; each module holds VERBS.
@@ -80,7 +80,12 @@ def main(arguments: list[str] | None = None) -> None:
         code: int = options.carry_out(options)
         return code
 
-    sys.exit(command.ending(carry_out, "loadgen"))
+    try:
+        code = command.ending(carry_out, "loadgen")
+    except KeyboardInterrupt:
+        print("loadgen: ended by the user", file=sys.stderr)
+        code = exit_codes.INTERRUPTED
+    sys.exit(code)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

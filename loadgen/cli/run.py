@@ -28,7 +28,7 @@ from loadgen.runs.series import (
     sweep_exit_code,
 )
 from loadgen.shared import exit_codes
-from loadgen.shared.errors import OperationError, UsageError
+from loadgen.shared.errors import EndedByUser, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id
 from loadgen.specification import locust_options
@@ -42,6 +42,7 @@ LOADGENS_OWN = (
     *("--experiment", "--quiet", "--inventory", "--results", "--warm-up", "--arrival-rate"),
     *("--request-log", "--workers", "--exporter-port", "--skip-target-check", "--insecure-target"),
     "--allow-no-requests",
+    "--allow-missing",
 )
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
     with interruption.listen():
         try:
             return finish_series(series)
-        except Interrupted:
+        except (Interrupted, EndedByUser):
             print(f"Ended by the user; {again}")
             return exit_codes.INTERRUPTED
         except OperationError as error:
@@ -143,6 +144,10 @@ def _run_once(
 
 def _cluster(specification: RunSpecification, options: argparse.Namespace) -> Cluster:
     if options.inventory is None:
+        if specification.allow_missing:
+            raise UsageError(
+                "--allow-missing is for the hosts of a fleet: give --inventory, or leave it out"
+            )
         return LocalCluster(specification)
     # SSH takes a moment to import, and needs a controller's packages.
     from loadgen.fleet.cluster import FleetCluster  # noqa: PLC0415
@@ -212,6 +217,7 @@ def _add_run_options(verb: VerbParser) -> None:
         action="store_true",
         help="judge a run by its SLOs although Locust counted no request in it",
     )
+    add("--allow-missing", help="worker hosts that may be down at the start, or a ratio (0)")
     add("--skip-target-check", action="store_true", help="load even if the target doesn't answer")
     add(
         "--insecure-target",

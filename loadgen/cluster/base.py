@@ -19,6 +19,8 @@ class Cluster(Protocol):
     workers_expected: int
     silence_seconds: float
     """How long the master may say nothing until it is given up."""
+    missing: Mapping[str, str]
+    """Hosts that the run is allowed to do without, as sentences; known after `preflight`."""
     web_url: str
     release: str
     """The release that every node reports: its directory's name, the SHA-256 on a fleet."""

@@ -22,6 +22,7 @@ class FakeCluster:
     def __init__(self, happenings: Iterable[Happening] = ()) -> None:
         self.workers_expected = 1
         self.silence_seconds = 0.05
+        self.missing: Mapping[str, str] = {}
         self.web_url = "http://127.0.0.1:8089"
         self.release = "a" * 64
         self.inspection = Inspection(user_classes={"Visitor": None})

@@ -57,6 +57,8 @@ def look_at(specification: RunSpecification, environment: Mapping[str, str]) -> 
             timeout=INSPECTION_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
+            # Ctrl-C in a terminal is for the run, which looks at it when this is over.
+            start_new_session=True,
             env={**environment, **specification.node_environment(environment)},
         )
     except subprocess.TimeoutExpired:

@@ -55,6 +55,7 @@ class LocalCluster:
         self._context = zmq.Context()
         self._subscription = self._context.socket(zmq.SUB)
         self._left: list[Snapshot] = []
+        self.missing: Mapping[str, str] = {}
         self._master: Child | None = None
         self._exporter: Child | None = None
         self._target: BundledTarget | None = None

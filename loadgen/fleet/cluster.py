@@ -48,6 +48,7 @@ from loadgen.scenario.account_file import handed_over
 from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
 from loadgen.shared.run_ids import RunId, run_directory
 from loadgen.shared.snapshot import UNDER_WAY, Snapshot
+from loadgen.shared.text import in_url
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
 
@@ -69,7 +70,8 @@ class FleetCluster:
         self.inventory = inventory
         self.workers_expected = 0
         self.silence_seconds = SILENCE_SECONDS
-        self.web_url = f"https://{inventory.master.fleet_address}:{inventory.web_port}"
+        self.missing: Mapping[str, str] = {}
+        self.web_url = f"https://{in_url(inventory.master.fleet_address)}:{inventory.web_port}"
         self._specification = specification
         # A specification that comes from a host names no file of this machine.
         self._site = site_locustfile(specification) if running is None else None
@@ -93,9 +95,10 @@ class FleetCluster:
         """Check every node at once. NodeError has a sentence for each that can't take part."""
         _refuse_local_options(specification)
         probes = on_all(self._remotes, probe)
+        self._leave_out(probes, specification.allow_missing)
         faults = {**probes.faults, **self._probe_faults(probes.answers)}
         sound = {name: one for name, one in self._remotes.items() if name not in faults}
-        share = -(-specification.users // len(self.inventory.workers))
+        share = -(-specification.users // len(self._worker_remotes()))
         reports = ask_all(sound, Preflight(users=share))
         faults.update(reports.faults)
         for name, report in reports.answers.items():
@@ -222,6 +225,17 @@ class FleetCluster:
     def _worker_remotes(self) -> dict[str, Remote]:
         names = {node.name for node in self.inventory.workers}
         return {name: one for name, one in self._remotes.items() if name in names}
+
+    def _leave_out(self, probes: Outcomes[Probe], allowed: float) -> None:
+        """Go on without worker hosts that can't be reached, if there are no more than allowed."""
+        workers = self._worker_remotes()
+        down = {name: fault for name, fault in probes.faults.items() if name in workers}
+        if not may_miss(len(down), len(workers), allowed):
+            return
+        self.missing = {name: f"{name}: {fault}" for name, fault in down.items()}
+        for name in down:
+            del probes.faults[name]
+            self._remotes.pop(name).close()
 
     def _probe_faults(self, probes: Mapping[str, Probe]) -> dict[str, str]:
         faults = {}
@@ -359,6 +373,15 @@ def share_workers(wanted: int | None, available: Mapping[str, int]) -> dict[str,
             if shares[name] < available[name] and sum(shares.values()) < wanted:
                 shares[name] += 1
     return shares
+
+
+def may_miss(down: int, workers: int, allowed: float) -> bool:
+    """Tell whether a run may begin without `down` of its worker hosts; one has to be left.
+
+    `allowed` is a number of hosts, below 1 a ratio of them.
+    """
+    most = int(allowed * workers) if allowed < 1 else int(allowed)
+    return down <= min(most, workers - 1)
 
 
 def site_locustfile(specification: RunSpecification) -> Path | None:

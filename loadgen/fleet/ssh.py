@@ -31,12 +31,13 @@ MULTIPLEXER = (
 )
 SOFTWARE = "/opt/loadgen"
 PYTHON = f"{SOFTWARE}/venv/bin/python -B"
+UNDEPLOYED = "echo 'nothing is deployed there; run make deploy' >&2; exit 3"
 Answer = TypeVar("Answer")
 
 
 def in_release(command: str) -> list[str]:
     """Return a command that runs where `loadgen` can be imported."""
-    return ["sh", "-c", f"cd {SOFTWARE}/current && exec {command}"]
+    return ["sh", "-c", f"cd {SOFTWARE}/current 2>/dev/null || {{ {UNDEPLOYED}; }}; exec {command}"]
 
 
 def agent_command(kind: type[AgentRequest]) -> list[str]:

@@ -26,7 +26,8 @@ class Course:
     `faults` are machines and processes that failed: the verdict is error. `invalid` are reasons
     beside those that the snapshots give. `load_seconds` is how long the load is to last,
     None where a load shape or somebody in the web UI decides it; `exit_code` is what the locustfile
-    asked for. `totals` are those of the last snapshot, over all names.
+    asked for. `missing` names hosts that the run was allowed to begin without. `totals` are those
+    of the last snapshot, over all names.
     """
 
     judge: Judge
@@ -41,6 +42,7 @@ class Course:
     allow_no_requests: bool = False
     load_seconds: float | None = None
     exit_code: int | None = None
+    missing: tuple[str, ...] = ()
     _announced: set[str] = field(default_factory=set)
 
     @classmethod
@@ -135,7 +137,7 @@ class Course:
             for name, sentence in self.faults.items()
         ]
         reasons, notes = self.validity.reasons(), self.validity.notes()
-        ends = [said] if said else []
+        ends = [*([said] if said else []), *(f"the run was without {one}" for one in self.missing)]
         asked = self._exit_code_asked()
         invalid = [reason.sentence for reason in reasons] + [*self.invalid.values()]
         slos = self.judge.results()

@@ -6,7 +6,9 @@ from loadgen.cluster.base import Cluster
 from loadgen.node.locustfile_check import Inspection
 from loadgen.results import archive
 from loadgen.runs.progress import Progress
-from loadgen.shared.errors import UsageError
+from loadgen.runs.waiting import waiting_for
+from loadgen.shared.errors import EndedByUser, UsageError
+from loadgen.shared.interruption import Interruption
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification, too_long
 
@@ -17,18 +19,32 @@ def make_plan(
     results: Path,
     progress: Progress,
     run_id: str,
+    interruption: Interruption,
 ) -> Plan:
     """Check everything and decide what is open; nothing of the run has started yet.
 
     The run's directory is made last. UsageError: the request is wrong; OperationError: a node or
-    the target can't take part.
+    the target can't take part; EndedByUser: somebody ended it meanwhile.
     """
-    cluster.preflight(specification)
-    inspection = cluster.inspect(specification)
+    with waiting_for("the machines to say that they can take part", progress):
+        cluster.preflight(specification)
+    _heed(interruption)
+    for sentence in cluster.missing.values():
+        progress.step(f"Without {sentence}")
+    with waiting_for(f"{specification.locustfile} to be imported", progress):
+        inspection = cluster.inspect(specification)
+    _heed(interruption)
     _require_usable(specification, inspection)
-    host = _decide_host(specification, cluster, inspection, progress)
+    with waiting_for("the target to answer", progress):
+        host = _decide_host(specification, cluster, inspection, progress)
+    _heed(interruption)
     directory = archive.create_run_directory(results, run_id)
     return Plan(run_id, specification, host, bool(inspection.shapes), directory)
+
+
+def _heed(interruption: Interruption) -> None:
+    if interruption.requested:
+        raise EndedByUser("ended by the user before the load began; nothing was started")
 
 
 def _require_usable(specification: RunSpecification, inspection: Inspection) -> None:

@@ -24,6 +24,13 @@ WINDOW_SECONDS = 10.0
 PLAIN_INTERVAL_SECONDS = 5.0
 
 
+def workers_of(ready: int, expected: int) -> str:
+    """Return how many workers there are of those that the run began with; some may join later."""
+    if ready > expected:
+        return f"{ready} workers, {ready - expected} of them joined later"
+    return f"{ready}/{expected} workers"
+
+
 class Window:
     """The last seconds of a run, as the difference of two snapshots of one epoch."""
 
@@ -107,9 +114,8 @@ class Progress:
     def _line(self, snapshot: Snapshot) -> str:
         window = self._window
         ready = sum(worker.state != "missing" for worker in snapshot.workers)
-        workers = (
-            () if snapshot.load_stopped_at else (f"{ready}/{snapshot.workers_expected} workers",)
-        )
+        shown = workers_of(ready, snapshot.workers_expected)
+        workers = () if snapshot.load_stopped_at else (shown,)
         return "  ".join(
             (
                 self._time_left(snapshot),

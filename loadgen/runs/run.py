@@ -30,6 +30,7 @@ STOP_GRACE_SECONDS = 75.0
 OVERTIME_SECONDS = 30.0
 POLL_SECONDS = 0.2
 PARTING_SNAPSHOTS = 100
+SILENCE_SAID_SECONDS = 5.0
 
 
 def execute(
@@ -50,7 +51,7 @@ def execute(
     try:
         with hold(results):
             run_id = run_id or make_run_id(specification.locustfiles[0])
-            plan = make_plan(specification, cluster, results, progress, run_id)
+            plan = make_plan(specification, cluster, results, progress, run_id, interruption)
             return Run(plan, cluster, interruption, progress, versions).carry_out(), plan.directory
     finally:
         progress.close()
@@ -75,6 +76,7 @@ class Run:
         self._versions = versions
         self._course = Course.of(plan.specification, cluster.release, versions["locust"])
         self._course.load_seconds = plan.load_seconds
+        self._course.missing = tuple(cluster.missing.values())
         self._stop_was_ours = False
 
     def carry_out(self) -> Summary:
@@ -144,10 +146,17 @@ class Run:
     def _wait_for_load(self) -> None:
         """Wait until every worker is there and Locust has started the test."""
         deadline = time.monotonic() + READY_SECONDS
+        say_at = time.monotonic() + SILENCE_SAID_SECONDS
         while not self._interruption.requested:
             self._take_next()
             if self._course.has_load:
                 return
+            if time.monotonic() > say_at:
+                say_at += SILENCE_SAID_SECONDS
+                self._progress.step(
+                    f"Waiting for workers: {self._course.workers_seen} of "
+                    f"{self._cluster.workers_expected} are there"
+                )
             faults = self._cluster.faults()
             if faults:
                 self._course.faults.update(faults)
@@ -192,10 +201,10 @@ class Run:
             self._course.faults["master"] = "did not hand over its last statistics in time"
 
     def _follow(self, done: Callable[[], bool]) -> None:
-        course, heard = self._course, time.monotonic()
+        course, heard, said = self._course, time.monotonic(), 0.0
         while not done():
             if self._take_next() and course.last:
-                heard = time.monotonic()
+                heard, said = time.monotonic(), 0.0
                 self._progress.show(course.last, course.totals, course.judge.results())
                 if course.is_complete:
                     return
@@ -204,7 +213,14 @@ class Run:
                 self._progress.step(f"Invalid: {sentence}")
             if "master" in course.faults:
                 raise OperationError("the master is gone; what was measured until then is kept")
-            if time.monotonic() - heard > self._cluster.silence_seconds:
+            silent = time.monotonic() - heard
+            if silent > said + SILENCE_SAID_SECONDS:
+                said = silent
+                self._progress.step(
+                    f"The master has said nothing for {silent:.0f} s; it is given up after "
+                    f"{self._cluster.silence_seconds:.0f} s"
+                )
+            if silent > self._cluster.silence_seconds:
                 self._raise_silence()
 
     def _raise_silence(self) -> None:

@@ -3,6 +3,7 @@
     LoadgenError
     ├── UsageError          2    a wrong option, specification, locustfile or inventory
     │   └── BusyError       2    something else already runs here
+    ├── EndedByUser         130  the user ended it before anything was measured
     └── OperationError      4    a machine or a process failed
         ├── TargetError     4    the target never answered
         └── NodeError       4    one or more nodes failed; carries a message for each
@@ -29,6 +30,12 @@ class UsageError(LoadgenError):
 
 class BusyError(UsageError):
     """Another run, or another program, holds what this run needs; nothing was started."""
+
+
+class EndedByUser(LoadgenError):  # noqa: N818 - a wish, not a fault
+    """The user ended a run before its load began."""
+
+    exit_code = exit_codes.INTERRUPTED
 
 
 class OperationError(LoadgenError):

@@ -77,6 +77,9 @@ class RunSpecification(BaseModel):
     `host` None means the bundled target, or the User classes' own hosts. `workers` None means one
     worker process a core. `locust_arguments` go to Locust on every node, unchanged.
 
+    `allow_missing` is how many worker hosts of a fleet may be down at the start; below 1 it is a
+    ratio of them.
+
     `simulator` and `simulator_arguments` choose the bundled target and its options; without a
     `host` only. `request_tags` names groups of requests for SLOs. `warm_up` comes before
     `run_time` and is not measured. `allow_no_requests` is for locustfiles whose messages Locust
@@ -115,6 +118,7 @@ class RunSpecification(BaseModel):
     secrets: tuple[str, ...] = ()
     allow_no_requests: bool = False
     skip_target_check: bool = False
+    allow_missing: float = Field(default=0, ge=0, le=1000)
     insecure_target: bool = False
 
     @field_validator("host")

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from loadgen.runs.progress import workers_of
 from loadgen.shared.text import format_seconds, plain_line
 from loadgen.watch.scrape import Name, Scrape, merged, quantile
 
@@ -115,7 +116,7 @@ def _head(scrape: Scrape) -> Panel:
         (scrape.state.upper(), "bold green" if scrape.state == "running" else "bold"),
         f"  {max(0.0, ended - began):.0f} s",
         f"   users {gauges.get('locust_users', 0):.0f}/{gauges.get('locust_users_target', 0):.0f}",
-        f"   workers {connected}/{gauges.get('locust_workers_expected', 0):.0f}",
+        f"   {workers_of(connected, int(gauges.get('locust_workers_expected', 0)))}",
         f"   requests {gauges.get('locust_test_requests', 0):,.0f}",
         f"   failures {gauges.get('locust_test_failures', 0):,.0f}",
     )

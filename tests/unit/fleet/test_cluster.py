@@ -40,3 +40,16 @@ def test_certificate_faults_tells_the_dates(tmp_path: Path) -> None:
     late = probing.certificate_faults(pem, now + timedelta(days=40000))
     assert len(late) == 1
     assert "renew it" in late[0]
+
+
+@pytest.mark.parametrize(
+    ("down", "workers", "allowed", "may"),
+    [
+        (0, 3, 0, True), (1, 3, 0, False), (1, 3, 1, True), (2, 3, 1, False), (1, 100, 0.01, True),
+        (2, 100, 0.01, False), (3, 3, 5, False), (1, 1, 1, False),
+    ],
+)  # fmt: skip
+def test_a_run_may_miss_hosts_by_number_or_ratio_but_never_all(
+    down: int, workers: int, allowed: float, may: bool
+) -> None:
+    assert cluster.may_miss(down, workers, allowed) is may

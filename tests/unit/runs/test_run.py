@@ -13,12 +13,14 @@ from loadgen.results.summary import Summary
 from loadgen.runs import run as run_module
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run, execute
-from loadgen.shared.errors import NodeError, OperationError, UsageError
+from loadgen.runs.waiting import waiting_for
+from loadgen.shared.errors import EndedByUser, NodeError, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import Snapshot
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import specify
 from tests.unit.samples import START, entry, snapshot, worker
+from tests.waiting import await_
 
 VERSIONS = {"locust": "2.47.0"}
 
@@ -265,3 +267,36 @@ def test_an_exit_code_that_the_locustfile_sets_last_is_honoured(tmp_path: Path) 
     summary, _ = play(tmp_path, at(1), final(5), at(6, exit_code=42))
     assert summary.verdict == "failed"
     assert "exit code 42" in summary.reasons[0]
+
+
+def test_a_host_that_is_allowed_to_be_missing_is_said_and_kept(tmp_path: Path) -> None:
+    played = Played(tmp_path, FakeCluster([at(1), final(5)]))
+    played.cluster.missing = {"worker9": "worker9: 10.0.0.9:22 did not answer in time"}
+    summary = played()
+    assert summary.verdict == "passed"
+    assert "the run was without worker9: 10.0.0.9:22 did not answer in time" in summary.reasons
+    assert "Without worker9: 10.0.0.9:22" in played.said.getvalue()
+
+
+def test_an_interruption_before_the_load_ends_it_without_a_run(tmp_path: Path) -> None:
+    played = Played(tmp_path, FakeCluster([final(1)]))
+    played.interruption.count = 1
+    with pytest.raises(EndedByUser) as ended:
+        played()
+    assert ended.value.exit_code == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_silent_master_is_spoken_of_before_it_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "SILENCE_SAID_SECONDS", 0.01)
+    _, played = play(tmp_path, at(1), at(2))
+    assert "The master has said nothing for 0 s; it is given up after" in played.said.getvalue()
+
+
+def test_what_takes_longer_than_a_moment_is_named() -> None:
+    said = io.StringIO()
+    with waiting_for("the target to answer", Progress(None, said), 0):
+        await_(said.getvalue, "a line")
+    assert said.getvalue() == "Waiting for the target to answer\n"
