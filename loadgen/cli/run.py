@@ -30,7 +30,7 @@ from loadgen.runs.series import (
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import EndedByUser, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
-from loadgen.shared.run_ids import make_run_id
+from loadgen.shared.run_ids import make_run_id, run_directory
 from loadgen.specification import locust_options
 from loadgen.specification.experiment import Experiment, load_experiment
 from loadgen.specification.run import RunSpecification, specify
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         run_id = make_run_id(experiment.locustfiles[0])
         specification = experiment.specification({})
         summary = _run_once(experiment, specification, options, interruption, run_id)
-    print(describe(summary, options.results.absolute() / run_id))
+    print(describe(summary, run_directory(options.results.absolute(), run_id)))
     return summary.exit_code
 
 

@@ -1,5 +1,6 @@
 """Follows a fleet's master: its snapshots come over SSH, one JSON line each."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from loadgen.shared.snapshot import Snapshot
 COMMAND = f"{PYTHON} -m loadgen.node follow --settings /etc/loadgen/node.json"
 SILENCE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
+LINE_BYTES_MAX = 64 << 20
+WAITING_MAX = 30
+"""Snapshots that nobody has taken yet; beyond them the oldest goes, as each one is complete."""
 _SNAPSHOT = TypeAdapter(Snapshot)
 
 
@@ -26,7 +30,7 @@ class Follower:
     """
 
     def __init__(self, remote: Remote, run_id: str | None) -> None:
-        self.snapshots: queue.Queue[Snapshot] = queue.Queue()
+        self.snapshots: queue.Queue[Snapshot] = queue.Queue(WAITING_MAX)
         self.restarted = False
         # A connection of its own: it is cut when it falls silent, and others have calls on theirs.
         self._remote = Remote(remote.node)
@@ -58,6 +62,8 @@ class Follower:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
+            if len(rest) > LINE_BYTES_MAX:
+                raise OperationError(f"a snapshot of more than {LINE_BYTES_MAX >> 20} MiB")
 
     def _take(self, snapshot: Snapshot) -> None:
         self._run_id = self._run_id or snapshot.run_id
@@ -67,4 +73,7 @@ class Follower:
         self.restarted = self.restarted or self._master not in ("", master)
         self._master = master
         if not self.restarted:
+            if self.snapshots.full():
+                with contextlib.suppress(queue.Empty):
+                    self.snapshots.get_nowait()
             self.snapshots.put(snapshot)

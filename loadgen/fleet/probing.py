@@ -66,7 +66,10 @@ def clock_fault(node: Probe, master: Probe) -> str:
 
 def certificate_faults(pem: str, now: datetime) -> list[str]:
     """Tell a web certificate that is not valid now."""
-    certificate = x509.load_pem_x509_certificate(pem.encode())
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        return ["the web UI's certificate can't be read; run make deploy"]
     since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if since <= now <= until:
         return []

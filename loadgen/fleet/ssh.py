@@ -19,6 +19,9 @@ from loadgen.fleet.ssh_faults import explain
 from loadgen.shared.errors import OperationError
 
 CALL_SECONDS = 60.0
+ANSWER_BYTES_MAX = 16 << 20
+SAID_BYTES_MAX = 1 << 16
+"""Of errors, and of what comes before a command begins, the newest so much is kept."""
 MAXIMUM_PARALLEL = 64
 BROKEN = 255
 """The exit status of ssh itself."""
@@ -78,8 +81,19 @@ class Remote:
     def run(
         self, command: Sequence[str], stdin: bytes = b"", timeout: float = CALL_SECONDS
     ) -> bytes:
-        """Run a command as root and return its output. OperationError: it failed or hung."""
-        return b"".join(self.stream(command, stdin, timeout))
+        """Run a command as root and return its output.
+
+        OperationError: it failed, hung, or said more than an answer has.
+        """
+        answer = bytearray()
+        for chunk in self.stream(command, stdin, timeout):
+            answer += chunk
+            if len(answer) > ANSWER_BYTES_MAX:
+                raise OperationError(
+                    f"{self.node.address} answered more than {ANSWER_BYTES_MAX >> 20} MiB: that "
+                    "host may have been taken over; look at it"
+                )
+        return bytes(answer)
 
     def stream(
         self, command: Sequence[str], stdin: bytes = b"", timeout: float = CALL_SECONDS
@@ -118,12 +132,12 @@ class Rooted:
         marker = f"{self._node.started}\n".encode()
         for is_error, chunk in self._session.receive(self._timeout):
             if is_error:
-                self._errors += chunk
+                self._errors = (self._errors + chunk)[-SAID_BYTES_MAX:]
             elif self._has_started:
                 yield chunk
                 continue
             else:
-                before += chunk
+                before = (before + chunk)[-SAID_BYTES_MAX:]
             if self._has_started:
                 continue
             self._answer_prompt(self._errors if is_error else before)

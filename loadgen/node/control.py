@@ -8,23 +8,36 @@ The socket lies in the node's state directory, which only the kit's own user can
 `python -m loadgen.node.control ENDPOINT COMMAND` asks from a shell, at little cost.
 """
 
+import json
 import sys
-from typing import cast
 
 import zmq
 
 REQUESTS = ("stop", "quit", "status")
+ANSWER_BYTES_MAX = 1 << 16
 
 
 def request(endpoint: str, command: str, timeout_seconds: float = 5.0) -> dict[str, str]:
     """Send one request to a master and return its answer. Raises TimeoutError without one."""
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.linger = 0
+        # Whoever may write where the socket lies may answer in its place.
+        socket.setsockopt(zmq.MAXMSGSIZE, ANSWER_BYTES_MAX)
         socket.connect(endpoint)
         socket.send_json({"command": command})
         if not socket.poll(int(timeout_seconds * 1000)):
             raise TimeoutError(f"the master did not answer '{command}' within {timeout_seconds} s")
-        return cast(dict[str, str], socket.recv_json())
+        return _read(socket.recv(), command)
+
+
+def _read(answer: bytes, command: str) -> dict[str, str]:
+    try:
+        read = json.loads(answer)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict) or not all(isinstance(one, str) for one in read.values()):
+        raise TimeoutError(f"what answered '{command}' is not the master")
+    return read
 
 
 if __name__ == "__main__":

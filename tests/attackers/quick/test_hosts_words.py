@@ -1,0 +1,196 @@
+"""A hostile agent at the other end: what it says is no place, and never a crash."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from loadgen.fleet import fleet_lock, ssh
+from loadgen.fleet.follower import Follower
+from loadgen.fleet.requests import Collect, Forget, NodeReport, Status
+from loadgen.fleet.ssh import Remote, ask
+from loadgen.node.settings import RunSettings
+from loadgen.results.summary import SUMMARY_FILE
+from loadgen.shared.errors import BusyError, LoadgenError, OperationError
+from loadgen.shared.run_ids import PATTERN, RunId, make_run_id, run_directory
+from loadgen.shared.snapshot import Snapshot
+from tests.faults.record import Outcome
+from tests.unit.samples import snapshot
+
+PART = "Attackers: a host's words"
+RUN = "20261121T101500Z-hello-3f9a"
+IDS = [
+    "../locustfiles", "/root/.ssh", "..", ".", "latest", "baseline", "", " ", "a/b", "a\\b",
+    f"{RUN}/..", f"../{RUN}", f"{RUN}\n", f"{RUN}\x00", f" {RUN}", f"{RUN}/", "~", "-rf",
+    RUN.upper(), "web-../x", "web-20261121T101500Z/../..", f"{RUN}{'a' * 300}", ".fleet",
+    f"{RUN}\u2028", "\u0662\u0660\u0662\u0666\u0661\u0661\u0662\u0661" + RUN[8:],
+]  # fmt: skip
+REPORT: dict[str, Any] = {
+    "name": "master1", "is_master": True, "release": "ab", "locust_version": "2",
+    "units": {"loadgen-master.service": "active"}, "run_id": RUN, "state": "running",
+    "specification": "{}", "started_at": 1.8e9, "certificate": None, "web_port": 8089,
+    "faults": [], "processes": {},
+}  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
+)
+
+
+class Hostile:
+    """A node whose agent answers what it likes."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = chunks
+        self.node = type("Node", (), {"name": "master1", "address": "10.0.0.1"})()
+
+    def stream(self, *_: object) -> Sequence[bytes]:
+        return self.chunks
+
+    def run(self, *arguments: Any) -> bytes:
+        return Remote.run(cast("Remote", self), *arguments)
+
+
+def answer(said: bytes) -> NodeReport:
+    return ask(cast("Remote", Hostile(said)), Status())
+
+
+@pytest.mark.parametrize("text", IDS)
+def test_what_is_no_id_of_a_run_is_refused_wherever_one_is_read(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no id of a run"):
+        RunId(text)
+    with pytest.raises(ValueError, match="no id of a run"):
+        run_directory(tmp_path, text)
+    for kind, fields in (
+        (NodeReport, REPORT | {"run_id": text}),
+        (RunSettings, {"run_id": text, "locustfiles": ("a.py",)}),
+        (Forget, {"run_id": text}),
+        (Collect, {"run_id": text}),
+    ):
+        with pytest.raises(ValidationError):
+            kind.model_validate(fields)
+    if text:
+        said = asdict(snapshot()) | {"run_id": text}
+        with pytest.raises(ValidationError):
+            TypeAdapter(Snapshot).validate_json(json.dumps(said))
+    with pytest.raises(LoadgenError):
+        answer(json.dumps(REPORT | {"run_id": text}).encode())
+
+
+@given(st.text(max_size=60) | st.from_regex(PATTERN, fullmatch=True))
+def test_an_id_is_one_step_below_its_base_or_none(text: str) -> None:
+    base = Path("/results")
+    try:
+        directory = run_directory(base, text)
+    except ValueError:
+        return
+    assert directory.parent == base
+    assert directory.name == text
+    assert not text.startswith(".")
+
+
+@given(st.text(max_size=80))
+def test_what_the_kit_makes_is_an_id(locustfile: str) -> None:
+    assert RunId(make_run_id(f"a{locustfile}".replace("\x00", "")))
+
+
+@pytest.mark.fault(PART, "each field of an agent's answer replaced by any JSON, 300 answers")
+def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
+    taken = refused = 0
+    sentences: list[str] = []
+
+    @settings(max_examples=300)
+    @given(st.sampled_from(sorted(REPORT)), JSON)
+    def check(field: str, value: Any) -> None:
+        nonlocal taken, refused
+        try:
+            report = answer(json.dumps(REPORT | {field: value}).encode(errors="surrogatepass"))
+        except OperationError as error:
+            refused += 1
+            sentences.append(str(error))
+            return
+        taken += 1
+        assert report.run_id is None or PATTERN.fullmatch(report.run_id)
+        assert not any(isinstance(one, Path) for one in report.model_dump().values())
+
+    check()
+    assert taken
+    assert refused
+    assert not any("\n" in one for one in sentences)
+    outcome(f"{refused} refused in a sentence; {taken} are reports, and none of them has a path")
+
+
+@pytest.mark.fault(PART, "an answer without end; half a JSON; deep nesting; NaN for a time")
+def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    monkeypatch.setattr(ssh, "ANSWER_BYTES_MAX", 1 << 20)
+    with pytest.raises(OperationError, match="answered more than 1 MiB"):
+        ask(cast("Remote", Hostile(*[b"x" * (1 << 16)] * 40)), Status())
+    for said in (b"", b"{", b"[" * 100_000, b"\xff", b"null", b'{"run_id": NaN}'):
+        with pytest.raises(OperationError):
+            answer(said)
+    for time in ("NaN", "Infinity", "-1", "1e300"):
+        with pytest.raises(OperationError):
+            answer(json.dumps(REPORT).replace("1800000000.0", time).encode())
+    outcome("each is refused in a sentence, after 1 MiB at most")
+
+
+@pytest.mark.fault(PART, "the id of another run, of another fleet's, of a finished one")
+def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    results = tmp_path / "results"
+    for path in (mine, other, results):
+        path.mkdir()
+    finished = results / RUN
+    finished.mkdir()
+    (finished / SUMMARY_FILE).write_text("ours")
+    fleet_lock.mark(finished, mine)
+    foreign = results / RUN.replace("hello", "foreign")
+    foreign.mkdir()
+    fleet_lock.mark(foreign, other)
+    local = results / RUN.replace("hello", "local")
+    local.mkdir()
+    for directory in (finished, foreign, local):
+        before = sorted(directory.iterdir())
+        with pytest.raises(OperationError, match="is another run's"):
+            fleet_lock.claim(results, directory.name, mine)
+        assert sorted(directory.iterdir()) == before
+    left = results / RUN.replace("hello", "left")
+    left.mkdir()
+    fleet_lock.mark(left, mine)
+    assert fleet_lock.claim(results, left.name, mine) == left
+    new = fleet_lock.claim(results, RUN.replace("hello", "new"), mine)
+    assert new.is_dir()
+    outcome("refused, and nothing of theirs touched; its own unfinished run is taken up")
+
+
+def test_a_fleet_is_looked_after_by_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with (
+        fleet_lock.held(tmp_path / "mine"),
+        fleet_lock.held(tmp_path / "other"),
+        pytest.raises(BusyError),
+        fleet_lock.held(tmp_path / "mine"),
+    ):
+        pass
+    with fleet_lock.held(tmp_path / "mine"):
+        pass
+
+
+def test_a_flood_of_snapshots_waits_in_a_bounded_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Follower, "_follow", lambda _: None)
+    monkeypatch.setattr("loadgen.fleet.follower.Remote", lambda node: node)
+    follower = Follower(cast("Remote", Hostile()), RUN)
+    for number in range(200):
+        follower._take(replace(snapshot(), run_id=RUN, time=float(number)))
+
+    assert follower.snapshots.qsize() <= 30
+    assert [follower.snapshots.get().time for _ in range(30)][-1] == 199.0

@@ -1,0 +1,127 @@
+"""The ways across the trust boundaries (docs/security.md) are few, and nothing goes round them."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from loadgen.shared.project import PROJECT
+
+LOADGEN = PROJECT / "loadgen"
+RUN_IDS = LOADGEN / "shared" / "run_ids.py"
+AGENT_FILES = LOADGEN / "fleet" / "agent_files.py"
+FILE_METHODS = {
+    "open", "read_text", "read_bytes", "write_text", "write_bytes", "unlink", "mkdir", "rmdir",
+    "rename", "replace", "touch", "chmod", "rglob", "glob", "iterdir", "symlink_to", "hardlink_to",
+    "rmtree", "copy", "copyfile", "chown", "lchown", "stat", "is_file", "is_dir", "extract",
+    "extractall",
+}  # fmt: skip
+CONFIGURATION = {"release_directory", "tls_certificate", "keys_directory"}
+KERNELS = {"SYSTEM_LIMIT", "PORT_RANGE"}
+"""What root owns, and node.json names; the rest of a node's directories is the runs' user's."""
+
+
+def _nodes(path: Path) -> Iterator[ast.AST]:
+    yield from ast.walk(ast.parse(path.read_text()))
+
+
+def _last_name(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _mentions(node: ast.AST, names: set[str]) -> bool:
+    return any(_last_name(one) in names for one in ast.walk(node))
+
+
+def paths_of_run_ids(source: Path) -> list[int]:
+    """Return the lines where an id becomes a part of a path without `run_directory`."""
+    lines = []
+    for node in _nodes(source):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            parts = [node.right]
+        elif isinstance(node, ast.Call) and _last_name(node.func) in ("joinpath", "Path"):
+            parts = list(node.args)
+        else:
+            continue
+        if any(_last_name(one).endswith("run_id") or _mentions_in_text(one) for one in parts):
+            lines.append(parts[0].lineno)
+    return lines
+
+
+def _mentions_in_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) and any(
+        _last_name(one).endswith("run_id") for one in ast.walk(node)
+    )
+
+
+def root_file_calls(source: Path) -> list[str]:
+    """Return what an agent's module does with files that may not be root's."""
+    return [
+        f"{source.name}:{node.lineno} {_last_name(node.func)}"
+        for node in _nodes(source)
+        if isinstance(node, ast.Call)
+        and _last_name(node.func) in FILE_METHODS
+        and "/proc/" not in ast.unparse(node.func)
+        and not _mentions(
+            node.func, CONFIGURATION | {"tarfile", "files", "path", "WANTS", *KERNELS}
+        )
+    ]
+
+
+def test_a_run_id_becomes_a_path_in_one_place() -> None:
+    ways = {
+        str(path.relative_to(PROJECT)): lines
+        for path in LOADGEN.rglob("*.py")
+        if path != RUN_IDS and (lines := paths_of_run_ids(path))
+    }
+
+    assert ways == {}
+
+
+def test_roots_agent_touches_the_runs_files_in_one_place() -> None:
+    agents = [path for path in (LOADGEN / "fleet").glob("agent*.py") if path != AGENT_FILES]
+
+    assert [call for path in agents for call in root_file_calls(path)] == []
+
+
+def test_nothing_unpacks_an_archive_by_itself() -> None:
+    calls = [
+        f"{path.name}:{node.lineno}"
+        for path in [*LOADGEN.rglob("*.py"), *(PROJECT / "playbooks").rglob("*.py")]
+        for node in _nodes(path)
+        if isinstance(node, ast.Call) and _last_name(node.func) in ("extract", "extractall")
+    ]
+
+    assert calls == []
+
+
+def test_roots_modules_name_files_by_open_directories() -> None:
+    """A path in a directory of another user leads where that user wants."""
+    by_path = [
+        f"{name}.py:{node.lineno} {ast.unparse(node.func)}"
+        for name in ("directory_files", "run_file")
+        for node in _nodes(PROJECT / "playbooks" / "library" / f"{name}.py")
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func)
+        in {f"os.{one}" for one in ("chown", "chmod", "remove", "makedirs", "replace")}
+        | {f"shutil.{one}" for one in ("rmtree", "copy", "move", "chown")}
+        | {"open"}
+    ]
+
+    assert by_path == []
+
+
+def test_the_tests_see_a_way_round(tmp_path: Path) -> None:
+    way = tmp_path / "way.py"
+    way.write_text(
+        "def f(results, node, report, state):\n"
+        "    a = results / report.run_id\n"
+        "    b = results.joinpath(run_id)\n"
+        "    c = results / f'{run_id}.json'\n"
+        "    (state / 'run.json').read_text()\n"
+        "    node.state_directory.joinpath('x').unlink()\n"
+    )
+
+    assert len(paths_of_run_ids(way)) == 3
+    assert len(root_file_calls(way)) == 2
