@@ -9,8 +9,10 @@ from pathlib import Path
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.judging.verdict import EXIT_CODES
 from loadgen.results import catalogue
+from loadgen.results.catalogue import LATEST
 from loadgen.results.index_page import renew_index
 from loadgen.results.setup_differences import setup_differences
+from loadgen.runs.series import load_capacity
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain
 from loadgen.specification.run import parse_duration
@@ -107,12 +109,17 @@ def _seconds(text: str) -> float:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Carry out `loadgen evaluate`: pictures and tables from a run's request log."""
+    """Carry out `loadgen evaluate`: pictures and tables from a run's log, or from testers' logs."""
     # Drawing takes a moment to import.
     from loadgen.results.evaluation import evaluation  # noqa: PLC0415
     from loadgen.studies.alarm.figures import evaluate_log  # noqa: PLC0415
 
-    run = catalogue.find_run(options.results, options.run)
+    files = [Path(name) for name in options.runs if Path(name).is_file()]
+    if files or any(name.endswith(".log") for name in options.runs):
+        return _evaluate_files([Path(name) for name in options.runs], options)
+    if len(options.runs) > 1:
+        raise UsageError("give one run, or the log files of testers: several runs are compared")
+    run = catalogue.find_run(options.results, options.runs[0] if options.runs else LATEST)
     settings = evaluation.EvaluationSettings(
         limits=options.limits or _limits_of(run),
         fault_times=options.fault_times,
@@ -121,6 +128,35 @@ def evaluate(options: argparse.Namespace) -> int:
         formats=options.formats,
     )
     print(evaluation.evaluate(run, settings, [evaluate_log]))
+    return 0
+
+
+def _evaluate_files(files: list[Path], options: argparse.Namespace) -> int:
+    """Evaluate logs of the alarm study's testers, or of its executor's search."""
+    from loadgen.results.evaluation import evaluation, pictures  # noqa: PLC0415  as above
+    from loadgen.results.tester_log import (  # noqa: PLC0415
+        read_search,
+        read_tester_logs,
+    )
+    from loadgen.studies.alarm import figures  # noqa: PLC0415
+
+    directory = options.output or files[0].with_name(f"{files[0].stem}-evaluation")
+    steps = [step for file in files for step in read_search(file)]
+    if steps:
+        found = load_capacity(options.beside) if options.beside else None
+        pictures.save_picture(
+            figures.draw_search(steps, found), directory / "search", options.formats
+        )
+        print(f"{figures.describe_search(steps)}\npicture: {directory}")
+        return 0
+    settings = evaluation.EvaluationSettings(
+        limits=options.limits or (figures.AVERAGE_SECONDS_MAX, figures.MAXIMUM_SECONDS_MAX),
+        fault_times=options.fault_times,
+        speed=options.speed,
+        formats=options.formats,
+    )
+    log = read_tester_logs(files)
+    print(plain(evaluation.evaluate_tester_log(log, directory, settings, [figures.evaluate_log])))
     return 0
 
 
@@ -177,7 +213,10 @@ def _add_prune_options(verb: VerbParser) -> None:
 
 def _add_evaluate_options(verb: VerbParser) -> None:
     _add_archive(verb)
-    verb.add_argument("run", nargs="?", default="latest", help="id, path, latest or baseline")
+    words = "a run: an id, a path, latest or baseline; or log files of the alarm study's testers"
+    verb.add_argument("runs", nargs="*", metavar="RUN", help=words)
+    verb.add_argument("--output", type=Path, help="where pictures of log files go")
+    verb.add_argument("--beside", type=Path, help="a capacity search to draw beside theirs")
     verb.add_argument("--limits", type=_numbers, default=(), help="lines at these seconds: 10,30")
     verb.add_argument("--fault-times", type=_numbers, default=(), help="known faults: 300,360 (s)")
     verb.add_argument("--interval", type=float, help="seconds between one user's requests")
@@ -203,6 +242,10 @@ VERBS = {
     "evaluate": Verb(
         _add_evaluate_options,
         evaluate,
-        ("loadgen evaluate", "loadgen evaluate latest --limits 10,30 --formats svg"),
+        (
+            "loadgen evaluate",
+            "loadgen evaluate latest --limits 10,30 --formats svg",
+            "loadgen evaluate tester1.log tester2.log --output pictures",
+        ),
     ),
 }

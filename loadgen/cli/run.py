@@ -197,6 +197,11 @@ def _add_run_options(verb: VerbParser) -> None:
         const={},
         help="log every request, or this share of them (1)",
     )
+    add(
+        "--response-time-log",
+        action="store_true",
+        help="also log as the alarm study's testers do, in response-times.log",
+    )
     add("--locustfile", "-f", help="scenario; several with commas (locustfiles/hello.py)")
     add("--host", "-H", help="base URL of the target; the bundled one when not given")
     add("--users", "-u", help="concurrent users (10)")

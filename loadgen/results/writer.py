@@ -52,7 +52,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
 
     The summary is written first: it matters most when a disk fills.
     """
-    last, versions = outcome.last, outcome.versions
+    last, versions, directory = outcome.last, outcome.versions, plan.directory
     # What came in a warm-up that never ended is nothing that was measured.
     measured = last if last and last.measured_from is not None else None
     entries = measured.entries if measured else []
@@ -84,10 +84,11 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         errors=most_frequent(measured.errors if measured else []),
         requests_logged=_merge_request_log(plan),
     )
+    if plan.specification.response_time_log:
+        _write_response_times(directory)
     answered = [*entries, *(measured.entries_after if measured else ())]
     summary = _with_log_shortage(summary, plan, sum(entry.requests for entry in answered))
     record = _record(entries, outcome.timeline, measured.errors if measured else [])
-    directory = plan.directory
     archive.rename_locust_reports(directory)
     files: dict[str, Callable[[], str]] = {
         SUMMARY_FILE: lambda: summary.model_dump_json(indent=2) + "\n",
@@ -146,6 +147,17 @@ def _merge_request_log(plan: Plan) -> int | None:
     with contextlib.suppress(OSError):
         return merge_log(plan.directory)
     return None
+
+
+def _write_response_times(directory: Path) -> None:
+    """Write the measured requests as the alarm study's testers do, for their plotter."""
+    from loadgen.results.request_log import MERGED_FILE, read_log  # noqa: PLC0415  as above
+    from loadgen.results.tester_log import write_tester_log  # noqa: PLC0415
+
+    if (directory / MERGED_FILE).is_file():
+        log = read_log(directory)
+        measured = log.filter(log["phase"] == "measured")
+        write_tester_log(measured, directory / "response-times.log")
 
 
 def _with_log_shortage(summary: Summary, plan: Plan, answered: int) -> Summary:

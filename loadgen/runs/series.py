@@ -160,6 +160,18 @@ def load_series(directory: Path) -> Experiment:
         ) from error
 
 
+def load_capacity(directory: Path) -> Capacity:
+    """Read what a search came to. UsageError when the directory holds none."""
+    path = directory / CAPACITY_FILE
+    try:
+        return Capacity.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{directory} holds no capacity search that ended ({CAPACITY_FILE} can't be read): "
+            "give the directory of one, such as results/20261121T101500Z-capacity-3f9a"
+        ) from error
+
+
 def sweep_exit_code(rows: list[dict[str, Value]]) -> int:
     """Return the code of the worst verdict."""
     verdicts = [verdict for verdict in _SEVERITY if any(r["verdict"] == verdict for r in rows)]

@@ -112,6 +112,7 @@ class RunSpecification(BaseModel):
     warm_up: Duration = Field(default=0, ge=0, le=86400)
     arrival_rate: float | None = Field(default=None, gt=0, le=MAXIMUM_USERS)
     request_log: RequestLogSettings | None = None
+    response_time_log: bool = False
     simulator: str | None = None
     simulator_arguments: tuple[str, ...] = ()
     environment: dict[str, str] = {}
@@ -120,6 +121,13 @@ class RunSpecification(BaseModel):
     skip_target_check: bool = False
     allow_missing: float = Field(default=0, ge=0, le=1000)
     insecure_target: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _response_times_need_a_log(cls, fields: Any) -> Any:  # noqa: ANN401  whatever was given
+        if isinstance(fields, dict) and fields.get("response_time_log"):
+            return {**fields, "request_log": fields.get("request_log") or {}}
+        return fields
 
     @field_validator("host")
     @classmethod

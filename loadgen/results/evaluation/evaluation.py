@@ -14,6 +14,7 @@ from loadgen.results.evaluation.pictures import FORMATS, Format, save_picture
 from loadgen.results.request_log import read_log
 from loadgen.results.statistics_file import load_record
 from loadgen.results.summary import load_summary
+from loadgen.results.tester_log import TesterLog
 from loadgen.shared.histograms import Histogram, merge, percentile
 from loadgen.shared.text import format_seconds
 
@@ -47,7 +48,38 @@ def evaluate(run: Path, settings: EvaluationSettings, studies: Sequence[Study] =
 
     Each of `studies` adds its own; one that finds nothing of its own in the log adds nothing.
     """
-    log, directory = _measured(run), run / DIRECTORY
+    log, directory = measured_log(run), run / DIRECTORY
+    users = {"users": log_pictures.draw_users(load_record(run).points)}
+    said = _draw(log, directory, settings, studies, users)
+    omission = _omission(run, settings.interval_seconds)
+    return _join(_sampling(run), said[0], omission, *said[1:], f"pictures and tables: {directory}")
+
+
+def evaluate_tester_log(
+    log: TesterLog, directory: Path, settings: EvaluationSettings, studies: Sequence[Study] = ()
+) -> str:
+    """Make of testers' logs what `evaluate` makes of a run; faults are drawn where they began."""
+    first = float(log.requests["start_us"][0]) / 1e6
+    if not settings.fault_times:
+        times = tuple(at - first for at in log.faulted)
+        settings = settings.model_copy(update={"fault_times": times})
+    said = _draw(log.requests, directory, settings, studies, {})
+    faults = f"{len(log.faulted)} faults, {len(log.recovered)} recoveries" if log.faulted else ""
+    return _join(said[0], faults, *said[1:], f"pictures and tables: {directory}")
+
+
+def _join(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _draw(
+    log: pl.DataFrame,
+    directory: Path,
+    settings: EvaluationSettings,
+    studies: Sequence[Study],
+    more: Mapping[str, Figure],
+) -> list[str]:
+    """Write pictures and tables; return the counts, and each study's text."""
     pictures = {
         "response-times": log_pictures.draw_response_times(
             log, settings.limits, settings.fault_times
@@ -55,7 +87,7 @@ def evaluate(run: Path, settings: EvaluationSettings, studies: Sequence[Study] =
         "percentiles": log_pictures.draw_percentiles(log),
         "distribution": log_pictures.draw_distribution(log, settings.limits),
         "throughput": log_pictures.draw_throughput(log),
-        "users": log_pictures.draw_users(load_record(run).points),
+        **more,
         "failures": log_pictures.draw_failures(log),
     }
     texts = []
@@ -68,17 +100,10 @@ def evaluate(run: Path, settings: EvaluationSettings, studies: Sequence[Study] =
     slowest = log_pictures.slowest(log, SLOWEST)
     slowest.write_csv(directory / "slowest.csv")
     log_pictures.failures_by_cause(log).write_csv(directory / "causes.csv")
-    said = [
-        _sampling(run),
-        _counts(log, settings.limits),
-        _omission(run, settings.interval_seconds),
-        *texts,
-    ]
-    said.append(f"pictures and tables: {directory}")
-    return "\n".join(part for part in said if part)
+    return [_counts(log, settings.limits), *texts]
 
 
-def _measured(run: Path) -> pl.DataFrame:
+def measured_log(run: Path) -> pl.DataFrame:
     """Return what was answered within the measured interval, as the summary counts it."""
     log, summary = read_log(run), load_summary(run)
     if not log["phase"].null_count():

@@ -14,8 +14,8 @@ from pathlib import Path
 from loadgen.cluster.local import LocalCluster
 from loadgen.deploy.versions import versions
 from loadgen.results.describe import describe as describe_run
+from loadgen.results.evaluation.evaluation import measured_log
 from loadgen.results.evaluation.pictures import save_picture
-from loadgen.results.request_log import read_log
 from loadgen.results.summary import Summary
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import execute
@@ -32,7 +32,7 @@ from loadgen.studies.alarm.figures import (
     draw_study,
     evaluate,
     stalls,
-    transactions,
+    study_responses,
 )
 from loadgen.studies.alarm.virtual_time import StudySettings, simulate
 
@@ -163,11 +163,7 @@ def study(options: argparse.Namespace) -> int:
     print(describe_run(summary, directory))
     if summary.exit_code:
         return summary.exit_code
-    responses = [
-        response
-        for response in transactions(read_log(directory), options.speed)
-        if response.at < PUBLISHED_SECONDS
-    ]
+    responses, _ = study_responses(measured_log(directory), options.speed)
     overhead = max(0.0, evaluate(responses).median - SERVICE_SECONDS)
     settings = StudySettings(overhead=overhead, checklist_position=options.checklist_position)
     return 1 if report(responses, spreads(settings), directory) else 0

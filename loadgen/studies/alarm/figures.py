@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import polars as pl
 from matplotlib.figure import Figure
 
-from loadgen.results.evaluation.pictures import COLOURS, draw_limits, new_picture
+from loadgen.results.evaluation.pictures import COLOURS, draw_limits, legend_above, new_picture
+from loadgen.results.tester_log import METHOD, SearchStep
+from loadgen.runs.capacity_search import Capacity
 from loadgen.shared.errors import UsageError
 
 TRANSACTION = "ALARM"
@@ -61,11 +63,29 @@ PUBLISHED_SECONDS = PUBLISHED.responses * (PUBLISHED.mean + 1.0)
 
 def evaluate_log(log: pl.DataFrame, speed: float) -> tuple[dict[str, Figure], str]:
     """Return the study's picture and figures of a request log; nothing of one without alarms."""
-    alarms = log.filter(pl.col("method") == TRANSACTION)
+    alarms = log.filter(pl.col("method").is_in([TRANSACTION, METHOD]))
     if not alarms["error"].null_count():
         return {}, ""
-    responses = transactions(log, speed)
-    return {"alarm-study": draw_study(responses)}, describe(evaluate(responses), responses)
+    responses, left_out = study_responses(log, speed)
+    text = describe(evaluate(responses), responses)
+    if left_out:
+        text += (
+            f"\n{left_out} alarms were triggered after the {PUBLISHED_SECONDS:,.0f} s of the "
+            "published hour, and are not in the table."
+        )
+    return {"alarm-study": draw_study(responses)}, text
+
+
+def study_responses(log: pl.DataFrame, speed: float) -> tuple[list[Response], int]:
+    """Return the alarms as the study counts them, and how many came after the published hour.
+
+    A tester's own log is the study's: it counts whole.
+    """
+    found = transactions(log, speed)
+    if (log["method"] == METHOD).any():
+        return found, 0
+    within = [response for response in found if response.at < PUBLISHED_SECONDS]
+    return within, len(found) - len(within)
 
 
 def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[Response]:
@@ -75,7 +95,7 @@ def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[Response]:
     the log has no transactions.
     """
     frame = log.filter(
-        (pl.col("method") == TRANSACTION)
+        pl.col("method").is_in([TRANSACTION, METHOD])
         & pl.col("error").is_null()
         & pl.col("duration_us").is_not_null()
     ).sort("start_us")
@@ -84,7 +104,8 @@ def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[Response]:
             f"the request log has no rows of method {TRANSACTION}: give a run of "
             "locustfiles/alarm_devices.py"
         )
-    failed = log.filter((pl.col("method") != TRANSACTION) & pl.col("error").is_not_null())
+    attempts = ~pl.col("method").is_in([TRANSACTION, METHOD])
+    failed = log.filter(attempts & pl.col("error").is_not_null())
     failures = failed["start_us"].sort().to_list()
     first = frame["start_us"][0]
     scale = speed / 1e6
@@ -147,6 +168,51 @@ def draw_study(
     axes.set_ylim(bottom=0)
     axes.legend(loc="center left")
     return figure
+
+
+def draw_search(steps: Sequence[SearchStep], ours: Capacity | None = None) -> Figure:
+    """Draw mean and maximum over the clients of a search, with the limits; ours beside it."""
+    figure, axes = new_picture("Saturation search", "clients", "response time (s)")
+    axes.plot([s.clients for s in steps], [s.average for s in steps], "-", label="mean")
+    for held, mark, label in ((True, "s", "maximum, held"), (False, "x", "maximum, did not hold")):
+        chosen = [step for step in steps if step.held in ((held, None) if held else (held,))]
+        axes.plot(
+            [step.clients for step in chosen],
+            [step.maximum for step in chosen],
+            mark,
+            color=COLOURS[2] if held else COLOURS[1],
+            label=label,
+        )
+    if ours:
+        trials = [t for t in ours.trials if t.outcome.maximum_seconds is not None]
+        axes.plot(
+            [t.load for t in trials],
+            [t.outcome.maximum_seconds or 0.0 for t in trials],
+            "+",
+            color=COLOURS[4],
+            label="maximum, our search",
+        )
+        if ours.low is not None and ours.high is not None:
+            axes.axvspan(ours.low, ours.high, color=COLOURS[4], alpha=0.25, label="our interval")
+    draw_limits(axes, [AVERAGE_SECONDS_MAX, MAXIMUM_SECONDS_MAX])
+    axes.set_ylim(bottom=0)
+    legend_above(axes)
+    return figure
+
+
+def describe_search(steps: Sequence[SearchStep]) -> str:
+    """Return a search as text: a line a load, and where its rule ended it."""
+    words = {True: "held", False: "did not hold", None: ""}
+    lines = [
+        f"{step.clients:>8,} clients: mean {step.average:.3f} s, max {step.maximum:.3f} s  "
+        f"{words[step.held]}".rstrip()
+        for step in steps
+    ]
+    broke = next((step.clients for step in steps if step.held is False), None)
+    end = "no load that was tried broke a limit" if broke is None else f"ended at {broke:,} clients"
+    return "\n".join(
+        [*lines, f"The published rule {end}; one trial a load, so any outlier ends it."]
+    )
 
 
 def describe(figures: StudyFigures, responses: Sequence[Response]) -> str:
