@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loadgen.node.statistics.time_rounding import bucket
-from loadgen.results.compare import CompareSettings, compare
+from loadgen.results.comparison.compare import CompareSettings, compare
 from loadgen.runs.capacity_search import TrialOutcome, find_capacity, with_curve
 from loadgen.shared.snapshot import EntryStatistics
 from loadgen.specification.experiment import SearchSettings

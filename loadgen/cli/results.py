@@ -10,8 +10,8 @@ from loadgen.cli.verb import Verb, VerbParser
 from loadgen.judging.verdict import EXIT_CODES
 from loadgen.results import catalogue
 from loadgen.results.catalogue import LATEST
-from loadgen.results.index_page import renew_index
-from loadgen.results.setup_differences import setup_differences
+from loadgen.results.comparison.setup_differences import setup_differences
+from loadgen.results.page.index_page import renew_index
 from loadgen.runs.series import load_capacity
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain
@@ -37,7 +37,7 @@ def results(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Carry out `loadgen compare`: exit 1 on a regression, 3 when a run can't be trusted."""
-    from loadgen.results import compare as comparing  # noqa: PLC0415  numpy takes a moment to import
+    from loadgen.results.comparison import compare as comparing  # noqa: PLC0415  numpy takes a moment to import
 
     sides = [catalogue.find_runs(options.results, text) for text in (options.a, options.b)]
     summaries = [[catalogue.summary_of(run) for run in side] for side in sides]

@@ -11,7 +11,7 @@ from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import Verdict
 from loadgen.results import archive
 from loadgen.results.junit import build_junit
-from loadgen.results.report import build_report
+from loadgen.results.page.report import build_report
 from loadgen.results.statistics_file import STATISTICS_FILE, Record, dump_record
 from loadgen.results.summary import (
     SUMMARY_FILE,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loadgen.cluster.base import Cluster
 from loadgen.results import archive
-from loadgen.results.index_page import renew_index
+from loadgen.results.page.index_page import renew_index
 from loadgen.results.summary import Summary
 from loadgen.results.writer import write_results
 from loadgen.runs.course import RUN_FAULT, Course

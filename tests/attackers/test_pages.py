@@ -11,7 +11,7 @@ from locust.env import Environment
 from locust.html import get_html_report
 from playwright.sync_api import Dialog, sync_playwright
 
-from loadgen.results.report import build_report
+from loadgen.results.page.report import build_report
 from loadgen.results.statistics_file import Record
 from loadgen.shared.snapshot import ErrorCount
 from tests.attackers.quick.test_shown import HOSTILE, PART

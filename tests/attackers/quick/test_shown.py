@@ -16,7 +16,7 @@ from loadgen.judging.slo_judge import SloResult
 from loadgen.results import archive
 from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.junit import build_junit
-from loadgen.results.report import build_report
+from loadgen.results.page.report import build_report
 from loadgen.results.statistics_file import Record
 from loadgen.results.summary import ErrorResult
 from loadgen.runs.progress import Progress

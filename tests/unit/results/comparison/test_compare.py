@@ -5,9 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadgen.node.statistics.time_rounding import bucket
-from loadgen.results.compare import CompareSettings, compare, describe, regressions, scope
-from loadgen.results.run_spread import t_interval
-from loadgen.results.setup_differences import setup_differences
+from loadgen.results.comparison.compare import (
+    CompareSettings,
+    compare,
+    describe,
+    regressions,
+    scope,
+)
+from loadgen.results.comparison.run_spread import t_interval
+from loadgen.results.comparison.setup_differences import setup_differences
 from loadgen.shared.histograms import percentile
 from loadgen.shared.snapshot import EntryStatistics
 from tests.coverage_of_intervals import CONFIDENCE, of_comparison

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from loadgen.judging.slo_judge import SloResult
-from loadgen.results.index_page import renew_index
-from loadgen.results.report import build_report
+from loadgen.results.page.index_page import renew_index
+from loadgen.results.page.report import build_report
 from loadgen.results.statistics_file import Record
 from loadgen.results.timeline import Point
 from loadgen.shared.snapshot import ErrorCount

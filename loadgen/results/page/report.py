@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue, ValidationError
 
-from loadgen.results.pages import render
-from loadgen.results.report_charts import by_name, charts
+from loadgen.results.page.rendering import render
+from loadgen.results.page.report_charts import by_name, charts
 from loadgen.results.statistics_file import Record
 from loadgen.results.summary import Summary
 from loadgen.shared.histograms import mean, merge, percentile, ratio

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from loadgen.results.catalogue import BASELINE, LATEST, broken_runs, list_runs
-from loadgen.results.pages import render
-from loadgen.results.setup_differences import describe_setup
+from loadgen.results.comparison.setup_differences import describe_setup
+from loadgen.results.page.rendering import render
 from loadgen.results.summary import Summary
 from loadgen.results.trend import ALL, NameTrend, load_trends
 from loadgen.shared.files import write_text

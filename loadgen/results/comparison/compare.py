@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from loadgen.results.resampling import Resampled
-from loadgen.results.run_spread import t_interval
+from loadgen.results.comparison.resampling import Resampled
+from loadgen.results.comparison.run_spread import t_interval
 from loadgen.shared.histograms import percentile
 from loadgen.shared.snapshot import EntryStatistics
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadgen.judging.slo_judge import SloResult
-from loadgen.results.report import build_report
-from loadgen.results.report_charts import charts
+from loadgen.results.page.report import build_report
+from loadgen.results.page.report_charts import charts
 from loadgen.results.statistics_file import Record
 from loadgen.results.timeline import Point
 from loadgen.shared.machine import Machine

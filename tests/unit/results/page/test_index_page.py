@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.results.index_page import build_index, renew_index
+from loadgen.results.page.index_page import build_index, renew_index
 from loadgen.results.trend import bounded
 from loadgen.shared.histograms import percentile
 from tests.unit.results.many_runs import make_runs
