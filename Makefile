@@ -38,11 +38,11 @@ $(VENV)/.target: requirements/target.txt $(VENV)/.node
 	@touch $@
 
 $(VENV)/.controller: requirements/controller.txt $(VENV)/.node
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/controller.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/controller.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt
 	@touch $@
 
 # --- runs ------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ audit: $(VENV)/.dev ## Look up known weaknesses of the locked packages (needs py
 
 # --- benchmark -------------------------------------------------------------------------------
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/bench.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/bench.txt
 	@touch $@
 
 .PHONY: bench

@@ -130,6 +130,13 @@ def grafana(directory: Path, ports: Ports, scrape_seconds: int) -> Running | Non
         "GF_SERVER_HTTP_PORT": str(ports.grafana),
         "GF_SECURITY_ADMIN_PASSWORD": _password(directory / "grafana-password"),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        # Whoever is on this machine, and a page that knows the default password, is a viewer only.
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+        "GF_AUTH_BASIC_ENABLED": "false",
+        "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+        "GF_SERVER_DOMAIN": LOOPBACK,
+        "GF_SERVER_ENFORCE_DOMAIN": "true",
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(own / "dashboards" / "home.json"),
