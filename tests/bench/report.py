@@ -3,8 +3,10 @@
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
+import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,7 +17,7 @@ from matplotlib.figure import Figure
 from tests.bench import sizing
 from tests.bench.costs import Endurance, MasterLoad, Scrape, Waiting
 from tests.bench.distributed import Counted
-from tests.bench.generators import Found
+from tests.bench.generators import Found, autocannon_binary, k6_binary
 from tests.bench.targets import Truth
 
 SIZED_SCENARIO = "small GET, 50 connections"
@@ -41,6 +43,11 @@ class Results:
     def memory(self, generator: str) -> float:
         """Median of the greatest memory, in bytes."""
         return median(one.peak_memory_bytes for one in self.found[generator])
+
+    def p99(self, generator: str) -> str:
+        """Median of the 99th percentiles in milliseconds, "-" where they were not measured."""
+        times = [one.p99_ms for one in self.found[generator] if one.p99_ms is not None]
+        return f"{median(times):.2f}" if times else "-"
 
     def failures(self, generator: str) -> int:
         """Failures in all rounds."""
@@ -104,14 +111,32 @@ def _machine() -> str:
          if line.startswith("model name")), platform.machine(),
     )  # fmt: skip
     installed = {one.name: one.version for one in importlib.metadata.distributions()}
-    names = [name for name in ("locust", "gevent", "k6") if name in installed]
+    names = [name for name in ("locust", "gevent") if name in installed]
     versions = ", ".join(f"{name} {installed[name]}" for name in names)
     return (
         f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, Python "
-        f"{platform.python_version()}, {versions}, {_version('nginx', '-v')}, "
-        f"{_version('wrk', '-v')}. The target has one core and the generator another; a rate is of "
-        "that one core. Medians of paired runs; ratios are taken within a round.\n"
+        f"{platform.python_version()} ({_build()}), {versions}, {_version('nginx', '-v')}, "
+        f"{_version('wrk', '-v')}, {_named('k6', k6_binary())}, "
+        f"{_named('autocannon', autocannon_binary())}. The target has one core and the generator "
+        "another; a rate is of that one core. Medians of paired runs; ratios are taken within a "
+        "round. At a constant rate FastUser's times count from when a request was due.\n"
     )
+
+
+def _build() -> str:
+    """Say how Python was built: a build without optimisations is a tenth slower."""
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    optimised = "optimised" if "--enable-optimizations" in options else "not optimised"
+    lto = ", LTO" if "--with-lto" in options else ""
+    return f"{platform.python_compiler()}, {optimised}{lto}"
+
+
+def _named(name: str, binary: str) -> str:
+    if not binary:
+        return f"no {name}"
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"\d+\.\d+\.\d+", said.stdout + said.stderr)
+    return f"{name} {found[0] if found else 'of unknown version'}"
 
 
 def _version(program: str, option: str) -> str:
@@ -131,15 +156,16 @@ def _table(result: Results) -> str:
     has_k6 = "k6" in result.found
     lines = [
         f"## {result.name}\n",
-        f"| generator | requests/s | {result.base} = 1 | k6 = 1 | µs CPU each | MB | failures |",
-        "|---|---|---|---|---|---|---|",
+        f"| generator | requests/s | {result.base} = 1 | k6 = 1 | µs CPU each | MB | p99, ms "
+        "| failures |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted(result.found, key=result.rate, reverse=True):
         against_k6 = f"{result.ratio(name, 'k6'):.2f}" if has_k6 else "-"
         lines.append(
             f"| {name} | {result.rate(name):,.0f} | {result.ratio(name, result.base):.2f} "
             f"| {against_k6} | {result.cpu(name):.1f} | {result.memory(name) / 1e6:.0f} "
-            f"| {result.failures(name)} |"
+            f"| {result.p99(name)} | {result.failures(name)} |"
         )
     return "\n".join([*lines, ""])
 

@@ -148,12 +148,15 @@ def target_of(path: str, params: Any = None) -> str:
     """Return a request target: `path` with `params` added to its query, escaped where needed."""
     if params:
         path = path.partition("#")[0]
+        escaped = not isinstance(params, str) and _PLAIN_TARGET.fullmatch(path)
         query = params if isinstance(params, str) else urlencode(_without_none(params), doseq=True)
         path += ("&" if "?" in path else "?") + query
+        if escaped:
+            return path
     if _PLAIN_TARGET.fullmatch(path):
         return path
-    escaped: str = requote_uri(path.partition("#")[0])
-    return escaped
+    requoted: str = requote_uri(path.partition("#")[0])
+    return requoted
 
 
 def _without_none(params: Any) -> list[tuple[Any, Any]]:

@@ -45,6 +45,7 @@ def test_request_takes_any_method(client: Client, server: Awkward) -> None:
         ("/echo?a=1", {"b": 2}, "/echo?a=1&b=2"),
         ("/echo", [("a", 1), ("a", "ü")], "/echo?a=1&a=%C3%BC"),
         ("/echo", "raw=1", "/echo?raw=1"),
+        ("/echo", {"q": "a&b=c#d~%/\u00fc"}, "/echo?q=a%26b%3Dc%23d~%25%2F%C3%BC"),
         ("/echo", {}, "/echo"),
     ],
 )
