@@ -9,7 +9,7 @@ from subprocess import CalledProcessError
 from urllib.parse import urlsplit
 
 from loadgen.recordings import source
-from loadgen.recordings.exchange import is_endless, is_load, is_upgrade, is_web
+from loadgen.recordings.exchange import is_endless, is_load, is_socket, is_upgrade, is_web
 from loadgen.recordings.har import Entry, Recording, read
 from loadgen.recordings.session import Session
 from loadgen.recordings.site import chosen_site, origin_of
@@ -131,6 +131,7 @@ def _report(output: Path, session: Session, kept: _Kept, odd: list[str]) -> str:
         [
             f"wrote {output}: {len(session.pages)} pages, {len(session.exchanges)} requests to"
             f" {session.host}, {session.values} values carried over from earlier answers",
+            *_sockets(session),
             *_left_out(session, kept, odd),
             *_taken_out(session),
             *_uncertain(session),
@@ -139,9 +140,19 @@ def _report(output: Path, session: Session, kept: _Kept, odd: list[str]) -> str:
     )
 
 
+def _sockets(session: Session) -> list[str]:
+    if not session.sockets:
+        return []
+    return [f"{session.sockets} of the requests are WebSockets, replayed with their messages"]
+
+
 def _left_out(session: Session, kept: _Kept, odd: list[str]) -> list[str]:
     named = [
-        *(f"the WebSocket {_path(one)}" for one in kept.entries if is_upgrade(one)),
+        *(
+            f"the WebSocket {_path(one)}, whose messages the recording lacks"
+            for one in kept.entries
+            if is_upgrade(one) and not is_socket(one)
+        ),
         *(
             f"the stream of events {_path(one)}, which has no end of its own"
             for one in kept.entries

@@ -18,6 +18,7 @@ STATIC_MIME = ("text/css", "image/", "font/", "audio/", "video/", "application/f
 STATIC_ENDINGS = """.css .js .mjs .map .png .jpg .jpeg .gif .svg .webp .avif .ico .woff .woff2 .ttf
 .otf .eot .mp4 .webm .mp3 .webmanifest"""
 REDIRECTS = {301, 302, 303, 307, 308}
+TEXT, BINARY = 1, 2
 FORM = "application/x-www-form-urlencoded"
 _COOKIE_NAME = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -28,7 +29,8 @@ class Exchange:
 
     `body` is what was sent: text, or bytes that are none; None when there was nothing or the
     recording lacks it (`lost_bytes` is then the size that was sent). `cookies` are those that the
-    answer set, `sent_cookies` those of the request, both by name.
+    answer set, `sent_cookies` those of the request, both by name. `socket` are a WebSocket's
+    messages: seconds after it was opened, "send" or "receive", and what was said.
     """
 
     method: str
@@ -45,6 +47,7 @@ class Exchange:
     cookies: dict[str, str] = field(default_factory=dict)
     sent_cookies: dict[str, str] = field(default_factory=dict)
     url_password: str = ""
+    socket: list[tuple[float, str, str | bytes]] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -89,6 +92,11 @@ def is_upgrade(entry: Entry) -> bool:
     )
 
 
+def is_socket(entry: Entry) -> bool:
+    """Tell whether an entry is a WebSocket whose messages were recorded."""
+    return is_web(entry) and is_upgrade(entry) and bool(entry["_webSocketMessages"])
+
+
 def is_endless(entry: Entry) -> bool:
     """Tell whether an entry's answer is a stream of events, which has no end of its own."""
     answered = _lower(entry["response"]["headers"]).get("content-type", "")
@@ -98,6 +106,8 @@ def is_endless(entry: Entry) -> bool:
 
 def is_load(entry: Entry) -> bool:
     """Tell whether an entry is a request worth replaying: no static file, preflight or upgrade."""
+    if is_socket(entry):
+        return True
     if not is_web(entry) or is_upgrade(entry) or is_endless(entry):
         return False
     return entry["request"]["method"].upper() != "OPTIONS" and not _is_static(entry)
@@ -154,6 +164,10 @@ def exchange(entry: Entry) -> Exchange:
         sent_cookies=dict(_named(request["cookies"])),
         url_password=unquote(urlsplit(request["url"]).password or ""),
     )
+    if is_socket(entry):
+        made.socket = list(_messages(entry["_webSocketMessages"], started))
+        # It stays open beside what comes next.
+        made.ended = started
     if made.method in {"POST", "PUT", "PATCH"} and not body and not parameters:
         made.lost_bytes = max(int(request.get("bodySize", 0)), 0)
     return made
@@ -184,6 +198,20 @@ def _body(posted: Mapping[str, Any]) -> str | bytes | None:
         return content.decode()
     except UnicodeDecodeError:
         return content
+
+
+def _messages(
+    messages: Sequence[Mapping[str, Any]], opened: float
+) -> Iterator[tuple[float, str, str | bytes]]:
+    for one in messages:
+        data: str | bytes = one["data"]
+        if one["opcode"] == BINARY:
+            try:
+                data = base64.b64decode(one["data"])
+            except (binascii.Error, ValueError):
+                continue
+        if one["opcode"] in {TEXT, BINARY} and one["type"] in {"send", "receive"}:
+            yield max(0.0, round(one["time"] - opened, 3)), one["type"], data
 
 
 def in_charset(text: str, content_type: str) -> str | bytes:

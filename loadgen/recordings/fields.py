@@ -34,12 +34,15 @@ def body_fields(exchange: Exchange) -> Pairs:
             exchange.headers["content-type"], exchange.text, exchange.parameters
         )
         return [(name, str(value)) for name, file, _, value in found if not file]
-    if "json" in exchange.content_type:
-        try:
-            return list(_leaves("", parse_json(exchange.text)))
-        except (ValueError, RecursionError):
-            return []
-    return []
+    return json_fields(exchange.text) if "json" in exchange.content_type else []
+
+
+def json_fields(text: str) -> Pairs:
+    """Return the names and text values in a JSON text; none when it is no JSON."""
+    try:
+        return list(_leaves("", parse_json(text)))
+    except (ValueError, RecursionError):
+        return []
 
 
 def form_fields(exchange: Exchange) -> Pairs:

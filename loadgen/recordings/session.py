@@ -10,11 +10,11 @@ from urllib.parse import unquote_plus
 from loadgen.recordings import content, multipart, source
 from loadgen.recordings.correlation import UUID, Correlation
 from loadgen.recordings.exchange import FORM, REDIRECTS, Exchange, exchange, in_charset
-from loadgen.recordings.fields import form_fields, is_same_form, parse_json
+from loadgen.recordings.fields import form_fields, is_same_form, json_fields, parse_json
 from loadgen.recordings.har import Entry
 from loadgen.recordings.secrets import Secrets
 from loadgen.recordings.source import Expression
-from loadgen.shared.origin import origin
+from loadgen.shared.origin import web_origin
 from loadgen.shared.request_names import group_path
 
 SHORTEST_PAUSE_SECONDS = 0.1
@@ -41,10 +41,11 @@ _IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
 
 @dataclass(frozen=True)
 class Request:
-    """One request: `pause` in seconds before it, and the arguments of `send` as source."""
+    """One request: `pause` in seconds before it, `call` and its arguments as source."""
 
     pause: float
     arguments: str
+    call: str = "send"
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Session:
     made_up_files: int
     lost_bodies: list[str]
     hop_headers: set[str]
+    sockets: int
     unexplained: list[str]
     guesses: list[str]
 
@@ -85,6 +87,7 @@ class Writer:
         self.made_up_files = 0
         self.lost_bodies: list[str] = []
         self.hop_headers: set[str] = set()
+        self.sockets = 0
         self.unexplained: list[str] = []
         self.common = self._common_headers()
 
@@ -98,7 +101,7 @@ class Writer:
             [self._arguments(number, fields[number]) for number in range(len(fields))]
         )
         return Session(
-            host=origin(first.url.geturl()),
+            host=web_origin(first.url.geturl()),
             exchanges=self.exchanges,
             secrets=self.secrets,
             pages=pages,
@@ -107,6 +110,7 @@ class Writer:
             made_up_files=self.made_up_files,
             lost_bodies=self.lost_bodies,
             hop_headers=self.hop_headers,
+            sockets=self.sockets,
             unexplained=self.unexplained,
             guesses=self.correlation.guesses,
         )
@@ -124,13 +128,17 @@ class Writer:
             pause = one.started - free_at
             pages[-1].requests.append(
                 Request(
-                    round(pause, 1) if pause >= SHORTEST_PAUSE_SECONDS else 0.0, arguments[number]
+                    round(pause, 1) if pause >= SHORTEST_PAUSE_SECONDS else 0.0,
+                    arguments[number],
+                    "websocket" if one.socket else "send",
                 )
             )
             free_at = max(free_at, one.ended)
         return pages
 
     def _fields(self, number: int) -> dict[str, str]:
+        if self.exchanges[number].socket:
+            return {"path": self._path(number), **self._socket(number)}
         fields = {"path": self._path(number), **self._body(number)}
         headers = self._headers(number)
         if "parts" in fields:
@@ -139,8 +147,35 @@ class Writer:
             fields["headers"] = source.mapping(headers)
         return fields
 
+    def _socket(self, number: int) -> dict[str, str]:
+        """Return a WebSocket's messages: what is sent and when, and how many are to come."""
+        one = self.exchanges[number]
+        self.sockets += 1
+        sends = [
+            f"({seconds}, {self._message(number, message)})"
+            for seconds, kind, message in one.socket
+            if kind == "send"
+        ]
+        receives = sum(kind == "receive" for _, kind, _ in one.socket)
+        return {"sends": f"[{', '.join(sends)}]", "receives": str(receives)}
+
+    def _message(self, number: int, message: str | bytes) -> str:
+        if isinstance(message, bytes):
+            return repr(message)
+        path = group_path(self.exchanges[number].url.path)
+        secrets = self._hidden()
+        for name, value in json_fields(message):
+            expression = self.secrets.expression(name, value, f"message to {path}")
+            if expression:
+                secrets[value] = expression
+        return source.text(source.replaced(self.correlation.text(message, number), secrets))
+
     def _arguments(self, number: int, fields: dict[str, str]) -> str:
         one = self.exchanges[number]
+        if one.socket:
+            path = fields.pop("path")
+            rest = [f"{name}={value}" for name, value in fields.items()]
+            return ", ".join([path, f"name={group_path(one.url.path)!r}", *rest])
         made = [repr(one.method), fields.pop("path"), f"name={group_path(one.url.path)!r}"]
         # A browser's cache answers 304 where a new visitor gets the whole page.
         made.append(f"status={200 if one.status == 304 else one.status}")

@@ -7,14 +7,13 @@ from urllib.parse import urljoin
 
 from loadgen.recordings.exchange import REDIRECTS, is_page
 from loadgen.recordings.har import Entry
-from loadgen.shared.origin import origin
+from loadgen.shared.origin import web_origin
 
 
 def origin_of(entry: Entry) -> str:
     """Return the base URL of the site that an entry was sent to."""
-    site = origin(entry["request"]["url"])
     # A WebSocket belongs to the site that serves its page.
-    return site.replace("ws", "http", 1) if site.startswith("ws") else site
+    return web_origin(entry["request"]["url"])
 
 
 def chosen_site(entries: Sequence[Entry]) -> str:

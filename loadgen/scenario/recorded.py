@@ -8,12 +8,15 @@ A session's requests are sent one after the other, with the values that its own 
 
 import json as json_module
 import os
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlencode
 from uuid import uuid4
 
 import gevent
+from gevent.pool import Group
 from locust import SequentialTaskSet
 from locust.exception import InterruptTaskSet
 
@@ -22,9 +25,11 @@ from loadgen.scenario.account_file import Account
 from loadgen.scenario.extractors import Extractor, Seen
 from loadgen.scenario.http import FastUser
 from loadgen.scenario.http.response import CaughtResponse
+from loadgen.scenario.websockets import Message, WebSocketFault, open_channel
 from loadgen.shared.errors import UsageError
 
 NO_VALUES: Mapping[str, Extractor] = {}
+WEBSOCKET_PATIENCE_SECONDS = 10.0
 SAFE_METHODS = ("GET", "HEAD")
 Part = tuple[str, str, str, str | bytes | int]
 """Field, file name (empty for a plain field), media type, and content or its size in bytes."""
@@ -60,6 +65,7 @@ class RecordedSession(SequentialTaskSet):
         """Begin as a visitor whom the site doesn't know."""
         self.v: dict[str, str] = {}
         self.client.cookiejar.clear()
+        self._sockets = Group()
 
     def send(  # noqa: PLR0913 - a recorded request is these things
         self,
@@ -104,9 +110,47 @@ class RecordedSession(SequentialTaskSet):
         if missing:
             raise InterruptTaskSet
 
+    def websocket(
+        self, path: str, *, name: str, sends: Sequence[tuple[float, Message]], receives: int
+    ) -> None:
+        """Open a WebSocket beside what comes next: send each message at its second, hear others.
+
+        It stays open until as many messages came as were recorded, or the session ends; fewer
+        within ten seconds of the last one sent are a failed `WS receive`.
+        """
+        headers = {}
+        if cookies := self.client.cookiejar.header(f"{self.client.base_url}/"):
+            headers["Cookie"] = cookies
+        self._sockets.spawn(self._talk, path, name, headers, sends, receives)
+
+    def _talk(
+        self,
+        path: str,
+        name: str,
+        headers: Mapping[str, str],
+        sends: Sequence[tuple[float, Message]],
+        receives: int,
+    ) -> None:
+        ratio, began, heard = _think_time_ratio(), time.monotonic(), 0
+        with suppress(WebSocketFault), open_channel(self.user, path, name, headers, 10) as channel:
+            for seconds, message in sends:
+                while (left := began + seconds * ratio - time.monotonic()) > 0:
+                    heard += channel.hear(left) is not None
+                channel.send(message)
+            end = time.monotonic() + WEBSOCKET_PATIENCE_SECONDS
+            while heard < receives and (left := end - time.monotonic()) > 0:
+                heard += channel.hear(left) is not None
+            if heard < receives:
+                fault = TimeoutError("fewer messages came than were recorded")
+                channel.count("WS receive", WEBSOCKET_PATIENCE_SECONDS, 0, fault)
+
+    def on_stop(self) -> None:
+        """Close the WebSockets that are open."""
+        self._sockets.kill()
+
     def think(self, seconds: float) -> None:
         """Pause as the recorded person did."""
-        gevent.sleep(seconds * float(os.environ.get("THINK_TIME_RATIO", "1")))
+        gevent.sleep(seconds * _think_time_ratio())
 
     def cookie(self, name: str) -> str:
         """Return what a cookie holds now, percent-decoded; nothing when the site didn't set it."""
@@ -131,6 +175,10 @@ class RecordedSession(SequentialTaskSet):
             else:
                 self.v[name] = value
         return missing
+
+
+def _think_time_ratio() -> float:
+    return float(os.environ.get("THINK_TIME_RATIO", "1"))
 
 
 def _multipart(parts: Sequence[Part]) -> tuple[bytes, str]:

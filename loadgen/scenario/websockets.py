@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin
 
 import websocket
 from locust import User
 from locust.exception import RescheduleTask
 
-from loadgen.shared.origin import origin
+from loadgen.shared.origin import web_origin
 from loadgen.shared.request_names import group_path
 
 Message = str | bytes
@@ -48,6 +47,23 @@ class Channel:
             message = self._receive(time.monotonic() + seconds)
             counted.size = len(message)
         return message
+
+    def hear(self, seconds: float) -> Message | None:
+        """Return the next message, None when none comes in time: that is no fault here."""
+        began = time.perf_counter()
+        try:
+            message = self._receive(time.monotonic() + seconds)
+        except websocket.WebSocketTimeoutException:
+            return None
+        except (OSError, websocket.WebSocketException) as fault:
+            self.count("WS receive", time.perf_counter() - began, 0, fault)
+            raise WebSocketFault from fault
+        self.count("WS receive", time.perf_counter() - began, len(message), None)
+        return message
+
+    def count(self, kind: str, seconds: float, size: int, fault: Exception | None) -> None:
+        """Count one step under this channel's name."""
+        _fire(self._user, kind, self._name, seconds, size, fault)
 
     def ask(
         self,
@@ -97,6 +113,22 @@ class Channel:
         return message
 
 
+def open_channel(
+    user: User, path: str, name: str, headers: Mapping[str, str], timeout: float
+) -> Channel:
+    """Open a WebSocket to the user's host, as a page of the same site would."""
+    host = web_origin(str(user.host))
+    base = str(user.host).partition("://")[2].partition("/")[2].rstrip("/")
+    url = f"{host.replace('http', 'ws', 1)}{f'/{base}' if base else ''}/{path.lstrip('/')}"
+    insecure = bool(getattr(user, "insecure", False))
+    checks = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False} if insecure else {}
+    with _counted(user, "WS connect", name):
+        socket = websocket.create_connection(
+            url, timeout=timeout, header=dict(headers), origin=host, sslopt=checks
+        )
+    return Channel(user, socket, name)
+
+
 class WebSocketUser(User):
     """A user of WebSockets. `host` is a base URL, http or https as everywhere (ws and wss too)."""
 
@@ -107,20 +139,9 @@ class WebSocketUser(User):
     def connect(
         self, path: str, *, name: str = "", headers: Mapping[str, str] | None = None
     ) -> Channel:
-        """Open a WebSocket, as a page of the same site would."""
-        host = str(self.host).replace("ws", "http", 1) if str(self.host)[:2] == "ws" else self.host
-        url = urljoin(f"{host}/", path).replace("http", "ws", 1)
+        """Open a WebSocket. Raises WebSocketFault, after it was counted as failed."""
         name = name or group_path(path)
-        checks = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False} if self.insecure else {}
-        with _counted(self, "WS connect", name):
-            socket = websocket.create_connection(
-                url,
-                timeout=self.connection_timeout,
-                header=dict(headers or {}),
-                origin=origin(str(host)),
-                sslopt=checks,
-            )
-        return Channel(self, socket, name)
+        return open_channel(self, path, name, headers or {}, self.connection_timeout)
 
 
 class _Counted:
@@ -137,11 +158,17 @@ def _counted(user: User, kind: str, name: str) -> Iterator[_Counted]:
         fault = error
         raise WebSocketFault from error
     finally:
-        user.environment.events.request.fire(
-            request_type=kind,
-            name=name,
-            response_time=(time.perf_counter() - began) * 1000,
-            response_length=counted.size,
-            exception=fault,
-            context=user.context(),
-        )
+        _fire(user, kind, name, time.perf_counter() - began, counted.size, fault)
+
+
+def _fire(
+    user: User, kind: str, name: str, seconds: float, size: int, fault: Exception | None
+) -> None:
+    user.environment.events.request.fire(
+        request_type=kind,
+        name=name,
+        response_time=seconds * 1000,
+        response_length=size,
+        exception=fault,
+        context=user.context(),
+    )

@@ -21,6 +21,12 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
+def web_origin(url: str) -> str:
+    """Return the origin of the page that a URL, also a WebSocket's, belongs to."""
+    found = origin(url)
+    return found.replace("ws", "http", 1) if found.startswith("ws") else found
+
+
 def _ascii(host: str) -> str:
     """Return a host's name in punycode; as it is when no rule of IDNA fits it."""
     if host.isascii():

@@ -376,9 +376,53 @@ def test_upgrades_and_endless_streams_are_left_out_and_named(
     ]
     source, said = _made(tmp_path, capsys, entries)
     assert [one["path"] for one in _sent(source)] == ["/"]
-    assert "left out: the WebSocket /live/{id}" in said
+    assert "left out: the WebSocket /live/{id}, whose messages the recording lacks" in said
     assert "left out: the WebSocket /chat" in said
     assert "left out: the stream of events /news" in said
+
+
+def test_a_websocket_with_its_messages_is_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = "0b6e7d0a-4f6a-4a57-9d2a-3c2f9a1be001"
+    socket = entry(2, "GET", "/live/7", status=101, site="wss://site.example")
+    opened = 1795255204.0
+    said_to = [
+        ("send", 1, json.dumps({"type": "hello", "id": token})),
+        ("receive", 1, "welcome"),
+        ("send", 1, json.dumps({"type": "auth", "access_token": "s3cret-of-ann"})),
+        ("send", 2, base64.b64encode(b"\x00\xff").decode()),
+        ("receive", 1, "bye"),
+    ]
+    socket |= {
+        "_resourceType": "websocket",
+        "time": 600_000,
+        "_webSocketMessages": [
+            {"type": kind, "opcode": opcode, "time": opened + number / 2, "data": data}
+            for number, (kind, opcode, data) in enumerate(said_to)
+        ],
+    }
+    page = entry(
+        1, "GET", "/api", mime="application/json", content={"text": f'{{"id": "{token}"}}'}
+    )
+    after = entry(3, "GET", "/after")
+    source, said = _made(
+        tmp_path, capsys, [entry(0, "GET", "/", content=TITLE), page, socket, after]
+    )
+    assert "1 of the requests are WebSockets, replayed with their messages" in said
+    assert "s3cret" not in source + said
+    assert token not in source
+    (call,) = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.websocket"
+    ]
+    given = {one.arg: _value(one.value) for one in call.keywords}
+    assert (_value(call.args[0]), given["name"], given["receives"]) == ("/live/7", "/live/{id}", 2)
+    assert [seconds for seconds, _ in given["sends"]] == [0.0, 1.0, 1.5]
+    assert given["sends"][2][1] == b"\x00\xff"
+    assert "os.environ['RECORDED_ACCESS_TOKEN']" in given["sends"][1][1]
+    assert "self.think(1.5)" in source, "what follows doesn't wait for the WebSocket's end"
 
 
 # --- the site --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from locust.env import Environment
 
+from loadgen.scenario import recorded
 from loadgen.scenario.streams import LARGEST_EVENT_BYTES, StreamEvent, StreamUser, parse
 from loadgen.scenario.websockets import WebSocketFault, WebSocketUser
 from tests.servers import simulator
@@ -131,3 +132,23 @@ def test_what_fails_on_a_websocket_is_counted_and_ends_the_task(
     assert _rows(fired) == {
         ("WS connect", True): 1, ("WS connect", False): 1, ("WS receive", True): 1,
     }  # fmt: skip
+
+
+def test_a_recorded_websocket_is_opened_with_its_messages_in_their_time(
+    target: str, fired: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "WEBSOCKET_PATIENCE_SECONDS", 0.2)
+    user = _user(recorded.RecordedUser, target, fired)
+    kind: Any = recorded.RecordedSession
+    for receives, missed in ((2, 0), (3, 1)):
+        session = kind(user)
+        session.on_start()
+        fired.clear()
+        session.websocket("/echo", name="/echo", sends=[(0.0, "a"), (0.2, b"b")], receives=receives)
+        session._sockets.join()
+        session.on_stop()
+        rows = Counter(one["request_type"] for one in fired)
+        assert rows == {"WS connect": 1, "WS send": 2, "WS receive": 2 + missed}
+        faults = [str(one["exception"]) for one in fired if one["exception"]]
+        assert faults == ["fewer messages came than were recorded"] * missed
+    user.client.close()
