@@ -49,8 +49,13 @@ class Exposition:
         self._labels: dict[Key, str] = {}
         self._lock = threading.Lock()
 
-    def render(self, accept: str = "", *, as_of_last_snapshot: bool = False) -> tuple[str, bytes]:
-        """Return content type and body for an `Accept` header; text when it asks for neither."""
+    def render(
+        self, accept: str = "", *, as_of_last_snapshot: bool = False, merged: bool = False
+    ) -> tuple[str, bytes]:
+        """Return content type and body for an `Accept` header; text when it asks for neither.
+
+        With `merged` one histogram, of an empty method and name, stands for those of all names.
+        """
         encode, content_type = choose_encoder(accept)
         if self._collector is None:
             return content_type, encode(self._registry)
@@ -65,7 +70,7 @@ class Exposition:
                 for family in self._collector.by_name(view)
                 for line in family.lines(self._labels, openmetrics=openmetrics)
             ).encode()
-            histogram = b"".join(self._histogram(view.sums))
+            histogram = b"".join(self._histogram(_merged(view.sums) if merged else view.sums))
         if openmetrics:
             rest, end = rest[: -len(_END_OF_OPENMETRICS)], _END_OF_OPENMETRICS
             return content_type, b"".join((rest, by_name, histogram, end))
@@ -92,6 +97,15 @@ class Exposition:
             del self._lines[key]
         for key in self._labels.keys() - sums.keys():
             del self._labels[key]
+
+
+def _merged(sums: dict[Key, Totals]) -> dict[Key, Totals]:
+    total = Totals()
+    for one in sums.values():
+        total.response_time_total_ms += one.response_time_total_ms
+    counts = zip(*(one.buckets for one in sums.values()), strict=True)
+    total.buckets = [sum(column) for column in counts] or total.buckets
+    return {("", ""): total}
 
 
 def _with_places(key: Key, number: str) -> bytes:

@@ -1,9 +1,10 @@
 """What the exporter answers: metrics at `/metrics`, a page that names it, and two health checks.
 
-`/metrics` is text or OpenMetrics, whole or gzipped, as the scraper asks. `/` is for a person who
-opens the address in a browser. On loopback a request under a foreign name is refused: another
-site's page may have made it. `/-/healthy` and `/-/ready` are Prometheus's own names for health,
-`/healthz` is Kubernetes's.
+`/metrics` is text or OpenMetrics, whole or gzipped, as the scraper asks; with `?histogram=merged`
+one histogram stands for those of all names, which is enough for a view in a terminal. `/` is for
+a person who opens the address in a browser. On loopback a request under a foreign name is refused:
+another site's page may have made it. `/-/healthy` and `/-/ready` are Prometheus's own names for
+health, `/healthz` is Kubernetes's.
 """
 
 import html
@@ -105,7 +106,9 @@ class Pages:
         return "404 Not Found", [("Content-Type", TEXT)], b"Metrics are at /metrics.\n"
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:
-        content_type, body = self._exposition.render(environ.get("HTTP_ACCEPT", ""))
+        merged = "histogram=merged" in environ.get("QUERY_STRING", "").split("&")
+        accept = environ.get("HTTP_ACCEPT", "")
+        content_type, body = self._exposition.render(accept, merged=merged)
         headers = [("Content-Type", content_type), ("Vary", "Accept, Accept-Encoding")]
         if accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
             headers.append(("Content-Encoding", "gzip"))

@@ -1,12 +1,12 @@
-"""Draws each dashboard from data: runs real load under a real Prometheus, asks every panel's query.
+"""Draws each dashboard from data: runs real load under a real Prometheus, evaluates every panel.
 
     make pictures          (writes docs/pictures/dashboard-*.png and watch.svg)
 
-Grafana isn't needed. What stands here is what its panels are given, in the panels' own layout.
+Grafana isn't needed. Panels are evaluated as it does (tests/monitoring/grafana_view.py), tiles
+and tables by its own library, which takes node; colours are those of the thresholds.
 """
 
 import datetime
-import json
 import subprocess
 import sys
 import tempfile
@@ -22,159 +22,129 @@ from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter
 from matplotlib.gridspec import GridSpec
 
-from exporter.grafana.__main__ import DIRECTORY, dashboards
+from exporter.grafana.__main__ import dashboards
 from loadgen.shared.text import format_seconds
-from tests.monitoring.watched import ROOT, Watched, filled, watching
+from tests.monitoring.cluster import ROOT
+from tests.monitoring.grafana_view import View
+from tests.monitoring.watched import Watched, watching
 
 PICTURES = Path(__file__).parent
 SECONDS = 60
+SCRAPE_SECONDS = 1
 COLUMNS = 24
 MAXIMUM_ROWS = 6
-CELL_CHARACTERS = 44
-
-Series = dict[str, Any]
+LEGEND_LINES = 6
 
 
 def unit(value: float, name: str) -> str:
-    """Write a value as Grafana would."""
+    """Write a value on an axis, about as Grafana would."""
     if name == "s":
         return format_seconds(value)
     if name == "percentunit":
-        return f"{value:.1%}"
-    if name == "bytes":
-        return f"{value / 2**20:,.0f} MiB"
-    if name == "dateTimeAsIso":
-        return datetime.datetime.fromtimestamp(value / 1000, datetime.UTC).strftime("%H:%M:%S UTC")
+        return f"{value:.0%}"
+    if name in ("bytes", "Bps"):
+        return f"{value / 2**20:,.0f} MiB" if value >= 2**20 else f"{value / 2**10:,.0f} KiB"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
-def legend(target: dict[str, Any], series: Series) -> str:
-    """Fill a legend's labels."""
-    text = str(target.get("legendFormat", ""))
-    for label, value in series["metric"].items():
-        text = text.replace(f"{{{{{label}}}}}", value)
-    return text
-
-
-def draw(name: str, watched: Watched, start: float, end: float) -> Path:
-    """Draw one dashboard between two moments; return its file."""
-    content = json.loads((DIRECTORY / f"{name}.json").read_text())
-    panels = [panel for panel in content["panels"] if panel["type"] != "row"]
-    height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+def draw(view: View) -> Path:
+    """Draw one dashboard; return its file. Rows of panels without data are left out."""
+    filled = [panel for panel in view.panels if panel["type"] != "annolist"]
+    filled = [panel for panel in filled if not panel["title"].startswith("Target: ")]
+    height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in filled)
     inches = height * 0.36
     figure = plt.figure(figsize=(15, inches))
-    grid = GridSpec(height, COLUMNS, figure=figure, hspace=2.6, wspace=2.4, top=1 - 0.7 / inches)
-    for panel in panels:
+    grid = GridSpec(height, COLUMNS, figure=figure, hspace=2.6, wspace=1.6, top=1 - 0.7 / inches)
+    for panel in filled:
         place = panel["gridPos"]
         rows = slice(place["y"], place["y"] + place["h"] - 1)
         axes = figure.add_subplot(grid[rows, place["x"] : place["x"] + place["w"]])
         axes.set_title(panel["title"], fontsize=9, loc="left")
-        kinds = {"stat": _stat, "timeseries": _lines, "heatmap": _heatmap, "table": _table}
-        kinds.get(panel["type"], _nothing)(axes, panel, watched, (start, end))
-    figure.suptitle(f"{content['title']}: {content['description']}", fontsize=12, y=1.0)
-    file = PICTURES / f"dashboard-{name}.png"
+        {"stat": _tile, "timeseries": _lines, "heatmap": _heatmap, "table": _table}[panel["type"]](
+            axes, panel, view
+        )
+    figure.suptitle(f"{view.content['title']}: {view.content['description']}", fontsize=12, y=1.0)
+    file = PICTURES / f"dashboard-{view.name}.png"
     figure.savefig(file, dpi=70, bbox_inches="tight")
     plt.close(figure)
     return file
 
 
-Span = tuple[float, float]
-
-
-def _range(watched: Watched, expression: str, span: Span) -> list[Series]:
-    answer = watched.prometheus.get(
-        "query_range", query=filled(expression, watched), start=span[0], end=span[1], step=1
-    )
-    result: list[Series] = answer["result"]
-    return result
-
-
-def _unit_of(panel: dict[str, Any]) -> str:
-    return str(panel["fieldConfig"]["defaults"].get("unit", ""))
-
-
-def _stat(axes: Axes, panel: dict[str, Any], watched: Watched, _span: Span) -> None:
-    target = panel["targets"][0]
-    moment = watched.second.moment
-    (sample,) = watched.prometheus.samples(filled(target["expr"], watched), moment)
-    name = _unit_of(panel)
-    shown = legend(target, sample) if name == "none" else unit(float(sample["value"][1]), name)
-    axes.text(0.5, 0.5, shown, ha="center", va="center", fontsize=17, color="#1f60c4")
+def _tile(axes: Axes, panel: dict[str, Any], view: View) -> None:
+    shown = view.tiles(panel["title"])[panel["title"]]
+    colour = shown.get("color") or "#5794F2"
+    axes.text(0.5, 0.45, shown["text"], ha="center", va="center", fontsize=17, color=colour)
     axes.set_axis_off()
     axes.set_title(panel["title"], fontsize=9, loc="left")
 
 
-def _lines(axes: Axes, panel: dict[str, Any], watched: Watched, span: Span) -> None:
-    name = _unit_of(panel)
-    for target in panel["targets"]:
-        for series in _range(watched, target["expr"], span):
-            points = [(float(moment), float(value)) for moment, value in series["values"]]
-            moments = [datetime.datetime.fromtimestamp(m, datetime.UTC) for m, _ in points]
-            label = legend(target, series)
-            for variable in ("$run_a", "$run_b"):
-                label = label.replace(variable, filled(variable, watched))
-            axes.plot(moments, [value for _, value in points], linewidth=1, label=label)  # type: ignore[arg-type]
+def _moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+
+def _lines(axes: Axes, panel: dict[str, Any], view: View) -> None:
+    name = panel["fieldConfig"]["defaults"].get("unit", "")
+    for legend, points in view.series(panel["title"]).items():
+        moments = [_moment(at) for at, _ in points]
+        axes.plot(moments, [value for _, value in points], linewidth=1, label=legend)  # type: ignore[arg-type]
+    axes.set_xlim(_moment(view.start), _moment(view.end))  # type: ignore[arg-type]
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_formatter(lambda value, _: unit(value, name))
     axes.tick_params(labelsize=7)
+    axes.tick_params(axis="x", labelrotation=20)
     axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=6, loc="upper left", ncols=2, framealpha=0.6)
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        # Beside the data, never on it.
+        axes.legend(
+            handles[:LEGEND_LINES],
+            labels[:LEGEND_LINES],
+            fontsize=6,
+            loc="upper left",
+            bbox_to_anchor=(0, -0.18),
+            ncols=3,
+            frameon=False,
+        )
 
 
-def _heatmap(axes: Axes, panel: dict[str, Any], watched: Watched, span: Span) -> None:
-    found = _range(watched, panel["targets"][0]["expr"], span)
-    found.sort(key=lambda series: float(series["metric"]["le"]))
-    moments = sorted({float(moment) for series in found for moment, _ in series["values"]})
+def _heatmap(axes: Axes, panel: dict[str, Any], view: View) -> None:
+    found = sorted(view.series(panel["title"]).items(), key=lambda item: float(item[0]))
+    moments = sorted({at for _, points in found for at, _ in points})
     cumulative = np.zeros((len(found), len(moments)))
-    for row, series in enumerate(found):
-        for moment, value in series["values"]:
-            cumulative[row, moments.index(float(moment))] = float(value)
+    for row, (_, points) in enumerate(found):
+        for at, value in points:
+            cumulative[row, moments.index(at)] = value
     counts = np.diff(cumulative, axis=0, prepend=0.0)[:-1]
     used = np.flatnonzero(counts.sum(axis=1))
     low, high = max(used.min() - 1, 0), used.max() + 2
-    times = [datetime.datetime.fromtimestamp(moment, datetime.UTC) for moment in moments]
+    times = [_moment(at) for at in moments]
     axes.pcolormesh(times, range(low, high), counts[low:high], cmap="Blues", shading="nearest")  # type: ignore[arg-type]
-    axes.set_yticks(range(low, high))
-    axes.set_yticklabels(
-        [format_seconds(float(series["metric"]["le"])) for series in found[low:high]]
-    )
+    axes.set_xlim(_moment(view.start), _moment(view.end))  # type: ignore[arg-type]
+    labelled = list(range(low, high, max(1, (high - low) // 8)))
+    axes.set_yticks(labelled)
+    axes.set_yticklabels([format_seconds(float(found[row][0])) for row in labelled])
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.tick_params(labelsize=7)
+    axes.tick_params(axis="x", labelrotation=20)
 
 
-def _table(axes: Axes, panel: dict[str, Any], watched: Watched, _span: Span) -> None:
-    renamed = panel["transformations"][1]["options"]["renameByName"]
-    labels = [label for label in renamed if not label.startswith("Value")]
-    columns = [renamed[label] for label in renamed if label.startswith("Value")]
-    units = {
-        override["matcher"]["options"]: override["properties"][0]["value"]
-        for override in panel["fieldConfig"]["overrides"]
-    }
-    rows: dict[tuple[str, ...], dict[str, str]] = {}
-    for column, target in zip(columns, panel["targets"], strict=True):
-        query = filled(target["expr"], watched)
-        for sample in watched.prometheus.samples(query, watched.second.moment):
-            key = tuple(sample["metric"].get(label, "")[:CELL_CHARACTERS] for label in labels)
-            rows.setdefault(key, {})[column] = unit(float(sample["value"][1]), units[column])
+def _table(axes: Axes, panel: dict[str, Any], view: View) -> None:
+    (rows,) = view.tables(panel["title"])
     axes.set_axis_off()
     axes.set_title(panel["title"], fontsize=9, loc="left")
-    if rows:
-        cells = [[*key, *(rows[key].get(c, "") for c in columns)] for key in rows][:MAXIMUM_ROWS]
-        heads = [*(renamed[label] for label in labels), *columns]
-        table = axes.table(
-            cells, colLabels=heads, loc="upper left", cellLoc="left", edges="horizontal"
-        )
-        table.auto_set_font_size(False)
-        table.set_fontsize(7)
-        table.auto_set_column_width(list(range(len(heads))))
-
-
-def _nothing(axes: Axes, panel: dict[str, Any], _watched: Watched, _span: Span) -> None:
-    axes.text(0, 0.6, panel["description"], fontsize=8, color="gray")
-    axes.set_axis_off()
-    axes.set_title(panel["title"], fontsize=9, loc="left")
+    if not rows:
+        return
+    heads = [head for head, cell in rows[0].items() if not cell["hidden"]]
+    cells = [[row[head]["text"][:44] for head in heads] for row in rows[:MAXIMUM_ROWS]]
+    table = axes.table(cells, colLabels=heads, loc="upper left", cellLoc="left", edges="horizontal")
+    table.auto_set_font_size(False)
+    table.set_fontsize(7)
+    table.auto_set_column_width(list(range(len(heads))))
+    for number, row in enumerate(rows[:MAXIMUM_ROWS], start=1):
+        for place, head in enumerate(heads):
+            if row[head]["coloured"] and row[head]["color"]:
+                table[number, place].get_text().set_color(row[head]["color"])
 
 
 def watch(exporter_port: int) -> None:
@@ -188,10 +158,24 @@ def watch(exporter_port: int) -> None:
         time.sleep(1)
 
 
+def _view(watched: Watched, name: str) -> View:
+    run = watched.runs[-1]
+    start = {"home": watched.runs[0].began - 5, "fleet": run.began}.get(name)
+    prometheus = watched.prometheus[SCRAPE_SECONDS]
+    chosen = {"fleet": "north"}
+    view = View(prometheus, name, start or run.began, run.ended, SCRAPE_SECONDS, chosen)
+    if start is not None:
+        return view
+    # As the link at the top of the page shows it: the whole run and no more.
+    whole = [float(view.values[moment]) / 1000 for moment in ("begin", "end")]
+    end = min(whole[1], run.ended)
+    return View(prometheus, name, whole[0] + 10, end, SCRAPE_SECONDS, chosen)
+
+
 def main() -> None:
     """Draw everything."""
     mpl.use("Agg")
-    options = ("--run-time", f"{SECONDS}s", "--spawn-rate", "0.5")
+    options = ("--spawn-rate", "0.5")
     watcher: list[threading.Thread] = []
 
     def started(exporter_port: int) -> None:
@@ -200,12 +184,16 @@ def main() -> None:
 
     with (
         tempfile.TemporaryDirectory() as directory,
-        watching(Path(directory), *options, started=started) as watched,
+        watching(
+            Path(directory),
+            *options,
+            intervals=(SCRAPE_SECONDS,),
+            run_seconds=(SECONDS, SECONDS),
+            started=started,
+        ) as watched,
     ):
-        end = watched.second.moment
         for name in dashboards():
-            span = (end - SECONDS * 3, end) if name == "home" else (end - SECONDS + 5, end)
-            print(draw(name, watched, *span))
+            print(draw(_view(watched, name)))
 
 
 if __name__ == "__main__":

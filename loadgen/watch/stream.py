@@ -49,16 +49,21 @@ def tls_context(given: argparse.Namespace) -> ssl.SSLContext | None:
 
 
 def fetch(url: str, context: ssl.SSLContext | None) -> bytes:
-    """Return one exposition. Raises OSError, ValueError or HTTPException."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
+    """Return one exposition, its histogram merged. Raises OSError, ValueError, HTTPException."""
+    where = f"{url}{'&' if '?' in url else '?'}histogram=merged"
+    with urllib.request.urlopen(where, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
         content: bytes = answer.read()
         return content
 
 
 def pause(seconds: float, interruption: Interruption) -> None:
-    """Wait, until the user interrupts."""
+    """Wait until a whole number of `seconds` of the clock, or until the user interrupts.
+
+    So polls keep their pace, however long each takes.
+    """
     # In short steps: a signal handler that raises nothing doesn't end a sleep.
-    deadline = time.monotonic() + seconds
+    now = time.monotonic()
+    deadline = (now // seconds + 1) * seconds
     while time.monotonic() < deadline and not interruption.requested:
         threading.Event().wait(0.05)
 

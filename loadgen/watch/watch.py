@@ -28,6 +28,7 @@ from loadgen.watch.view import History, render
 DEFAULT_GRAFANA = "http://127.0.0.1:3000"
 PLAIN_INTERVAL_SECONDS = 5.0
 PICTURE_COLUMNS = 100
+PICTURE_LINES = 36
 
 Reader = Callable[[], Scrape]
 
@@ -61,7 +62,10 @@ def grafana_answers(grafana: str) -> bool:
 
 
 def follow(scrape: Reader, interruption: Interruption, url: str) -> None:
-    """Show scrapes in this terminal, or as plain lines elsewhere, until Ctrl-C."""
+    """Show scrapes in this terminal, or as plain lines elsewhere, until Ctrl-C.
+
+    The last picture stays: on the screen when the run has ended, in the terminal afterwards.
+    """
     console = Console()
     history = History()
     if not console.is_terminal:
@@ -72,11 +76,15 @@ def follow(scrape: Reader, interruption: Interruption, url: str) -> None:
             try:
                 history.add(scrape())
             except (OSError, ValueError, http.client.HTTPException):
-                live.update(f"Waiting for {url} … Start a run, for example make run-distributed.")
+                history.gone = True
+            if history.has_any:
+                live.update(render(history, console.height))
             else:
-                live.update(render(history))
+                live.update(f"Waiting for {url} … Start a run, for example make run-distributed.")
             live.refresh()
             pause(INTERVAL_SECONDS, interruption)
+    if history.has_any:
+        console.print(render(history, console.height))
 
 
 def _print_lines(scrape: Reader, interruption: Interruption, url: str) -> None:
@@ -114,7 +122,7 @@ def picture(scrape: Reader, seconds: float, file: Path, interruption: Interrupti
         pause(INTERVAL_SECONDS, interruption)
     with Path("/dev/null").open("w") as nowhere:
         console = Console(record=True, width=PICTURE_COLUMNS, file=nowhere, force_terminal=True)
-        console.print(render(history))
+        console.print(render(history, PICTURE_LINES))
     console.save_svg(str(file), title="make watch")
 
 
