@@ -1,8 +1,8 @@
 """The metric names of ContainerSolutions/locust_exporter, for dashboards that ask for them.
 
 Milliseconds and gauges, as that exporter had them, switched on with `--compatible-names`. Rates and
-current percentiles are over the last ten seconds, as in Locust's web UI. There is no row
-"Aggregated": the dashboards sum over names, and it would count everything twice.
+current percentiles are over the last ten seconds, as in the web UI. The row "Aggregated", of an
+empty method, is there as well: two panels of Grafana.com's dashboard 11985 ask for it alone.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from exporter.totals import Key, Limits
 from loadgen.shared.histograms import difference, merge, percentile
-from loadgen.shared.snapshot import EntryStatistics, Snapshot
+from loadgen.shared.snapshot import EntryStatistics, Snapshot, requests_among
 
 WINDOW_SECONDS = 10.0
 _TEXT = "As locust_exporter names it."
@@ -71,12 +71,13 @@ class CompatibleNames(Collector):
             for name in _values(_NO_ENTRY, _NO_ENTRY, 1.0)
         }
         earlier = self._earlier(snapshot)
-        before = {(entry.method, entry.name): entry for entry in earlier.entries}
+        rows = [*snapshot.entries[: self._limits.names], _aggregated(snapshot)]
+        before = {(e.method, e.name): e for e in (*earlier.entries, _aggregated(earlier))}
         seconds = max(snapshot.time - earlier.time, 1.0)
         # Names that are alike once clipped would be the same sample twice: the first one stands.
         shown = {
             (self._limits.clip(entry.method), self._limits.clip(entry.name)): entry
-            for entry in reversed(snapshot.entries[: self._limits.names])
+            for entry in reversed(rows)
         }
         for key, entry in shown.items():
             earlier_entry = before.get((entry.method, entry.name), _NO_ENTRY)
@@ -98,6 +99,23 @@ class CompatibleNames(Collector):
     def _earlier(self, snapshot: Snapshot) -> Snapshot:
         first = self._window[0] if self._window else snapshot
         return first if first.epoch == snapshot.epoch else snapshot
+
+
+def _aggregated(snapshot: Snapshot) -> EntryStatistics:
+    entries = requests_among(snapshot.entries)
+    fastest = [e.response_time_min_ms for e in entries if e.response_time_min_ms is not None]
+    return EntryStatistics(
+        "",
+        "Aggregated",
+        sum(e.requests for e in entries),
+        sum(e.failures for e in entries),
+        sum(e.requests_untimed for e in entries),
+        merge(e.response_times for e in entries),
+        sum(e.response_time_total_ms for e in entries),
+        min(fastest, default=None),
+        max((e.response_time_max_ms for e in entries), default=0.0),
+        sum(e.response_bytes for e in entries),
+    )
 
 
 def _values(entry: EntryStatistics, before: EntryStatistics, seconds: float) -> dict[str, float]:

@@ -159,7 +159,7 @@ class _Ending:
         return Measurement(4, min(len(self.text), options.max_width))
 
 
-def render(history: History, height: int) -> RenderableType:
+def render(history: History, height: int = 40) -> RenderableType:
     """Draw the newest state and the last minutes on so many lines."""
     room = max(height - HEAD_LINES - COURSE_LINES - HEADINGS - 1, 6)
     last = history.last

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import locust
 import psutil
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerNode
+from locust.runners import MasterRunner, Runner, WorkerNode
 from locust.stats import RequestStats
 
 from loadgen.node.settings import NodeSettings, RunSettings
@@ -83,7 +83,7 @@ class SnapshotTaker:
             epoch=test.epoch,
             run_id=self._identity.run_id_of(test),
             locustfile=self._identity.locustfile,
-            host=_without_secrets(self._host()),
+            host=base_url(runner),
             state=runner.state,
             final=test.final,
             users=runner.user_count,
@@ -112,10 +112,6 @@ class SnapshotTaker:
             ended_by=test.ended_by,
             exit_code=self._environment.process_exit_code,
         )
-
-    def _host(self) -> str:
-        hosts = {str(user.host) for user in self._runner.user_classes if user.host}
-        return self._environment.host or (hosts.pop() if len(hosts) == 1 else "")
 
     def _workers(self) -> list[WorkerStatus]:
         clients = self._runner.clients.all
@@ -201,6 +197,12 @@ def _within(release: Path, name: str) -> str:
     """Name a locustfile as in the release, where it lies there; its own path elsewhere."""
     path = Path(name)
     return str(path.relative_to(release)) if path.is_relative_to(release) else name
+
+
+def base_url(runner: Runner) -> str:
+    """Return the target's base URL, where there is one, without secrets."""
+    hosts = {str(user.host) for user in runner.user_classes if user.host}
+    return _without_secrets(runner.environment.host or (hosts.pop() if len(hosts) == 1 else ""))
 
 
 def _without_secrets(host: str) -> str:

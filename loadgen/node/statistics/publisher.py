@@ -192,7 +192,8 @@ def _watch_epochs(stats: RequestStats, publisher: Publisher) -> None:
         setattr(stats, name, forget_published)
 
 
-def _bind(endpoint: str) -> "zmq.Socket[bytes]":
+def bind(endpoint: str) -> "zmq.Socket[bytes]":
+    """Bind a PUB socket that only this user and its group may read."""
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
     socket.setsockopt(zmq.SNDHWM, QUEUED_SNAPSHOTS)
     socket.setsockopt(zmq.LINGER, 1000)
@@ -215,7 +216,7 @@ def install(environment: Environment, settings: NodeSettings, run: RunSettings |
     runner = environment.runner
     if not isinstance(runner, MasterRunner):
         raise TypeError("a publisher belongs in a master: call install() on its `init` event")
-    socket = _bind(settings.publisher_endpoint)
+    socket = bind(settings.publisher_endpoint)
     judge = Judge(run.slos, run.request_tags) if run else Judge(())
     warm_up_seconds = run.warm_up if run else 0.0
     publisher = Publisher(runner, Identity.of(settings, run), judge, socket.send, warm_up_seconds)
