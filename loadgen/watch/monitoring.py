@@ -27,7 +27,7 @@ from pathlib import Path
 
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.processes import last_telling_line
-from loadgen.shared.project import PROJECT
+from loadgen.shared.project import KIT, PROJECT
 from loadgen.watch.prometheus_files import (
     LOOPBACK,
     SCRAPE_SECONDS,
@@ -98,7 +98,7 @@ def prometheus(
             "elsewhere: the archive from its project's site), then run this again."
         )
     rules = directory / "rules"
-    write_rules(PROJECT / "exporter", rules, scrape_seconds)
+    write_rules(KIT / "exporter", rules, scrape_seconds)
     config = configuration(ports, rules, scrape_seconds, targets)
     (directory / "prometheus.yml").write_text(config)
     command = [
@@ -121,7 +121,7 @@ def grafana(directory: Path, ports: Ports, scrape_seconds: int) -> Running | Non
     home = next((home for home in GRAFANA_HOMES if Path(home).is_dir()), None)
     if program is None or home is None:
         return None
-    own = PROJECT / "exporter" / "grafana"
+    own = KIT / "exporter" / "grafana"
     environment = {
         "GF_PATHS_DATA": str(directory / "grafana"),
         "GF_PATHS_LOGS": str(directory / "grafana"),
