@@ -13,6 +13,7 @@ takes_everywhere = PYTHON VENV PIP_% PYTEST_% ANSIBLE_%
 
 # What is typed after make is text: make would run the $(shell ...) in it before any recipe does.
 TYPED_HOST := $(filter command%,$(origin HOST))
+TYPED_ENV := $(filter command%,$(origin ENV))
 typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(typed),$(eval override $(name) := $$(value $(name))))
 
@@ -49,7 +50,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
 # Variables carry Locust's names; the command line wins over the environment, as make does it.
 RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES \
   STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS \
-  EXPERIMENT WARM_UP ARRIVAL_RATE REQUEST_LOG ALLOW_MISSING
+  EXPERIMENT WARM_UP ARRIVAL_RATE REQUEST_LOG ALLOW_MISSING ENV_FILE
 RUN_FLAGS = SKIP_TARGET_CHECK INSECURE_TARGET QUIET
 # A value is text, and the shell gets it in quotes; what is called *_OPTIONS, DO or BENCH is words of
 # a command line, given to the shell as they stand.
@@ -76,10 +77,12 @@ comma := ,
 own_target = $(if $(call given,HOST)$(value INVENTORY),,$(if $(value LOCUSTFILE),$(shell tr ',\n' '\0\0' <<<$(call quoted,LOCUSTFILE) | xargs -0 grep -ls '^SIMULATOR = ' --)))
 
 .PHONY: run-distributed simulator
-takes_run-distributed = $(FLEET) $(RUN_OPTIONS) $(RUN_FLAGS) LOCUST_OPTIONS
+takes_run-distributed = $(FLEET) $(RUN_OPTIONS) $(RUN_FLAGS) ENV LOCUST_OPTIONS
+# ENV="NAME OTHER=value", typed: this machine's NAME, and OTHER with a value.
+variables = $(if $(TYPED_ENV),$(foreach word,$(subst ','\'',$(subst $(newline), ,$(value ENV))),--env '$(word)'))
 takes_simulator = NAME LISTEN SIMULATOR_OPTIONS
 run-distributed: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) $(if $(value EXPERIMENT)$(own_target),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
-	@exec $(BIN)/loadgen run $(fleet) $(call options,$(RUN_OPTIONS)) $(call flags,$(RUN_FLAGS)) $(call passed_on,$(LOCUST_OPTIONS))
+	@exec $(BIN)/loadgen run $(fleet) $(call options,$(RUN_OPTIONS)) $(variables) $(call flags,$(RUN_FLAGS)) $(call passed_on,$(LOCUST_OPTIONS))
 
 simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
 	@exec $(BIN)/loadgen simulator $(if $(value NAME),$(call quoted,NAME),hello) --listen $(if $(value LISTEN),$(call quoted,LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)

@@ -79,13 +79,16 @@ def look(options: argparse.Namespace) -> int:
 
 
 def _options(options: argparse.Namespace) -> list[str]:
+    if getattr(options, "locustfile", None):
+        raise UsageError(
+            "deploy takes no locustfile any more, for a run brings its own: give it to that, as "
+            f"make run-distributed INVENTORY={options.inventory} LOCUSTFILE={options.locustfile}; "
+            "nothing was touched"
+        )
     vault = [word for word in options.vault if word != ASK]
     if len(vault) < len(options.vault):
         _ask_for_all()
-    words = ["--inventory", str(options.inventory), *vault, *options.passed_on]
-    if locustfile := getattr(options, "locustfile", None):
-        words += ["--extra-vars", untemplated("release_locustfile", locustfile)]
-    return words
+    return ["--inventory", str(options.inventory), *vault, *options.passed_on]
 
 
 def _ask_for_all() -> None:
@@ -106,7 +109,7 @@ def _add_options(verb: VerbParser) -> None:
 
 def _add_deploy_options(verb: VerbParser) -> None:
     _add_options(verb)
-    verb.add_argument("--locustfile", type=Path, help="your own, taken into the release")
+    verb.add_argument("--locustfile", help=argparse.SUPPRESS)
 
 
 def _verb(

@@ -33,7 +33,7 @@ from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id, run_directory
 from loadgen.specification import locust_options
 from loadgen.specification.experiment import Experiment, load_experiment
-from loadgen.specification.run import RunSpecification, specify
+from loadgen.specification.run import RunSpecification, specify, split_variables
 from loadgen.specification.slo import Slo
 
 RESULTS = Path("results")
@@ -133,7 +133,7 @@ def _run_once(
             specification.warm_up + specification.run_time,
             io.StringIO() if options.quiet else None,
         ),
-        versions(specification),
+        versions(),
         run_id,
     )
     if fault := grafana_annotation.post(summary, environment):
@@ -163,6 +163,7 @@ def _fields(options: argparse.Namespace) -> dict[str, Any]:
     """Keep what the user gave; an empty string, as make hands it over, counts as not given."""
     names = RunSpecification.model_fields
     given = {name: getattr(options, name) for name in names if hasattr(options, name)}
+    given |= split_variables(options.env)
     return {name: value for name, value in given.items() if value not in (None, "", [], (), False)}
 
 
@@ -187,6 +188,14 @@ def _add_run_options(verb: VerbParser) -> None:
     add = verb.add_argument
     add("--experiment", type=Path, help="experiment file; the options below win over its fields")
     _add_common_options(verb)
+    add(
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="give the scenario this machine's variable NAME, or NAME=VALUE; may be repeated",
+    )
+    add("--env-file", help="a file of lines NAME=VALUE for the scenario")
     add("--results", type=Path, default=RESULTS, help=f"where results go ({RESULTS})")
     add("--warm-up", help="load that comes before the run time and isn't measured (0s)")
     add("--arrival-rate", help="arrivals a second of an open-model locustfile")
@@ -281,6 +290,7 @@ VERBS = {
             "loadgen run",
             "loadgen run --locustfile my/locustfile.py --host https://shop.example --users 200",
             "loadgen run --tags browse --user-classes Visitor --results /srv/results",
+            "loadgen run --locustfile my/locustfile.py --env SHOP_TOKEN --env SHOP_REGION=eu",
             "loadgen run --users 50 -- --my-locustfile-option 3",
             "loadgen run --experiment experiments/dspace-100.yml --quiet",
         ),

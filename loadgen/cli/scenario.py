@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.cluster.bundled_target import BundledTarget
-from loadgen.cluster.inspection import find_locustfile, look_at
+from loadgen.cluster.inspection import look_at
+from loadgen.cluster.packages import find_requirements, own_packages
+from loadgen.cluster.scenario import find_scenario
 from loadgen.node.target_check import require_answer
 from loadgen.recordings.browser import record_session
 from loadgen.recordings.command import record as convert_recording
@@ -26,7 +28,10 @@ def probe(options: Namespace) -> int:
     """Carry out `loadgen probe` in a process of its own; return 1 when a request failed, else 0."""
     given = {"locustfile": options.locustfile, "host": options.host}
     specification = specify({name: value for name, value in given.items() if value})
-    inspection = look_at(specification, os.environ)
+    scenario = find_scenario(specification.locustfiles)
+    requirements = find_requirements(scenario)
+    packages = requirements and own_packages(requirements)
+    inspection = look_at(scenario.paths, os.environ, packages)
     if inspection.error:
         raise UsageError(f"--locustfile {options.locustfile} can't be used: {inspection.error}")
     own = [host for host in inspection.user_classes.values() if host]
@@ -41,10 +46,13 @@ def probe(options: Namespace) -> int:
             host = target.host
         else:
             require_answer(host, verify=False)
-        file = str(find_locustfile(options.locustfile))
-        command = [sys.executable, "-m", "loadgen.node.probe", file, "--host", host]
+        probing = [sys.executable, "-m", "loadgen.node.probe", "--host", host]
+        probing += ["--packages", str(packages)] if packages else []
         try:
-            return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
+            return max(
+                subprocess.run([*probing, path], check=False, stdin=subprocess.DEVNULL).returncode
+                for path in scenario.paths
+            )
         except KeyboardInterrupt:
             return exit_codes.INTERRUPTED
 

@@ -1,6 +1,6 @@
 """What the run life cycle needs from a place that can run a master and workers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from loadgen.node.locustfile_check import Inspection
@@ -25,6 +25,9 @@ class Cluster(Protocol):
     release: str
     """The release that every node reports: its directory's name, the SHA-256 on a fleet."""
 
+    scenario: str
+    """The hash of the run's scenario, once `preflight` has found it; empty when it has none."""
+
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Import the locustfiles in a process of their own and tell what they hold."""
         ...
@@ -47,6 +50,10 @@ class Cluster(Protocol):
 
     def require_target(self, host: str, verify: bool) -> None:
         """Ask the target from where the load will come; TargetError when it doesn't answer."""
+        ...
+
+    def bring(self, stopped: Callable[[], bool]) -> None:
+        """Bring the scenario to where it isn't; end at once, without a fault, when `stopped`."""
         ...
 
     def start(self, plan: Plan) -> None:

@@ -25,6 +25,7 @@ class FakeCluster:
         self.missing: Mapping[str, str] = {}
         self.web_url = "http://127.0.0.1:8089"
         self.release = "a" * 64
+        self.scenario = "b" * 64
         self.inspection = Inspection(user_classes={"Visitor": None})
         self.target: str | None = "http://target.example"
         self.refusal: LoadgenError | None = None
@@ -58,6 +59,11 @@ class FakeCluster:
     def require_target(self, host: str, verify: bool) -> None:
         """Let every target answer."""
         self.asked.append(f"ask {host}{'' if verify else ' unverified'}")
+
+    def bring(self, stopped: Callable[[], bool]) -> None:
+        """Note it."""
+        del stopped
+        self.asked.append("bring")
 
     def start(self, plan: Plan) -> None:
         """Note that the run has begun."""

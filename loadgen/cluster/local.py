@@ -9,14 +9,17 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
 import zmq
 
 from loadgen.cluster.bundled_target import BundledTarget
-from loadgen.cluster.inspection import find_locustfiles, look_at
+from loadgen.cluster.inspection import look_at
+from loadgen.cluster.packages import find_requirements, own_packages
+from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.node import channel, control
 from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunSettings, WebSettings
@@ -49,6 +52,9 @@ class LocalCluster:
         scheme = "https" if specification.tls_cert else "http"
         self.web_url = f"{scheme}://{LOOPBACK}:{specification.web_port}"
         self.release = PROJECT.name
+        self.scenario = ""
+        self._scenario: Scenario | None = None
+        self._packages: Path | None = None
         self._specification = specification
         sweep_private_directories()
         self._private = make_private_directory()
@@ -63,10 +69,25 @@ class LocalCluster:
 
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Import the locustfiles in a child process."""
-        return look_at(specification, os.environ)
+        environment = {**os.environ, **specification.node_environment(os.environ)}
+        hashing = threading.Thread(target=self._hash, daemon=True, name="scenario")
+        hashing.start()
+        found = look_at(self._found().paths, environment, self._packages)
+        hashing.join()
+        return found
+
+    def _found(self) -> Scenario:
+        if self._scenario is None:
+            self._scenario = find_scenario(self._specification.locustfiles)
+        return self._scenario
+
+    def _hash(self) -> None:
+        self.scenario = self._found().fingerprint_here()
 
     def preflight(self, specification: RunSpecification) -> None:
-        """Check users a worker, key material for TLS, and that the ports are free."""
+        """Check the locustfile's place, users a worker, key material for TLS, and free ports."""
+        requirements = find_requirements(self._found())
+        self._packages = requirements and own_packages(requirements)
         share = specification.users / self.workers_expected
         if share > MAXIMUM_USERS_PER_WORKER:
             raise UsageError(
@@ -98,6 +119,9 @@ class LocalCluster:
     def require_target(self, host: str, verify: bool) -> None:
         """Ask the target from here."""
         require_answer(host, verify=verify)
+
+    def bring(self, stopped: Callable[[], bool]) -> None:
+        """Do nothing: it is here."""
 
     def start(self, plan: Plan) -> None:
         """Make keys and settings, then start exporter, master and workers at once."""
@@ -212,10 +236,12 @@ class LocalCluster:
         specification, directory = plan.specification, plan.directory.resolve()
         run = RunSettings(
             run_id=plan.run_id,
-            locustfiles=tuple(map(str, find_locustfiles(specification.locustfiles))),
+            locustfiles=self._found().paths,
+            packages_directory=self._packages,
             locust_arguments=plan.locust_arguments(),
             master_arguments=plan.master_arguments(self.workers_expected),
-            environment=specification.node_environment(os.environ),
+            environment=specification.plain_environment,
+            secrets=specification.secret_environment(os.environ),
             results_directory=directory,
             slos=specification.slos,
             request_tags=specification.request_tags,

@@ -1,12 +1,12 @@
 """What every node runs: one release of the kit's own code, and one wheelhouse of everybody else's.
 
-A *release* is a directory named after its SHA-256: the kit's packages, the experiments, the locked
-requirements, and the user's locustfile with what lies beside it. A *wheelhouse* is the set of
+A *release* is a directory named after its SHA-256: the kit's packages and the locked requirements,
+and no locustfile: a run brings its scenario. A *wheelhouse* is the set of
 wheels that `requirements/node.txt` names for the hosts' platform and Python, so that a host
 installs without a way out; on a fleet with simulated targets those of `requirements/target.txt`
 too. Both are made on the controller; the playbooks push them.
 
-    python -m loadgen.deploy.release build DIRECTORY [--locustfile FILE]
+    python -m loadgen.deploy.release build DIRECTORY
     python -m loadgen.deploy.release wheelhouse DIRECTORY [--roles node target]
         [--python-version 3.11] [--platform ...]
 """
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,18 +29,14 @@ from loadgen.shared import command
 from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.project import KIT, PROJECT
 
-CODE = ("loadgen", "exporter", "locustfiles")
-PARTS = (*CODE, "requirements", "experiments")
-SITE = "site"
+CODE = ("loadgen", "exporter")
+PARTS = (*CODE, "requirements")
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
 CACHES = ("__pycache__", "node_modules")
-LARGEST_RELEASE_BYTES = 1 << 30
 DEFAULT_PLATFORM = "manylinux_2_28_x86_64"
 DEFAULT_PYTHON = "3.11"
 DEFAULT_ROLES = ("node",)
-SCRATCH_PREFIX = "loadgen-run-"
-"""As of a run's private directory: the next run removes what a killed process left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +53,25 @@ def part_directory(part: str) -> Path:
     return (PROJECT if part in CODE else KIT) / part
 
 
-def site_path(locustfile: Path) -> Path:
-    """Where a locustfile stands inside a release, relative to the release's directory.
-
-    One inside the project keeps its place; one outside stands in `site/<its directory>/`.
-    """
-    resolved = locustfile.resolve()
-    for part in PARTS:
-        if resolved.is_relative_to(part_directory(part)):
-            return part / resolved.relative_to(part_directory(part))
-    return Path(SITE) / resolved.parent.name / resolved.name
-
-
-def build(directory: Path, locustfile: Path | None = None) -> Release:
+def build(directory: Path) -> Release:
     """Assemble the release below `directory`; the same contents give the same name.
 
-    Takes the directory of `locustfile` too when that lies outside the project. Hidden files,
-    caches and results are left out. What lies beside a locustfile may be secret: `directory` is for
-    its owner alone, and nobody but root and the group of a host's runs reads what is unpacked.
-    UsageError: the locustfile is missing, its directory is too large or holds a symbolic link to a
-    directory.
+    Hidden files and caches are left out. `directory` is for its owner alone, and nobody but root
+    and the group of a host's runs reads what is unpacked.
     """
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
+    files = _release_files()
+    sha256 = _fingerprint(files)
+    release = Release(sha256, directory / sha256, directory / f"{sha256}.tar")
     with tempfile.TemporaryDirectory(dir=directory, prefix=".release-") as scratch:
-        tree = Path(scratch) / "release"
-        for source, target in _sources(locustfile):
-            _copy(source, tree / target)
-        for path in (tree, *tree.rglob("*")):
-            path.chmod(DIRECTORY_MODE if path.is_dir() else FILE_MODE)
-        sha256 = fingerprint(tree)
-        release = Release(sha256, directory / sha256, directory / f"{sha256}.tar")
         if not release.directory.exists():
+            tree = Path(scratch) / "release"
+            for path, source in files.items():
+                (tree / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, tree / path)
+            for made in (tree, *tree.rglob("*")):
+                made.chmod(DIRECTORY_MODE if made.is_dir() else FILE_MODE)
             tree.rename(release.directory)
         if not release.archive.exists():
             packed = Path(scratch) / "release.tar"
@@ -102,17 +85,30 @@ def fingerprint(directory: Path) -> str:
 
     Equal for a release on the controller and its copy on a node that has compiled byte code since.
     """
+    files = {path.relative_to(directory).as_posix(): path for path in _files(directory)}
+    return _fingerprint(files)
+
+
+def _fingerprint(files: Mapping[str, Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(_files(directory), key=lambda path: path.relative_to(directory).as_posix()):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
+    for path, source in sorted(files.items()):
+        content = hashlib.sha256(source.read_bytes()).hexdigest()
+        digest.update(f"{path}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def current(locustfile: Path | None = None) -> str:
-    """SHA-256 of the release that `build` would make now, without keeping it."""
-    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-release-") as scratch:
-        return build(Path(scratch), locustfile).sha256
+def current() -> str:
+    """SHA-256 of the release that `build` would make now."""
+    return _fingerprint(_release_files())
+
+
+def _release_files() -> dict[str, Path]:
+    """Return every file of the release by its place in it."""
+    return {
+        (Path(part) / path.relative_to(part_directory(part))).as_posix(): path
+        for part in PARTS
+        for path in _files(part_directory(part))
+    }
 
 
 def verify(directory: Path) -> str:
@@ -221,45 +217,10 @@ def _download(requirements: Path, wheels: Path, python_version: str, platform: s
         )
 
 
-def _sources(locustfile: Path | None) -> Iterator[tuple[Path, Path]]:
-    for part in PARTS:
-        if part_directory(part).is_dir():
-            yield part_directory(part), Path(part)
-    if locustfile is None:
-        return
-    if not locustfile.is_file():
-        raise UsageError(
-            f"locustfile {locustfile} is not a file; give LOCUSTFILE the path of a Python file"
-        )
-    target = site_path(locustfile)
-    if target.parts[0] == SITE:
-        yield locustfile.resolve().parent, target.parent
-
-
-def _copy(source: Path, target: Path) -> None:
-    size = 0
-    for path in _files(source):
-        size += path.stat().st_size
-        if size > LARGEST_RELEASE_BYTES:
-            raise UsageError(
-                f"{source} holds more than {LARGEST_RELEASE_BYTES >> 20} MiB, the limit of a "
-                "release; put the locustfile into a directory with nothing but its data"
-            )
-        copy = target / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-
-
 def _files(directory: Path) -> Iterator[Path]:
-    """Yield every file that belongs to a release; a link to a file counts as that file."""
+    """Yield every file that belongs to a release."""
     for parent, names, files in os.walk(directory):
         names[:] = sorted(name for name in names if not _left_out(name))
-        for name in names:
-            if (Path(parent) / name).is_symlink():
-                raise UsageError(
-                    f"{Path(parent) / name} is a symbolic link to a directory, which a release "
-                    "can't carry; put the files themselves there"
-                )
         yield from (Path(parent) / name for name in files if not _left_out(name))
 
 
@@ -288,8 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="build|wheelhouse")
     verb = verbs.add_parser("build", help="make DIRECTORY/<sha256>/ and .tar, print the SHA-256")
     verb.add_argument("directory", type=Path)
-    verb.add_argument("--locustfile", type=Path, help="take its directory too, as site/<name>/")
-    verb.set_defaults(run=lambda given: build(given.directory, given.locustfile).sha256)
+    verb.set_defaults(run=lambda given: build(given.directory).sha256)
     verb = verbs.add_parser("wheelhouse", help="make DIRECTORY/<key>/ with wheels, print its path")
     verb.add_argument("directory", type=Path)
     verb.add_argument("--python-version", default=DEFAULT_PYTHON, help="the hosts' (%(default)s)")

@@ -2,17 +2,14 @@
 
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from loadgen.deploy import release
-from loadgen.specification.run import RunSpecification
 
 
-def versions(specification: RunSpecification) -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Return what a run is made with, for its summary."""
     packages = {"locust": "locust", "loadgen": "loadgen-fleet", "pyzmq": "pyzmq"}
     found = {name: version(package) for name, package in packages.items()}
     found["python"] = ".".join(map(str, sys.version_info[:3]))
-    path = Path(specification.locustfiles[0])
-    found["release"] = release.current(path if path.is_file() else None)
+    found["release"] = release.current()
     return found

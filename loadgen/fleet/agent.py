@@ -3,8 +3,9 @@
     python -m loadgen.fleet.agent VERB < request.json
 
 The verbs and what each needs are the models of `loadgen.fleet.requests`. A request is one JSON
-object on standard input, so that nothing secret is on a command line; the answer is one JSON
-object on standard output, and a tar for `collect`. A fault is one sentence on standard error.
+object, in one line of standard input, so that nothing secret is on a command line; for `take` a
+tar follows it. The answer is one JSON object on standard output, and a tar for `collect`. A fault
+is one sentence on standard error.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from loadgen.deploy.release import verify
-from loadgen.fleet import agent_checks, agent_run
+from loadgen.fleet import agent_checks, agent_run, agent_scenarios
 from loadgen.fleet import agent_files as files
 from loadgen.fleet.agent_files import RUNS
 from loadgen.fleet.agent_report import report
@@ -40,6 +41,7 @@ from loadgen.fleet.requests import (
     Start,
     Status,
     Stop,
+    Take,
 )
 from loadgen.node.settings import NodeSettings, load_node_settings
 from loadgen.node.target_check import require_answer
@@ -63,7 +65,15 @@ def preflight(node: NodeSettings, request: Preflight) -> NodeReport:
     if units.workers:
         found.faults += agent_checks.capacity_faults(request.users, units.workers)
         found.faults += agent_checks.channel_faults(node)
+    found.has_scenario = agent_scenarios.has_scenario(request.scenario)
+    found.packages = agent_scenarios.list_packages()
     return found
+
+
+def take(node: NodeSettings, request: Take) -> NodeReport:
+    """Take in a scenario or its packages, from standard input."""
+    agent_scenarios.take(node, request, sys.stdin.buffer)
+    return report(node)
 
 
 def ask_target(node: NodeSettings, request: AskTarget) -> NodeReport:
@@ -123,6 +133,7 @@ def forget(node: NodeSettings, request: Forget) -> NodeReport:
 Handler = Callable[[NodeSettings, Any], NodeReport | None]
 HANDLERS: dict[type[AgentRequest], Handler] = {
     Preflight: preflight,
+    Take: take,
     AskTarget: ask_target,
     Prepare: agent_run.prepare,
     Start: agent_run.start,
@@ -149,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("verb", choices=verbs)
     kind = verbs[parser.parse_args(arguments).verb]
     try:
-        request = kind.model_validate_json(sys.stdin.read() or "{}")
+        request = kind.model_validate_json(sys.stdin.buffer.readline() or "{}")
         answer = HANDLERS[kind](load_node_settings(SETTINGS), request)
     except ValidationError as error:
         print(f"the request '{kind.verb}' is not of this release: {error}", file=sys.stderr)

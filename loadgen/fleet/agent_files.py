@@ -23,7 +23,8 @@ from typing import BinaryIO
 from loadgen.shared.errors import OperationError
 from loadgen.shared.run_ids import run_directory
 
-RUNS = Path("/var/lib/loadgen/runs")
+STATE = Path("/var/lib/loadgen")
+RUNS = STATE / "runs"
 SPECIFICATION_FILE = "specification.json"
 USER = "loadgen"
 LAST_SCRAPE_SECONDS = 5.0

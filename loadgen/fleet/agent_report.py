@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from pydantic import ValidationError
 
+from loadgen.cluster.packages import this_platform, this_python
 from loadgen.fleet import agent_files as files
 from loadgen.fleet.agent_files import RUNS, SPECIFICATION_FILE
 from loadgen.fleet.agent_units import Units
@@ -33,12 +34,15 @@ def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
         locust_version=version("locust"),
         units=found.states,
         run_id=run.run_id if run else None,
+        scenario=run.scenario_directory.name if run and run.scenario_directory else "",
         state=_master_state(node) if active else None,
         specification=specification,
         started_at=files.changed_at(node.state_directory / RUN_FILE) if run else None,
         certificate=_certificate(node),
         web_port=node.web.port,
         faults=faults,
+        python_version=this_python(),
+        platform=this_platform(),
     )
 
 

@@ -3,7 +3,10 @@
 The master's run.json is the fleet's lock. Between runs a node's processes stand idle.
 """
 
+import contextlib
+
 from loadgen.fleet import agent_files as files
+from loadgen.fleet import agent_scenarios
 from loadgen.fleet.agent_report import current_run, report
 from loadgen.fleet.agent_units import MASTER_UNIT, Unit, Units, kill, still_there, systemctl
 from loadgen.fleet.requests import (
@@ -17,7 +20,7 @@ from loadgen.fleet.requests import (
     Start,
 )
 from loadgen.node import control
-from loadgen.node.settings import RUN_FILE, NodeSettings, RunSettings
+from loadgen.node.settings import IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import BusyError, OperationError
 
 QUIT_SECONDS = 20.0
@@ -35,6 +38,7 @@ def prepare(node: NodeSettings, request: Prepare) -> NodeReport:
         files.discard(path)
     try:
         _write_run(node, request.run)
+        agent_scenarios.use(request.run)
         if request.run.results_directory:
             files.make_results(request.run.results_directory, request.specification)
         systemctl("stop", *units.load)
@@ -59,6 +63,25 @@ def _write_run(node: NodeSettings, run: RunSettings) -> None:
         ) from error
 
 
+def _become_idle(node: NodeSettings) -> None:
+    """Take run.json away; what the run brought is what the web UI offers from now on.
+
+    Secrets are gone with the run, and a scenario that may not load without them is not offered.
+    """
+    path, idle = node.state_directory / RUN_FILE, node.state_directory / IDLE_FILE
+    if files.changed_at(path) is None:
+        return
+    run = None
+    with contextlib.suppress(OperationError):
+        run = current_run(node)
+    files.discard(path)
+    files.discard(idle)
+    if run is not None and not run.secrets and not run.master_environment:
+        nothing = ("results_directory", "request_log", "request_log_directory")
+        changes: dict[str, object] = {"master_arguments": (), **dict.fromkeys(nothing)}
+        files.create(idle, run.model_copy(update=changes).model_dump_json())
+
+
 def start(node: NodeSettings, request: Start) -> NodeReport:
     """Start the master, and as many workers as the run wants here."""
     units = Units.now()
@@ -73,7 +96,7 @@ def start(node: NodeSettings, request: Start) -> NodeReport:
 def finish(node: NodeSettings, request: Finish) -> NodeReport:
     """End a run here. A worker host only forgets it: `settle` ends its processes."""
     del request
-    files.discard(node.state_directory / RUN_FILE)
+    _become_idle(node)
     units = Units.now()
     found = report(node, units)
     found.faults += [
@@ -121,7 +144,7 @@ def settle(node: NodeSettings, request: Settle) -> NodeReport:
 def abort(node: NodeSettings, request: Abort) -> NodeReport:
     """End a run at once: kill its processes; systemd starts idle ones."""
     del request
-    files.discard(node.state_directory / RUN_FILE)
+    _become_idle(node)
     names = Units.now().load
     kill("KILL", *names)
     systemctl("start", *names)

@@ -8,16 +8,22 @@ stands idle, its web UI up.
 import contextlib
 import os
 import queue
+import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from loadgen.cluster.inspection import find_locustfile, look_at
+from loadgen.cluster.inspection import look_at
+from loadgen.cluster.packages import Packages, find_requirements, own_packages, resolve
+from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.deploy import release
 from loadgen.fleet import fleet_lock
-from loadgen.fleet.agent_files import RUNS
+from loadgen.fleet.agent_files import RUNS, USER
+from loadgen.fleet.agent_scenarios import PACKAGES, SCENARIOS
+from loadgen.fleet.bringing import bring_packages, bring_scenario
 from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.follower import Follower
 from loadgen.fleet.inventory import Inventory
@@ -46,6 +52,7 @@ from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over
 from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
+from loadgen.shared.project import PROJECT
 from loadgen.shared.run_ids import RunId, run_directory
 from loadgen.shared.snapshot import UNDER_WAY, Snapshot
 from loadgen.shared.text import in_url
@@ -74,9 +81,15 @@ class FleetCluster:
         self.web_url = f"https://{in_url(inventory.master.fleet_address)}:{inventory.web_port}"
         self._specification = specification
         # A specification that comes from a host names no file of this machine.
-        self._site = site_locustfile(specification) if running is None else None
-        self.release = release.current(self._site) if running is None else running
+        self.release = release.current() if running is None else running
         self._lock: int | None = None
+        self.scenario = ""
+        self._scenario: Scenario | None = None
+        self._requirements: Path | None = None
+        self._packages: Packages | None = None
+        self._inspection: Future[Inspection] | None = None
+        self._background = ThreadPoolExecutor(1)
+        self._reports: Mapping[str, NodeReport] = {}
         self._remotes = {node.name: Remote(node) for node in inventory.nodes}
         self._master = self._remotes[inventory.master.name]
         self._shares: dict[str, int] = {}
@@ -88,18 +101,32 @@ class FleetCluster:
     # --- before a run --------------------------------------------------------------------------
 
     def inspect(self, specification: RunSpecification) -> Inspection:
-        """Import the locustfiles here: the release is the same as on every node."""
-        return look_at(specification, os.environ)
+        """Import the locustfiles here, under a node's environment; the release is the same."""
+        del specification
+        if self._scenario is None or self._inspection is None:
+            raise OperationError("preflight has to find the scenario before it is looked at")
+        found = self._inspection.result()
+        said = (self._scenario.notice, variables_notice(found.absent_variables, os.environ))
+        found.notices += filter(None, said)
+        return found
 
     def preflight(self, specification: RunSpecification) -> None:
         """Check every node at once. NodeError has a sentence for each that can't take part."""
         _refuse_local_options(specification)
+        self._scenario = find_scenario(specification.locustfiles)
+        self._scenario.require_portable()
+        self.scenario = self._scenario.fingerprint()
+        environment = specification.node_environment(os.environ)
+        self._requirements = find_requirements(self._scenario)
+        self._inspection = self._background.submit(
+            look_as_node, self._scenario, environment, self._requirements
+        )
         probes = on_all(self._remotes, probe)
         self._leave_out(probes, specification.allow_missing)
         faults = {**probes.faults, **self._probe_faults(probes.answers)}
         sound = {name: one for name, one in self._remotes.items() if name not in faults}
         share = -(-specification.users // len(self._worker_remotes()))
-        reports = ask_all(sound, Preflight(users=share))
+        reports = ask_all(sound, Preflight(users=share, scenario=self.scenario))
         faults.update(reports.faults)
         for name, report in reports.answers.items():
             said = [*report.faults, *self._report_faults(name, report)]
@@ -112,6 +139,7 @@ class FleetCluster:
             )
         self._require_free(reports.answers[self.inventory.master.name])
         self._share(specification, reports.answers)
+        self._reports = reports.answers
 
     def running_target(self) -> str | None:
         """Return the base URL of the inventory's first simulated target."""
@@ -130,6 +158,22 @@ class FleetCluster:
             raise TargetError(
                 "\n".join([f"the target can't be loaded from {len(lines)} nodes", *lines])
             )
+
+    def bring(self, stopped: Callable[[], bool]) -> None:
+        """Bring the scenario to every node that lacks it, to all of them at once."""
+        if self._scenario is None:
+            return
+        reports = self._reports
+        lacking = {name: self._remotes[name] for name in reports if not reports[name].has_scenario}
+        if lacking:
+            bring_scenario(lacking, self._scenario, self.scenario, stopped)
+        if self._requirements is None:
+            return
+        self._packages = resolve(self._requirements, *one_platform(reports))
+        if self._packages:
+            sha256 = self._packages.sha256
+            lacking = {n: self._remotes[n] for n in reports if sha256 not in reports[n].packages}
+            bring_packages(lacking, self._packages, stopped)
 
     # --- a run ---------------------------------------------------------------------------------
 
@@ -205,7 +249,7 @@ class FleetCluster:
         OperationError when the master says nothing.
         """
         self._since = (master.started_at or time.time()) - SINCE_SLACK_SECONDS
-        self.release = master.release
+        self.release, self.scenario = master.release, master.scenario
         self._follower = Follower(self._master, master.run_id)
         snapshot = self.next_snapshot(ADOPTION_SECONDS)
         if snapshot is None:
@@ -252,8 +296,7 @@ class FleetCluster:
     @property
     def _deploy(self) -> str:
         """The command that would bring this run's release to the fleet."""
-        command = f"make deploy INVENTORY={self.inventory.path}"
-        return f"{command} LOCUSTFILE={self._site}" if self._site else command
+        return f"make deploy INVENTORY={self.inventory.path}"
 
     def _report_faults(self, name: str, report: NodeReport) -> list[str]:
         faults = []
@@ -294,21 +337,20 @@ class FleetCluster:
     def _prepare(self, remote: Remote, plan: Plan) -> NodeReport:
         is_master = remote is self._master
         directory = run_directory(RUNS, plan.run_id)
-        environment = plan.specification.node_environment(os.environ)
-        if is_master:
-            simulated = plan.host == self.inventory.target
-            environment = handed_over(os.environ, simulated=simulated) | environment
+        own = handed_over(os.environ, simulated=plan.host == self.inventory.target)
         run = RunSettings(
             run_id=RunId(plan.run_id),
-            locustfiles=tuple(
-                str(release.site_path(find_locustfile(path)))
-                for path in plan.specification.locustfiles
-            ),
+            locustfiles=self._scenario.locustfiles if self._scenario else (),
+            scenario_directory=SCENARIOS / self.scenario,
+            enter_scenario=True,
+            packages_directory=self._packages and PACKAGES / self._packages.sha256,
+            master_environment=own if is_master else {},
             locust_arguments=plan.locust_arguments(),
             master_arguments=(*plan.master_arguments(self.workers_expected), "--enable-rebalancing")
             if is_master
             else (),
-            environment=environment,
+            environment=plan.specification.plain_environment,
+            secrets=plan.specification.secret_environment(os.environ),
             results_directory=directory if is_master else None,
             slos=plan.specification.slos,
             request_tags=plan.specification.request_tags,
@@ -384,19 +426,43 @@ def may_miss(down: int, workers: int, allowed: float) -> bool:
     return down <= min(most, workers - 1)
 
 
-def site_locustfile(specification: RunSpecification) -> Path | None:
-    """Return the locustfile outside the project whose directory the release takes, if any.
+def one_platform(reports: Mapping[str, NodeReport]) -> tuple[str, str]:
+    """Return the Python and the platform of wheels that suit every node. NodeError: none does."""
+    kinds = {name: f"Python {one.python_version}" for name, one in reports.items()}
+    if len(set(kinds.values())) > 1:
+        raise NodeError("a scenario's packages need one Python on all hosts, and there is", kinds)
+    oldest = min(reports.values(), key=lambda one: int(one.platform.split("_")[2]))
+    return oldest.python_version, oldest.platform
 
-    UsageError: there are several such directories.
-    """
-    found = [find_locustfile(path) for path in specification.locustfiles]
-    outside = [path for path in found if release.site_path(path).parts[0] == release.SITE]
-    if len({path.parent for path in outside}) > 1:
-        raise UsageError(
-            f"--locustfile {specification.locustfile} names files of several directories outside "
-            "the project; a fleet takes one such directory: put them together"
+
+def look_as_node(
+    scenario: Scenario, environment: Mapping[str, str], requirements: Path | None
+) -> Inspection:
+    """Look at a scenario as a node would: in its directory, with what units set, and no more."""
+    packages = requirements and own_packages(requirements)
+    with tempfile.TemporaryDirectory(prefix="loadgen-home-") as home:
+        unit = {
+            "HOME": home,
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+            "PYTHONPATH": str(PROJECT),
+            "PYTHONUNBUFFERED": "1",
+            "USER": USER,
+        }
+        return look_at(
+            scenario.paths, {**unit, **environment}, packages, directory=scenario.directory
         )
-    return outside[0] if outside else None
+
+
+def variables_notice(absent: Sequence[str], own: Mapping[str, str]) -> str | None:
+    """Say which variables a scenario looks for, that this machine has and nodes don't."""
+    here = [name for name in absent if name in own]
+    if not here:
+        return None
+    return (
+        f"The locustfile looks for {', '.join(here)} in the environment, which this machine has "
+        f"and the hosts don't: give {' '.join(f'--env {name}' for name in here)} if they need it"
+    )
 
 
 def _refuse_local_options(specification: RunSpecification) -> None:

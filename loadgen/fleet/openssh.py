@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ class Session:
         self._words = list(words)
         self._process: Process | None = None
         self._unsent = bytearray()
+        self._more: Iterator[bytes] = iter(())
         self._is_last = False
 
     @property
@@ -70,9 +71,13 @@ class Session:
         self._process = _start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         os.set_blocking(_number(self._process.stdin), False)
 
-    def send(self, content: bytes, last: bool = False) -> None:
-        """Have this sent by `receive`, which closes the input after the `last`."""
+    def send(self, content: bytes, more: Iterable[bytes] = (), last: bool = False) -> None:
+        """Have this sent by `receive`, which closes the input after the `last`.
+
+        Of `more` the next piece is asked for when the one before is gone.
+        """
         self._unsent += content
+        self._more = iter(more)
         self._is_last = self._is_last or last
 
     def receive(self, timeout: float) -> Iterator[tuple[bool, bytes]]:
@@ -103,6 +108,8 @@ class Session:
         pipe = self.process.stdin
         if pipe is None or pipe.closed:
             return
+        if not self._unsent:
+            self._unsent += next(self._more, b"")
         if self._unsent:
             poll.register(pipe, select.POLLOUT)
             return
@@ -118,7 +125,7 @@ class Session:
             return
         except BrokenPipeError:
             # The command ended without reading all of it; its exit status tells the rest.
-            sent, self._is_last = len(self._unsent), True
+            sent, self._is_last, self._more = len(self._unsent), True, iter(())
         del self._unsent[:sent]
 
     def recv(self, size: int) -> bytes:

@@ -4,7 +4,7 @@ A request crosses over as JSON on the agent's standard input, its verb as the ag
 argument. Both ends are of one release, so a field that one of them doesn't know is a fault.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,8 @@ from loadgen.shared.run_ids import RunId
 
 Word = Annotated[str, Field(max_length=300)]
 MANY = 10_000
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class AgentRequest(BaseModel):
@@ -26,11 +28,25 @@ class AgentRequest(BaseModel):
 class Preflight(AgentRequest):
     """Tell what this node is, and every reason why it can't take part in a run.
 
-    `users` is the share of the whole node.
+    `users` is the share of the whole node. The answer says whether the run's scenario is here, and
+    which packages are.
     """
 
     verb = "preflight"
     users: int
+    scenario: Sha256
+
+
+class Take(AgentRequest):
+    """Take in a scenario or its packages: a compressed tar, which follows the request.
+
+    `bytes` is what its files come to when they are unpacked, at the most.
+    """
+
+    verb = "take"
+    kind: Literal["scenario", "packages"]
+    sha256: Sha256
+    bytes: int
 
 
 class AskTarget(AgentRequest):
@@ -129,6 +145,8 @@ class NodeReport(BaseModel):
     locust_version: Word
     units: Annotated[dict[Word, Word], Field(max_length=MANY)]
     run_id: RunId | None
+    scenario: Sha256 | Literal[""] = ""
+    """The hash of the run's scenario."""
     state: Word | None = None
     specification: Annotated[str, Field(max_length=1 << 20)] | None = None
     started_at: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] | None = None
@@ -136,6 +154,14 @@ class NodeReport(BaseModel):
     web_port: Annotated[int, Field(ge=1, le=65535)] = 8089
     faults: Annotated[list[Annotated[str, Field(max_length=4000)]], Field(max_length=MANY)] = []
     processes: Annotated[dict[Word, Annotated[int, Field(ge=0)]], Field(max_length=MANY)] = {}
+    has_scenario: bool = False
+    packages: Annotated[list[Sha256], Field(max_length=MANY)] = []
+    """The sets of packages that are here, after `preflight` alone."""
+    python_version: Annotated[str, Field(pattern=r"^3\.[0-9]{1,2}$")] = "3.11"
+    platform: Annotated[str, Field(pattern=r"^manylinux_2_[0-9]{1,3}_[a-z0-9_]{1,20}$")] = (
+        "manylinux_2_28_x86_64"
+    )
+    """What wheels call this host."""
 
     @property
     def workers(self) -> int:

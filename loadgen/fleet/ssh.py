@@ -5,7 +5,7 @@ would give it, so that both get to the same hosts in the same way.
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -79,14 +79,18 @@ class Remote:
         self._connection.close()
 
     def run(
-        self, command: Sequence[str], stdin: bytes = b"", timeout: float = CALL_SECONDS
+        self,
+        command: Sequence[str],
+        stdin: bytes = b"",
+        timeout: float = CALL_SECONDS,
+        more: Iterable[bytes] = (),
     ) -> bytes:
         """Run a command as root and return its output.
 
         OperationError: it failed, hung, or said more than an answer has.
         """
         answer = bytearray()
-        for chunk in self.stream(command, stdin, timeout):
+        for chunk in self.stream(command, stdin, timeout, more):
             answer += chunk
             if len(answer) > ANSWER_BYTES_MAX:
                 raise OperationError(
@@ -96,18 +100,23 @@ class Remote:
         return bytes(answer)
 
     def stream(
-        self, command: Sequence[str], stdin: bytes = b"", timeout: float = CALL_SECONDS
+        self,
+        command: Sequence[str],
+        stdin: bytes = b"",
+        timeout: float = CALL_SECONDS,
+        more: Iterable[bytes] = (),
     ) -> Iterator[bytes]:
         """Run a command as root and yield its output as it comes.
 
-        `timeout` is the longest silence in seconds. What is secret goes through `stdin`.
+        `timeout` is the longest silence in seconds. What is secret goes through `stdin`, and what
+        is long comes after it, piece by piece.
         """
         self.open()
         session = self._connection.create_session()
         try:
             session.exec_command(self.node.start)
             line = f"{shlex.join(command)}\n".encode()
-            yield from Rooted(self.node, session, timeout).output(line + stdin)
+            yield from Rooted(self.node, session, timeout).output(line + stdin, more)
         except TimeoutError as error:
             raise OperationError(
                 f"{self.node.address} said nothing for {timeout:.0f} s; the host is overloaded or "
@@ -126,8 +135,8 @@ class Rooted:
         self._has_started = False
         self._was_asked = False
 
-    def output(self, content: bytes) -> Iterator[bytes]:
-        """Send `content` once root, yield what comes. OperationError: it failed. TimeoutError."""
+    def output(self, content: bytes, more: Iterable[bytes] = ()) -> Iterator[bytes]:
+        """Send both once root, yield what comes. OperationError: it failed. TimeoutError."""
         before = bytearray()
         marker = f"{self._node.started}\n".encode()
         for is_error, chunk in self._session.receive(self._timeout):
@@ -144,7 +153,7 @@ class Rooted:
             if marker in before:
                 self._has_started = True
                 self._errors.clear()
-                self._session.send(content, last=True)
+                self._session.send(content, more, last=True)
                 if rest := bytes(before.partition(marker)[2]):
                     yield rest
         if status := self._session.recv_exit_status():
@@ -199,9 +208,18 @@ def on_all(remotes: Mapping[str, Remote], action: Callable[[Remote], Answer]) ->
     return outcomes
 
 
-def ask(remote: Remote, request: AgentRequest) -> NodeReport:
-    """Have a node's agent do something and tell what the node is after it."""
-    answer = remote.run(agent_command(type(request)), request.model_dump_json().encode())
+def ask(
+    remote: Remote,
+    request: AgentRequest,
+    more: Iterable[bytes] = (),
+    timeout: float = CALL_SECONDS,
+) -> NodeReport:
+    """Have a node's agent do something and tell what the node is after it.
+
+    `more` follows the request on the agent's standard input.
+    """
+    line = request.model_dump_json().encode() + b"\n"
+    answer = remote.run(agent_command(type(request)), line, timeout, more)
     try:
         return NodeReport.model_validate_json(answer)
     except ValidationError as error:

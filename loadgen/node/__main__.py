@@ -14,6 +14,7 @@ import locust.main  # isort: split
 import argparse
 import json
 import os
+import site
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -38,6 +39,7 @@ from loadgen.node.settings import (
     NodeSettings,
     Role,
     RunSettings,
+    load_idle_settings,
     load_node_settings,
     load_run_settings,
 )
@@ -51,12 +53,16 @@ from loadgen.specification.locust_options import VARIABLES
 STATISTICS_INTERVAL_SECONDS = 1.0
 
 
-def locust_arguments(role: Role, node: NodeSettings, run: RunSettings | None) -> list[str]:
-    """Build Locust's own command line. Pure."""
-    locustfiles = run.locustfiles if run else (node.locustfile,)
-    absolute = [str(node.release_directory / locustfile) for locustfile in locustfiles]
+def locust_arguments(
+    role: Role, node: NodeSettings, run: RunSettings | None, idle: RunSettings | None = None
+) -> list[str]:
+    """Build Locust's own command line; without a `run` it offers the scenario of `idle`. Pure."""
+    offered = run or idle
+    base = offered.scenario_directory if offered else None
+    locustfiles = offered.locustfiles if offered else (node.locustfile,)
+    absolute = [str((base or node.release_directory) / locustfile) for locustfile in locustfiles]
     arguments = ["-f", ",".join(absolute), "--loglevel", node.log_level]
-    arguments += run.locust_arguments if run else ()
+    arguments += offered.locust_arguments if offered else ()
     if role == "worker":
         return [
             *arguments,
@@ -137,18 +143,31 @@ def _install_request_log(
     request_log.install(environment, run.request_log_directory, worker, ratio, phase)
 
 
+def enter(role: Role, run: RunSettings) -> None:
+    """Take on a scenario's environment, packages and working directory."""
+    os.environ.update(run.secrets | run.environment)
+    if role == "master":
+        os.environ.update(run.master_environment)
+    if run.packages_directory:
+        # Behind the kit's own packages, so that none of them is replaced.
+        site.addsitedir(str(run.packages_directory))
+    if run.enter_scenario and run.scenario_directory:
+        os.chdir(run.scenario_directory)
+
+
 def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:
     """Become a master or a worker; Locust ends the process."""
-    run = load_run_settings(node)
+    run, idle = load_run_settings(node), load_idle_settings(node)
     # Locust would read its options from there too, past what was checked before the start.
     for name in VARIABLES:
         os.environ.pop(name, None)
-    os.environ.update(run.environment if run else {})
     sys.path.insert(0, str(node.release_directory))
+    if offered := run or idle:
+        enter(role, offered)
     install(role, node, run)
     if lifeline is not None:
         hold_lifeline(lifeline)
-    sys.argv = ["locust", *locust_arguments(role, node, run)]
+    sys.argv = ["locust", *locust_arguments(role, node, run, idle)]
     locust.main.main()
 
 

@@ -4,14 +4,21 @@ Importing a locustfile runs its code, so this happens in a child process that en
 (`python -m loadgen.node.locustfile_check FILE...`); the answer crosses over as one line of JSON.
 """
 
+import argparse
 import json
+import os
+import site
 import sys
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 from pydantic import BaseModel
 
 from loadgen.shared.project import PROJECT
+
+LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120 - as frames name it
 
 
 class DuplicateClassError(ValueError):
@@ -24,7 +31,8 @@ class Inspection(BaseModel):
     `user_classes` maps each User class to its own `host`, if it has one. `tags` are those of its
     tasks. `simulator` is the
     module constant SIMULATOR: the bundled target that answers this scenario when no HOST is given.
-    `error` is one sentence when a locustfile can't be used.
+    `error` is one sentence when a locustfile can't be used. `absent_variables` are those that its
+    own code looked for in the environment and didn't find. `notices` are for the user to read.
     """
 
     user_classes: dict[str, str | None] = {}
@@ -32,6 +40,8 @@ class Inspection(BaseModel):
     shapes: list[str] = []
     simulator: str | None = None
     error: str | None = None
+    absent_variables: list[str] = []
+    notices: list[str] = []
 
 
 def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
@@ -104,7 +114,33 @@ def describe_import_error(error: BaseException) -> str:
         if not filename.startswith(("<", sys.prefix, sys.base_prefix)) and filename != __file__:
             where = f" ({filename}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{_explain(error)}{where}"
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, KeyError) and _raised_in(error, os.getenv.__code__.co_filename):
+        name = error.args[0]
+        return (
+            f"it looks for {name}, and no environment variable has that name: give --env {name} "
+            f"for this machine's value, or --env {name}=VALUE"
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return (
+            f"it imports {error.name}, which isn't there: name its package in a requirements.txt "
+            "beside the locustfile, or put the module there"
+        )
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return (
+            f"{error.filename} isn't there: a path is best built from Path(__file__).parent, as "
+            "the working directory differs from machine to machine"
+        )
+    return f"{type(error).__name__}: {error}"
+
+
+def _raised_in(error: BaseException, file: str) -> bool:
+    """Tell whether one of the innermost frames of an error is in a file."""
+    frames = list(traceback.walk_tb(error.__traceback__))[-2:]
+    return any(frame.f_code.co_filename == file for frame, _ in frames)
 
 
 def parse_inspection(output: str) -> Inspection:
@@ -115,10 +151,52 @@ def parse_inspection(output: str) -> Inspection:
     return Inspection.model_validate(json.loads(lines[-1]))
 
 
-def main(paths: Sequence[str]) -> None:
+class AbsentVariables:
+    """Notes which variables a scenario's own code looks for and doesn't find."""
+
+    def __init__(self, directories: Sequence[str]) -> None:
+        self.names: list[str] = []
+        self._directories = tuple(directories)
+
+    def watch(self) -> None:
+        """Begin, for the rest of this process."""
+        kind = type(os.environ)
+        found = kind.__getitem__
+
+        def look_up(environment: "os._Environ[str]", name: str) -> str:
+            try:
+                return found(environment, name)
+            except KeyError:
+                if name not in self.names and self._asked_by_the_scenario():
+                    self.names.append(name)
+                raise
+
+        kind.__getitem__ = look_up  # type: ignore[method-assign]
+
+    def _asked_by_the_scenario(self) -> bool:
+        """Tell whether the call comes from the scenario, with nothing between but the library."""
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and frame.f_code.co_filename.startswith(("<", LIBRARY)):
+            if "site-packages" in frame.f_code.co_filename:
+                return False
+            frame = frame.f_back
+        return frame is not None and frame.f_code.co_filename.startswith(self._directories)
+
+
+def main(arguments: Sequence[str]) -> None:
     """Print the inspection as the last line of standard output."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packages", help="where packages of the scenario's own are")
+    parser.add_argument("paths", nargs="+")
+    options = parser.parse_args(arguments)
     sys.path.insert(0, str(PROJECT))
-    print("\n" + inspect_locustfiles(paths).model_dump_json(), flush=True)
+    if options.packages:
+        site.addsitedir(options.packages)
+    absent = AbsentVariables([os.path.dirname(path) for path in options.paths])  # noqa: PTH120
+    absent.watch()
+    found = inspect_locustfiles(options.paths)
+    found.absent_variables = absent.names
+    print("\n" + found.model_dump_json(), flush=True)
 
 
 if __name__ == "__main__":

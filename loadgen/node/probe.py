@@ -8,6 +8,7 @@ end), and stops. Each request is one line: number, method, URL, status, millisec
 
 import argparse
 import logging
+import site
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,10 +121,13 @@ def main() -> int:
     """Read the command line; a missing locustfile is one sentence and exit 2."""
     parser = argparse.ArgumentParser(prog="loadgen probe", description=__doc__)
     parser.add_argument("locustfile", type=Path)
+    parser.add_argument("--packages", help="where packages of the scenario's own are")
     parser.add_argument("--host", required=True, help="base URL of the target")
     options = parser.parse_args()
     if not options.locustfile.is_file():
         parser.error(f"locustfile {options.locustfile} does not exist: name one, as a path")
+    if options.packages:
+        site.addsitedir(options.packages)
     logging.basicConfig(level=logging.WARNING, format="     %(message)s")
     sys.path.insert(0, str(Path.cwd()))
     return probe(options.locustfile, options.host)

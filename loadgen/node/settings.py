@@ -3,7 +3,8 @@
 A *node settings* file is desired state: Ansible writes it on a fleet, the local cluster in its
 private directory. A *run settings* file is running state: `loadgen` puts it into the node's state
 directory as `run.json` before they start the processes of a run, and take it away afterwards.
-Without one the node stands idle with the default locustfile.
+Without one the node stands idle with the scenario of the run before (`idle.json`), or with one of
+the kit's own.
 """
 
 from pathlib import Path
@@ -13,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadgen.shared.errors import UsageError
 from loadgen.shared.run_ids import RunId
-from loadgen.specification.run import DEFAULT_LOCUSTFILE, RequestLogSettings
+from loadgen.specification.run import RequestLogSettings
 from loadgen.specification.slo import Slo
 
+IDLE_LOCUSTFILE = "loadgen/node/idle_locustfile.py"
 Role = Literal["master", "worker"]
 RUN_FILE = "run.json"
+IDLE_FILE = "idle.json"
 PUBLISHER_SOCKET = "publisher.sock"
 CONTROL_SOCKET = "control.sock"
 
@@ -54,7 +57,7 @@ class NodeSettings(_Settings):
     master_host: str = "127.0.0.1"
     master_port: int = Field(default=5557, ge=1, le=65535)
     web: WebSettings = WebSettings()
-    locustfile: str = DEFAULT_LOCUSTFILE
+    locustfile: str = IDLE_LOCUSTFILE
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
@@ -69,10 +72,21 @@ class NodeSettings(_Settings):
 
 
 class RunSettings(_Settings):
-    """One run, as its nodes see it. `environment` may hold secrets: the file's mode is 0600."""
+    """One run, as its nodes see it. `environment` may hold secrets: the file's mode is 0600.
+
+    Relative locustfiles are looked up in `scenario_directory`, which is also the working directory
+    where `enter_scenario` says so. `packages_directory` has what the scenario needs beside the
+    kit's own packages. `secrets` are variables that are gone with the run, and of
+    `master_environment` workers learn nothing.
+    """
 
     run_id: RunId
     locustfiles: tuple[str, ...]
+    scenario_directory: Path | None = None
+    packages_directory: Path | None = None
+    enter_scenario: bool = False
+    secrets: dict[str, str] = {}
+    master_environment: dict[str, str] = {}
     locust_arguments: tuple[str, ...] = ()
     master_arguments: tuple[str, ...] = ()
     environment: dict[str, str] = {}
@@ -98,9 +112,13 @@ def load_node_settings(path: Path) -> NodeSettings:
 def load_run_settings(node: NodeSettings) -> RunSettings | None:
     """Read the node's run.json; None when no run is set."""
     path = node.state_directory / RUN_FILE
-    if not path.exists():
-        return None
-    return _load(RunSettings, path)
+    return _load(RunSettings, path) if path.exists() else None
+
+
+def load_idle_settings(node: NodeSettings) -> RunSettings | None:
+    """Read what the node offers between runs; None before the first one."""
+    path = node.state_directory / IDLE_FILE
+    return _load(RunSettings, path) if path.exists() else None
 
 
 def _load(kind: type[Settings], path: Path) -> Settings:

@@ -17,6 +17,7 @@ from loadgen.results.summary import (
     SUMMARY_FILE,
     AfterStop,
     ErrorResult,
+    Origin,
     ResponseTimes,
     Summary,
     WorkerCounts,
@@ -29,11 +30,12 @@ from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot, reque
 from loadgen.specification.plan import Plan
 
 ERRORS_KEPT = 10
+HASHES = ("release", "scenario")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has come to, before it is written. `versions` may hold `release`."""
+    """What a run has come to, before it is written. `versions` may hold two hashes beside."""
 
     verdict: Verdict
     reasons: Sequence[str]
@@ -77,8 +79,9 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         ),
         started_at=_moment(measured.measured_from if measured else None),
         ended_at=_moment(measured.measured_until if measured else None) or outcome.ended_at,
-        versions={name: value for name, value in versions.items() if name != "release"},
+        versions={name: value for name, value in versions.items() if name not in HASHES},
         release_sha256=versions.get("release", ""),
+        origin=Origin(scenario_sha256=versions.get("scenario", "")),
         specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
         slos=tuple(outcome.slos),
         errors=most_frequent(measured.errors if measured else []),

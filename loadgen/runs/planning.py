@@ -38,6 +38,11 @@ def make_plan(
     with waiting_for("the target to answer", progress):
         host = _decide_host(specification, cluster, inspection, progress)
     _heed(interruption)
+    for notice in inspection.notices:
+        progress.step(notice)
+    with waiting_for("the scenario to be brought to the hosts", progress):
+        cluster.bring(lambda: interruption.requested)
+    _heed(interruption)
     directory = archive.create_run_directory(results, run_id)
     return Plan(run_id, specification, host, bool(inspection.shapes), directory)
 

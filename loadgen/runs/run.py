@@ -232,11 +232,13 @@ class Run:
         )
 
     def _conclude(self) -> Summary:
+        cluster = self._cluster
+        versions = {**self._versions, "scenario": cluster.scenario}
         outcome = self._course.conclude(
             self._interruption.requested,
             self._stop_was_ours,
-            self._cluster.workers_expected,
-            self._versions,
+            cluster.workers_expected,
+            versions,
         )
         summary = write_results(self._plan, outcome)
         archive.point_latest(self._plan.directory.parent, self._plan.run_id)

@@ -158,7 +158,14 @@ def load_experiment(
     UsageError names each wrong field, its value and the rule, and every run of a sweep is checked
     before the first begins.
     """
-    fields = {**defaults, **load_mapping(path), **options}
+    own = load_mapping(path)
+    fields = {**defaults, **own, **options}
+    if isinstance(own.get("environment"), dict):
+        asked = set(options.get("secrets", ()))
+        kept = {name: value for name, value in own["environment"].items() if name not in asked}
+        fields["environment"] = {**kept, **options.get("environment", {})}
+    if isinstance(own.get("secrets"), list | tuple):
+        fields["secrets"] = [*own["secrets"], *options.get("secrets", ())]
     try:
         experiment = Experiment.model_validate(fields)
         for cell in experiment.cells():

@@ -86,7 +86,7 @@ class RunSpecification(BaseModel):
     doesn't count. `arrival_rate` (1/s) reaches open-model locustfiles as
     ARRIVAL_RATE, and a run that does not reach it is invalid. `environment` is set on every node
     and recorded; `secrets` names variables that are taken from this process's environment and
-    recorded by name only.
+    recorded by name only. `env_file` has lines NAME=value, which are recorded by its name only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,6 +118,7 @@ class RunSpecification(BaseModel):
     environment: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
     allow_no_requests: bool = False
+    env_file: Path | None = None
     skip_target_check: bool = False
     allow_missing: float = Field(default=0, ge=0, le=1000)
     insecure_target: bool = False
@@ -207,20 +208,31 @@ class RunSpecification(BaseModel):
         return self
 
     def node_environment(self, own: Mapping[str, str]) -> dict[str, str]:
-        """Return what every node's environment gets. UsageError when a secret isn't in `own`.
+        """Return what every node's environment gets. UsageError when a secret isn't in `own`."""
+        return {**self.secret_environment(own), **self.plain_environment}
+
+    @property
+    def plain_environment(self) -> dict[str, str]:
+        """The variables that are no secret, as the run's summary has them."""
+        rate = {} if self.arrival_rate is None else {"ARRIVAL_RATE": f"{self.arrival_rate:g}"}
+        insecure = {"INSECURE_TARGET": "1"} if self.insecure_target else {}
+        return {**rate, **insecure, **self.environment}
+
+    def secret_environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables that are gone with the run. UsageError: one isn't in `own`.
 
         What locustfiles made by `make record` read goes along unasked.
         """
         missing = [name for name in self.secrets if name not in own]
         if missing:
             raise UsageError(
-                f"secrets {', '.join(missing)} are not in the environment: set them before the run"
+                f"{', '.join(missing)} should go to the run and is not in this machine's "
+                "environment: set it before the run, or give --env NAME=value"
             )
-        rate = {} if self.arrival_rate is None else {"ARRIVAL_RATE": f"{self.arrival_rate:g}"}
-        insecure = {"INSECURE_TARGET": "1"} if self.insecure_target else {}
         recorded = {name: own[name] for name in own if _RECORDED.match(name)}
-        secrets = {name: own[name] for name in self.secrets}
-        return {**rate, **insecure, **recorded, **self.environment, **secrets}
+        kept = read_variables(self.env_file) if self.env_file else {}
+        named = {name: own[name] for name in self.secrets}
+        return {**recorded, **kept, **named}
 
     @property
     def locustfiles(self) -> tuple[str, ...]:
@@ -252,6 +264,43 @@ def too_long(slos: Sequence[Slo], run_time: float) -> str:
                 f"{needed:g} s, and run_time is {run_time:g} s: shorten them, or lengthen the run"
             )
     return ""
+
+
+def read_variables(path: Path) -> dict[str, str]:
+    """Read lines NAME=value; `export` before and quotes around a value are taken off.
+
+    UsageError names the line and the rule.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--env-file {path} can't be read: {error}") from error
+    found = {}
+    for number, line in enumerate(lines, 1):
+        text = line.strip().removeprefix("export ").strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not _VARIABLE.match(name.strip()):
+            raise UsageError(f"--env-file {path}, line {number}: each line is NAME=value")
+        value = value.strip()
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        found[name.strip()] = value[1:-1] if quoted else value
+    return found
+
+
+def split_variables(words: Sequence[str]) -> dict[str, Any]:
+    """Return what `--env NAME` and `--env NAME=value` mean: fields of a specification."""
+    fields: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not _VARIABLE.match(name):
+            raise UsageError(f"--env {word} can't be used: give NAME, or NAME=value")
+        if equals:
+            fields.setdefault("environment", {})[name] = value
+        else:
+            fields["secrets"] = (*fields.get("secrets", ()), name)
+    return fields
 
 
 def specify(fields: dict[str, Any]) -> RunSpecification:

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from loadgen.simulators.capacity import capacity
-from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, deploy, requests_at_target
+from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, requests_at_target
 
 HERE = "10.77.0.1:8300"  # this machine, as the lab's hosts see it
 SERVICE_SECONDS, LIMIT_SECONDS = 0.1, 1.2
@@ -118,14 +118,12 @@ def _await_judged(loadgen: Loadgen, process: subprocess.Popen[str], count: int) 
 
 
 @pytest.fixture
-def own_locustfile(deployed: None, tmp_path: Path) -> Iterator[Path]:  # noqa: ARG001 - before it
-    """Bring a locustfile from outside the project to the fleet."""
+def own_locustfile(tmp_path: Path) -> Path:
+    """Write a locustfile outside the project."""
     file = tmp_path / "site" / "asker.py"
     file.parent.mkdir()
     file.write_text(ASKER)
-    deploy(f"LOCUSTFILE={file}")
-    yield file
-    deploy()
+    return file
 
 
 @pytest.mark.usefixtures("limited_target")

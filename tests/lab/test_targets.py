@@ -89,7 +89,6 @@ def test_accounts_and_recorded_secrets_reach_the_fleet_and_stay_nowhere(
     accounts.write_text("\n".join(["username,password", *(f"{one},p-2718281828" for one in names)]))
     monkeypatch.setenv("ACCOUNTS", str(accounts))
     monkeypatch.setenv("RECORDED_X_API_KEY", "k-31415926")
-    deploy(f"LOCUSTFILE={locustfile}")
     code, output = loadgen(
         "run", "--locustfile", str(locustfile), *("--users", "12", "--run-time", "5s")
     )

@@ -48,8 +48,8 @@ class FastUser(User, RestMixin[RestResponse]):
     max_redirects: int = 30
     """How many redirects a request follows; 0: none."""
 
-    insecure: bool = os.environ.get("INSECURE_TARGET") == "1"
-    """Whether to accept any TLS certificate: no, unless the run has --insecure-target.
+    insecure: bool | None = None
+    """Whether to accept any TLS certificate; None: no, unless the run has --insecure-target.
 
     FastHttpUser accepts any by default.
     """
@@ -122,15 +122,18 @@ class FastUser(User, RestMixin[RestResponse]):
         )
 
     def _context(self, certificate: str | tuple[str, str] | None) -> Callable[[], SSLContext]:
+        # Asked for here and no sooner: this module may be there before the run's variables are.
+        of_the_run = os.environ.get("INSECURE_TARGET") == "1"
+        insecure = of_the_run if self.insecure is None else self.insecure
         if certificate is not None:
             try:
-                shared_context(self.insecure, certificate)
+                shared_context(insecure, certificate)
             except (OSError, ValueError) as error:
                 raise StopTest(
                     f"{type(self).__name__} has client_certificate = {certificate!r}, which can't "
                     f"be used: {error}; give a PEM file with certificate and unencrypted key"
                 ) from error
-        return partial(shared_context, self.insecure, certificate)
+        return partial(shared_context, insecure, certificate)
 
     def _refuse_unsupported(self) -> None:
         who = type(self).__name__

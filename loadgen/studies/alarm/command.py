@@ -125,7 +125,7 @@ def run_study(options: argparse.Namespace) -> tuple[Summary, Path]:
             options.results.absolute(),
             interruption,
             Progress(run.run_time),
-            versions(run),
+            versions(),
         )
 
 

@@ -29,7 +29,7 @@ VALUES = (
 )
 RUN = """LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES
 STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS INVENTORY EXPERIMENT
-VAULT_PASSWORD_FILE VAULT_ID WARM_UP ARRIVAL_RATE REQUEST_LOG ALLOW_MISSING""".split()  # noqa: SIM905  it reads like the Makefile's own list
+VAULT_PASSWORD_FILE VAULT_ID WARM_UP ARRIVAL_RATE REQUEST_LOG ALLOW_MISSING ENV_FILE""".split()  # noqa: SIM905  it reads like the Makefile's own list
 TARGETS = {
     "run-distributed": RUN,
     "probe": ("LOCUSTFILE", "HOST"),
@@ -131,3 +131,12 @@ def test_an_inventory_that_is_not_there_is_named_and_starts_nothing(place: Path)
         assert ended.returncode == 2
         assert "does not exist: nothing was touched" in ended.stderr
         assert not (place / PWNED).exists()
+
+
+def test_each_word_of_env_is_one_variable_and_only_when_it_is_typed(place: Path) -> None:
+    value = "TOKEN URL=it's$(touch${IFS}pwned)`touch pwned`\nOTHER=1"
+    words = words_of(place, "run-distributed", {"ENV": value}, by_environment=False)
+    given = [word for flag, word in itertools.pairwise(words) if flag == "--env"]
+    assert given == ["TOKEN", "URL=it's$(touch${IFS}pwned)`touch", "pwned`", "OTHER=1"]
+    assert not (place / PWNED).exists()
+    assert "--env" not in words_of(place, "run-distributed", {"ENV": "~/.kshrc"}, True)

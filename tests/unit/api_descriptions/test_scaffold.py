@@ -16,7 +16,6 @@ from loadgen.cli.main import main
 from loadgen.cluster.inspection import look_at
 from loadgen.scenario.api import Answers
 from loadgen.shared.project import PROJECT
-from loadgen.specification.run import specify
 
 HERE = Path(__file__).parent
 DJANGO = PROJECT / "loadgen" / "simulators" / "django_site" / "static" / "openapi.json"
@@ -53,7 +52,7 @@ def test_a_description_becomes_a_locustfile_that_is_clean_and_loads(
     for check in (["check"], ["format", "--check"]):
         house = ["--config", str(PROJECT / "pyproject.toml"), str(made)]
         subprocess.run([sys.executable, "-m", "ruff", *check, *house], check=True, timeout=30)
-    found = look_at(specify({"locustfile": str(made)}), {**os.environ, "SCAFFOLD_JWT": "x"})
+    found = look_at([str(made)], {**os.environ, "SCAFFOLD_JWT": "x"})
     assert (found.error, list(found.user_classes)) == (None, ["Api"])
     assert "reads" in found.tags
 
@@ -130,7 +129,7 @@ def test_secrets_are_read_from_the_environment(
     assert sent["get_login"]["secrets"][0][2:] == ["Bearer ", "SCAFFOLD_LOGIN"]
     assert "secrets" not in sent["get_open"]
     assert "secret: set SCAFFOLD_KEY before a run" in said
-    error = look_at(specify({"locustfile": str(made)}), os.environ).error
+    error = look_at([str(made)], os.environ).error
     assert "SCAFFOLD_TOKEN" in str(error)
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.cluster.inspection import find_locustfiles, look_at
+from loadgen.cluster.inspection import look_at
+from loadgen.cluster.scenario import find_scenario
 from loadgen.node.locustfile_check import Inspection
 from loadgen.shared.errors import UsageError
-from loadgen.specification.run import specify
 
 USER = """
 from locust import HttpUser, task
@@ -21,7 +21,7 @@ class {name}(HttpUser):
 
 
 def _look(*paths: Path) -> Inspection:
-    return look_at(specify({"locustfile": ",".join(map(str, paths))}), os.environ)
+    return look_at(find_scenario([str(path) for path in paths]).paths, os.environ)
 
 
 def test_one_class_name_in_two_files_is_refused_and_one_imported_is_not(tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_a_directory_stands_for_its_files(tmp_path: Path) -> None:
     (tmp_path / "all" / "deep").mkdir(parents=True)
     for name in ("b.py", "deep/a.py", "_helper.py", "notes.txt"):
         (tmp_path / "all" / name).write_text(USER.format(name="U" + name[0].upper()))
-    found = find_locustfiles([str(tmp_path / "all")])
-    assert [file.name for file in found] == ["b.py", "a.py"]
+    found = find_scenario([str(tmp_path / "all")]).locustfiles
+    assert found == ("b.py", "deep/a.py")
     assert sorted(_look(tmp_path / "all").user_classes) == ["UB", "UD"]
 
 
@@ -62,4 +62,4 @@ def test_a_directory_stands_for_its_files(tmp_path: Path) -> None:
 def test_what_is_no_locustfile_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=name):
-        find_locustfiles([str(tmp_path / name)])
+        find_scenario([str(tmp_path / name)])

@@ -10,51 +10,24 @@ from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.project import PROJECT
 
 
-@pytest.fixture
-def locustfile(tmp_path: Path) -> Path:
-    site = tmp_path / "shop"
-    (site / "data").mkdir(parents=True)
-    (site / "data" / "customers.csv").write_text("ada\n")
-    (site / "__pycache__").mkdir()
-    (site / "__pycache__" / "checkout.cpython-311.pyc").write_bytes(b"cache")
-    (site / ".env").write_text("PASSWORD=secret")
-    path = site / "checkout.py"
-    path.write_text("from locust import HttpUser\n")
-    return path
-
-
-def test_build_names_a_release_after_its_contents(tmp_path: Path, locustfile: Path) -> None:
-    first = release.build(tmp_path / "a", locustfile)
-    again = release.build(tmp_path / "b", locustfile)
-    assert first.sha256 == again.sha256 == first.directory.name
+def test_build_names_a_release_after_its_contents(tmp_path: Path) -> None:
+    first, again = release.build(tmp_path / "a"), release.build(tmp_path / "b")
+    assert first.sha256 == again.sha256 == first.directory.name == release.current()
     assert first.archive.read_bytes() == again.archive.read_bytes()
     assert release.verify(first.directory) == first.sha256
     assert not [path for path in (tmp_path / "a").iterdir() if path.name.startswith(".")]
 
 
-def test_build_changes_the_name_with_a_data_file(tmp_path: Path, locustfile: Path) -> None:
-    before = release.build(tmp_path / "out", locustfile)
-    (locustfile.parent / "data" / "customers.csv").write_text("grace\n")
-    assert release.build(tmp_path / "out", locustfile).sha256 != before.sha256
-    assert release.current(locustfile) != before.sha256
-
-
-def test_build_takes_the_locustfile_and_its_data_but_no_hidden_file_or_cache(
-    tmp_path: Path, locustfile: Path
-) -> None:
-    built = release.build(tmp_path / "out", locustfile)
-    site = built.directory / "site" / "shop"
-    assert (built.directory / release.site_path(locustfile)).read_text() == locustfile.read_text()
-    assert sorted(path.name for path in site.rglob("*")) == ["checkout.py", "customers.csv", "data"]
-    assert (built.directory / "loadgen" / "deploy" / "release.py").exists()
+def test_a_release_has_no_users_code_and_no_experiment(tmp_path: Path) -> None:
+    built = release.build(tmp_path)
+    assert {path.name for path in built.directory.iterdir()} == set(release.PARTS)
+    assert not {"locustfiles", "experiments"} & set(release.PARTS)
     assert not list(built.directory.rglob("__pycache__"))
 
 
-def test_what_is_secret_beside_a_locustfile_stays_so(tmp_path: Path, locustfile: Path) -> None:
-    secret = locustfile.parent / "data" / "customers.csv"
-    secret.chmod(0o600)
+def test_nobody_else_reads_a_release(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir(mode=0o755)
-    built = release.build(tmp_path / "out", locustfile)
+    built = release.build(tmp_path / "out")
 
     assert (tmp_path / "out").stat().st_mode & 0o077 == 0
     assert built.archive.stat().st_mode & 0o077 == 0
@@ -69,16 +42,8 @@ def test_a_release_holds_every_package_of_the_kit(tmp_path: Path) -> None:
     assert {path.parent.name for path in built.directory.glob("loadgen/*/__init__.py")} == packages
 
 
-def test_a_locustfile_of_the_project_keeps_its_place(tmp_path: Path) -> None:
-    own = PROJECT / "locustfiles" / "__init__.py"
-    assert release.site_path(own) == Path("locustfiles/__init__.py")
-    assert not (release.build(tmp_path, own).directory / "site").exists()
-
-
-def test_verify_finds_a_changed_file_and_overlooks_byte_code(
-    tmp_path: Path, locustfile: Path
-) -> None:
-    built = release.build(tmp_path, locustfile)
+def test_verify_finds_a_changed_file_and_overlooks_byte_code(tmp_path: Path) -> None:
+    built = release.build(tmp_path)
     (built.directory / "loadgen" / "deploy" / "__pycache__").mkdir()
     (
         built.directory / "loadgen" / "deploy" / "__pycache__" / "release.cpython-311.pyc"
@@ -87,25 +52,6 @@ def test_verify_finds_a_changed_file_and_overlooks_byte_code(
     (built.directory / "loadgen" / "deploy" / "release.py").write_text("")
     with pytest.raises(OperationError, match="was changed after it was made"):
         release.verify(built.directory)
-
-
-def test_build_refuses_a_missing_locustfile_and_a_linked_directory(
-    tmp_path: Path, locustfile: Path
-) -> None:
-    with pytest.raises(UsageError, match="is not a file"):
-        release.build(tmp_path / "out", tmp_path / "absent.py")
-    (locustfile.parent / "more").symlink_to(tmp_path, target_is_directory=True)
-    with pytest.raises(UsageError, match="symbolic link to a directory"):
-        release.build(tmp_path / "out", locustfile)
-
-
-def test_build_refuses_a_directory_beyond_the_limit(
-    tmp_path: Path, locustfile: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(release, "LARGEST_RELEASE_BYTES", 1 << 20)
-    (locustfile.parent / "data" / "large.csv").write_bytes(b"x" * (1 << 20))
-    with pytest.raises(UsageError, match="holds more than 1 MiB"):
-        release.build(tmp_path / "out", locustfile)
 
 
 def test_applicable_evaluates_markers_for_the_hosts_python() -> None:
@@ -157,6 +103,6 @@ def test_wheelhouse_of_a_fleet_with_targets_has_their_packages_too(
 def test_main_gives_one_sentence_and_an_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    missing = str(tmp_path / "absent.py")
-    assert release.main(["build", str(tmp_path / "out"), "--locustfile", missing]) == 2
+    words = ["wheelhouse", str(tmp_path / "out"), "--platform", "windows"]
+    assert release.main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -188,7 +188,7 @@ def test_settle_kills_a_process_that_doesnt_end_and_starts_idle_ones(
 
 def ask(verb: str, request: object, monkeypatch: pytest.MonkeyPatch, settings: Path) -> int:
     monkeypatch.setattr(agent, "SETTINGS", settings)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(request).encode())))
     return agent.main([verb])
 
 
@@ -215,4 +215,4 @@ def test_the_agent_answers_with_one_object_or_one_sentence(
 
 def test_every_verb_has_a_handler_and_one_model() -> None:
     verbs = [kind.verb for kind in agent.HANDLERS]
-    assert len(set(verbs)) == len(verbs) == 12
+    assert len(set(verbs)) == len(verbs) == 13

@@ -1,7 +1,7 @@
 """Asking many nodes at once: an answer or one sentence for each, whatever a node does."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -25,8 +25,14 @@ class Answering(Remote):
         self.node, self.answer = NODE, answer
         self.asked: list[tuple[str, bytes]] = []
 
-    def run(self, command: Sequence[str], stdin: bytes = b"", timeout: float = 0.0) -> bytes:
-        del timeout
+    def run(
+        self,
+        command: Sequence[str],
+        stdin: bytes = b"",
+        timeout: float = 0.0,
+        more: Iterable[bytes] = (),
+    ) -> bytes:
+        del timeout, more
         self.asked.append((command[-1], stdin))
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -38,7 +44,7 @@ def test_a_request_goes_through_standard_input_and_never_onto_a_command_line() -
     assert ask(remote, Settle(processes={WORKERS[0]: 7})).workers == 1
     ((command, stdin),) = remote.asked
     assert command.endswith("-m loadgen.fleet.agent settle")
-    assert stdin == b'{"processes":{"loadgen-worker@1.service":7}}'
+    assert stdin == b'{"processes":{"loadgen-worker@1.service":7}}\n'
     assert agent_command(Status)[-1].startswith("cd /opt/loadgen/current 2>/dev/null || ")
 
 

@@ -62,8 +62,8 @@ def test_a_run_that_goes_well_is_started_followed_and_collected_in_order(tmp_pat
     summary, played = play(tmp_path, at(1), at(2, 20), final(3, 30))
     assert (summary.verdict, summary.requests) == ("passed", 30), summary.reasons
     assert played.cluster.asked == [
-        "preflight", "inspect", "ask http://target.example", f"start {summary.run_id}", "finish",
-        "kill",
+        "preflight", "inspect", "ask http://target.example", "bring", f"start {summary.run_id}",
+        "finish", "kill",
     ]  # fmt: skip
     assert (tmp_path / "latest").resolve().name == summary.run_id
 

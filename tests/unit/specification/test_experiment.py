@@ -80,7 +80,7 @@ def test_nodes_get_rate_variables_and_secrets() -> None:
         "TOKEN": "s3cret",
     }
     assert "s3cret" not in experiment.model_dump_json()
-    with pytest.raises(UsageError, match="secrets TOKEN are not in the environment"):
+    with pytest.raises(UsageError, match="TOKEN should go to the run"):
         experiment.node_environment({})
 
 

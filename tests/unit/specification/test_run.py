@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from loadgen.shared.errors import UsageError
-from loadgen.specification.run import RunSpecification, parse_duration, specify
+from loadgen.specification.run import RunSpecification, parse_duration, specify, split_variables
 
 
 @pytest.mark.parametrize(
@@ -118,10 +120,35 @@ def test_nodes_get_secrets_and_what_recordings_read_and_nothing_else() -> None:
     given = run.node_environment(own)
     assert given == {"RECORDED_X_API_KEY": "k-31415926", "THINK_TIME_RATIO": "0", "PIN": "1"}
     assert "k-31415926" not in run.model_dump_json()
-    with pytest.raises(UsageError, match="secrets PIN are not in the environment"):
+    with pytest.raises(UsageError, match="PIN should go to the run"):
         run.node_environment({})
 
 
 def test_an_insecure_target_is_accepted_by_the_users_as_well() -> None:
     assert specify({"insecure_target": True}).node_environment({}) == {"INSECURE_TARGET": "1"}
     assert specify({}).node_environment({}) == {}
+
+
+def test_env_words_are_values_or_names() -> None:
+    fields = split_variables(["TOKEN", "REGION=eu", "EMPTY=", "URL=a=b"])
+    run = specify(fields)
+    assert run.environment == {"REGION": "eu", "EMPTY": "", "URL": "a=b"}
+    assert run.node_environment({"TOKEN": "t"})["TOKEN"] == "t"
+    for word in ("1X=2", "A B", "=x", "A-B"):
+        with pytest.raises(UsageError, match="give NAME, or NAME=value"):
+            split_variables([word])
+
+
+def test_an_env_file_is_read_as_shells_write_it_and_the_command_line_wins(tmp_path: Path) -> None:
+    file = tmp_path / "shop.env"
+    file.write_text("# shop\nexport TOKEN='a b'\nREGION=\"eu\"\n\nRAW=x#y\n")
+    run = specify({"env_file": str(file), "environment": {"REGION": "us"}})
+    found = run.node_environment({})
+    assert found == {"TOKEN": "a b", "REGION": "us", "RAW": "x#y"}
+    assert "a b" not in run.model_dump_json()
+    file.write_text("TOKEN\n")
+    with pytest.raises(UsageError, match=r"shop\.env, line 1: each line is NAME=value"):
+        run.node_environment({})
+    file.unlink()
+    with pytest.raises(UsageError, match=r"--env-file .*shop\.env can't be read"):
+        run.node_environment({})

@@ -1,0 +1,197 @@
+"""The scenarios that a node keeps: taken in, checked against their names, used and thinned out.
+
+    /var/lib/loadgen/scenarios/<sha256>/   a locustfile's directory
+    /var/lib/loadgen/packages/<sha256>/    what its requirements.txt names, installed
+
+Everything here is done as the runs' own user, who owns these directories; a name is a hash that
+was checked where it was read.
+"""
+
+import errno
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from loadgen.cluster.packages import DONE_FILE, install
+from loadgen.cluster.scenario import DIRECTORY_MODE, FILE_MODE, leads_out
+from loadgen.cluster.scenario_files import (
+    FILES_MAX,
+    KnownHashes,
+    Member,
+    fingerprint,
+    list_everything,
+)
+from loadgen.fleet import agent_files as files
+from loadgen.fleet.agent_files import STATE
+from loadgen.fleet.requests import Take
+from loadgen.node.settings import NodeSettings, RunSettings, load_idle_settings, load_run_settings
+from loadgen.shared.errors import OperationError, UsageError
+
+SCENARIOS = STATE / "scenarios"
+PACKAGES = STATE / "packages"
+HASHES = STATE / "hashes.json"
+KEPT = 20
+KEPT_SECONDS = 30 * 86400.0
+SPARE_BYTES = 64 << 20
+CHUNK_BYTES = 1 << 20
+PACKAGES_GROW = 6
+
+
+def has_scenario(sha256: str) -> bool:
+    """Tell whether a scenario is here, with the contents that its name says."""
+    directory = SCENARIOS / sha256
+    with files.as_owner():
+        if not directory.is_dir() or directory.is_symlink():
+            return False
+        return _name_of(directory) == sha256
+
+
+def list_packages() -> list[str]:
+    """Return the sets of packages that are here; one is put in its place when it is complete."""
+    with files.as_owner():
+        return sorted(mark.parent.name for mark in PACKAGES.glob(f"*/{DONE_FILE}"))
+
+
+def _name_of(directory: Path) -> str:
+    hashes = KnownHashes(HASHES)
+    try:
+        found = fingerprint(list_everything(directory).members, hashes.of)
+    except (OSError, UsageError):
+        return ""
+    hashes.keep(time.time_ns())
+    return found
+
+
+def use(run: RunSettings) -> None:
+    """Note that a run uses its directories. OperationError: one isn't there."""
+    with files.as_owner():
+        for directory in filter(None, (run.scenario_directory, run.packages_directory)):
+            try:
+                os.utime(directory)
+            except OSError as error:
+                raise OperationError(
+                    f"{directory} is not there any more; run it again, which brings it"
+                ) from error
+
+
+def take(node: NodeSettings, request: Take, content: IO[bytes]) -> None:
+    """Take in a scenario or a set of packages. OperationError: it is damaged, or doesn't fit."""
+    is_scenario = request.kind == "scenario"
+    home, grows = (SCENARIOS, 1) if is_scenario else (PACKAGES, PACKAGES_GROW)
+    with files.as_owner(), _room(home, request.bytes * grows) as fresh:
+        _unpack(content, fresh / "content", request.bytes)
+        if is_scenario:
+            _require_name(fresh / "content", request.sha256)
+            made = fresh / "content"
+        else:
+            made = install(fresh / "content", fresh / "installed")
+        _put(made, home / request.sha256)
+    prune(node)
+
+
+@contextmanager
+def _room(home: Path, size: int) -> Iterator[Path]:
+    """Yield a fresh directory below `home`, which goes with the block."""
+    home.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    if free < size + SPARE_BYTES:
+        raise OperationError(
+            f"{home} has {free >> 20:,} MiB free and {(size + SPARE_BYTES) >> 20:,} are needed: "
+            "make room on that host, then run it again"
+        )
+    fresh = Path(tempfile.mkdtemp(prefix=".taking-", dir=home))
+    try:
+        yield fresh
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise OperationError(
+            f"{home} is full: make room on that host, then run it again"
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _unpack(content: IO[bytes], directory: Path, size: int) -> None:
+    """Write plain files first and links last, so that no file goes through a link."""
+    directory.mkdir(mode=DIRECTORY_MODE)
+    links: list[Member] = []
+    left = size
+    try:
+        with tarfile.open(fileobj=content, mode="r|gz") as packed:
+            for number, info in enumerate(packed):
+                member = _member(info, directory)
+                left -= member.bytes
+                if number >= FILES_MAX or left < 0:
+                    raise OperationError("more came than was announced: nothing of it is kept")
+                if member.link is not None:
+                    links.append(member)
+                    continue
+                _write(packed.extractfile(info), member.source)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise OperationError(f"what came can't be unpacked ({error}); run it again") from error
+    for member in links:
+        member.source.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        member.source.symlink_to(str(member.link))
+
+
+def _member(info: tarfile.TarInfo, directory: Path) -> Member:
+    """Check one member. OperationError: it is no plain file or link, or has a way out."""
+    path = PurePosixPath(info.name)
+    link = info.linkname if info.issym() else None
+    member = Member(path, directory / path, 0 if link is not None else info.size, link)
+    plain = (info.isreg() and not info.issparse()) or info.issym()
+    inside = path.parts and not path.is_absolute() and ".." not in path.parts
+    if not plain or not inside or (link is not None and leads_out(path, link)):
+        raise OperationError(f"{info.name[:100]!r} has no place in a scenario: nothing is kept")
+    return member
+
+
+def _write(source: IO[bytes] | None, path: Path) -> None:
+    path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
+        while source is not None and (chunk := source.read(CHUNK_BYTES)):
+            file.write(chunk)
+
+
+def _require_name(directory: Path, sha256: str) -> None:
+    found = _name_of(directory)
+    if found != sha256:
+        raise OperationError(
+            f"what came has SHA-256 {found[:12]} and not {sha256[:12]}: the directory was changed "
+            "while it was being sent; run it again"
+        )
+
+
+def _put(made: Path, place: Path) -> None:
+    """Put a directory in its place; what is there, of another content, goes first."""
+    if place.exists() or place.is_symlink():
+        aside = made.parent / "aside"
+        place.rename(aside)
+    made.rename(place)
+
+
+def prune(node: NodeSettings, now: Callable[[], float] = time.time) -> None:
+    """Remove what hasn't been used for a month, and all but the newest; never what is in use."""
+    with files.as_owner():
+        used = {
+            directory
+            for run in (load_run_settings(node), load_idle_settings(node))
+            if run is not None
+            for directory in (run.scenario_directory, run.packages_directory)
+        }
+        for home in (SCENARIOS, PACKAGES):
+            if not home.is_dir():
+                continue
+            found = [one for one in home.iterdir() if one not in used and not one.is_symlink()]
+            newest = sorted(found, key=lambda one: -one.stat().st_mtime)
+            for place, one in enumerate(newest):
+                if place >= KEPT or now() - one.stat().st_mtime > KEPT_SECONDS:
+                    shutil.rmtree(one, ignore_errors=True)
