@@ -233,8 +233,9 @@ test-faults: $(VENV)/.dev ## Break everything on purpose, write docs/faults.md (
 
 # --- weaknesses of dependencies ----------------------------------------------------------------
 .PHONY: audit
-audit: $(VENV)/.dev ## Look up known weaknesses of the locked packages (needs pypi.org)
-	@exec $(BIN)/python -m tests.audit
+takes_audit = ADVISORIES
+audit: $(VENV)/.dev ## Look up known weaknesses of the locked packages (ADVISORIES=mirror or file)
+	@exec $(BIN)/python -m tests.audit $(if $(value ADVISORIES),--advisories $(call quoted,ADVISORIES))
 
 # --- benchmark -------------------------------------------------------------------------------
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev

@@ -1,10 +1,15 @@
 """Asks which of the locked packages have known weaknesses: `make audit`.
 
+    make audit                                   PyPI's advisory service
+    make audit ADVISORIES=https://osv.example/v1/query    a mirror of OSV's
+    make audit ADVISORIES=all.zip                an export of OSV, where nothing can be reached
+
 exit 0   every locked package was looked up, and none has one
 exit 1   weaknesses are known; each is named, with the version that mends it
 exit 4   the advisory service could not be asked about every package, so nothing is proven
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -12,15 +17,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import advisories
+
 ROLES = ("node", "target", "controller", "dev")
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
 TIMEOUT_SECONDS = 300
 Package = Mapping[str, Any]
 
 
-def look_up(role: str) -> list[Package]:
+def look_up(role: str, mirror: str | None = None) -> list[Package]:
     """Return what pip-audit says of each package of a role. OSError: it could not be asked."""
     command = [sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner", "off"]
+    command += ["--vulnerability-service", "osv", "--osv-url", mirror] if mirror else []
     command += ["--require-hashes", "--disable-pip", "-r", str(REQUIREMENTS / f"{role}.txt")]
     ended = subprocess.run(
         command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
@@ -47,19 +55,52 @@ def judge(packages: Sequence[Package]) -> tuple[int, list[str]]:
         return 4, [
             f"{len(skipped)} of {len(packages)} locked packages could not be looked up, "
             f"{', '.join(skipped[:3])} among them: the advisory service of PyPI was not reached "
-            "from here, so nothing is proven; run it where pypi.org answers"
+            "from here, so nothing is proven; run it where pypi.org answers, or give "
+            "ADVISORIES=URL of a mirror of OSV, or ADVISORIES=FILE, an export of OSV"
         ]
     return 0, [f"{len(packages)} locked packages, none with a known weakness"]
 
 
-def main() -> int:
-    """Look up every role's packages, and say what came of it."""
+def locked(role: str) -> dict[str, str]:
+    """Return the locked version of each package of a role."""
+    lines = (REQUIREMENTS / f"{role}.txt").read_text().splitlines()
+    pinned = (line.split()[0].partition("==") for line in lines if "==" in line[:80])
+    return {name: version.rstrip(";") for name, _, version in pinned if not name.startswith("#")}
+
+
+def look_up_in(path: Path) -> tuple[list[Package], str]:
+    """Return every role's packages as a file of advisories knows them, and what that file is."""
+    known = advisories.read(path)
+    packages = {name: version for role in ROLES for name, version in locked(role).items()}
+    found: list[Package] = [
+        {"name": name, "version": version, "vulns": known.of(name, version)}
+        for name, version in packages.items()
+    ]
+    return found, f"{known.count:,} advisories of {path}, the newest of {known.newest}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Look up every role's packages, and say what came of it and who was asked."""
+    parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
+    parser.add_argument("--advisories", help="a mirror's URL, or a file")
+    source = parser.parse_args(arguments).advisories
+    mirror = source if source and source.startswith(("http://", "https://")) else None
+    asked = f"the mirror {mirror}" if mirror else "the advisory service of PyPI"
     try:
-        packages = {one["name"]: one for role in ROLES for one in look_up(role)}
-    except (OSError, subprocess.TimeoutExpired) as error:
-        print(f"audit: the advisory service could not be asked: {error}", file=sys.stderr)
+        if source and not mirror:
+            packages, asked = look_up_in(Path(source))
+        else:
+            found = {one["name"]: one for role in ROLES for one in look_up(role, mirror)}
+            packages = list(found.values())
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        print(
+            f"audit: {source or asked} could not be asked: {error}; nothing is proven. Give "
+            "ADVISORIES=URL of a mirror of OSV, or ADVISORIES=FILE, an export of OSV",
+            file=sys.stderr,
+        )
         return 4
-    code, lines = judge(list(packages.values()))
+    code, lines = judge(packages)
+    lines.append(f"asked: {asked}")
     print("\n".join(f"audit: {line}" for line in lines), file=sys.stderr if code else sys.stdout)
     return code
 

@@ -1,6 +1,15 @@
 """An audit that could not ask says so, and never passes."""
 
-from tests.audit import Package, judge
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from tests import audit
+from tests.advisories import affects, read
+from tests.audit import Package, judge, locked
 
 SOUND: Package = {"name": "a", "version": "1", "vulns": []}
 WEAK: Package = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"]}]}
@@ -21,3 +30,54 @@ def test_what_was_not_looked_up_proves_nothing() -> None:
         code, lines = judge(packages)
         assert code == 4
         assert "nothing is proven" in lines[0]
+
+
+RECORD = {
+    "id": "PYSEC-2026-1",
+    "modified": "2026-11-20T00:00:00Z",
+    "affected": [
+        {
+            "package": {"ecosystem": "PyPI", "name": "Locust"},
+            "ranges": [
+                {
+                    "type": "ECOSYSTEM",
+                    "events": [{"introduced": "0"}, {"fixed": "1.0"}, {"introduced": "2.0"}],
+                }
+            ],
+            "versions": ["1.5"],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "weak"), [("0.9", True), ("1.0", False), ("1.5", True), ("1.9", False), ("2", True)]
+)
+def test_a_version_is_weak_when_listed_or_in_a_range(version: str, weak: bool) -> None:
+    assert affects(RECORD["affected"][0], Version(version)) == weak  # type: ignore[arg-type]
+
+
+def test_a_file_of_advisories_is_used_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = tmp_path / "all.zip"
+    with zipfile.ZipFile(export, "w") as made:
+        made.writestr("PYSEC-2026-1.json", json.dumps(RECORD))
+        made.writestr("other.json", json.dumps({**RECORD, "id": "x", "withdrawn": "2026"}))
+
+    assert audit.main(["--advisories", str(export)]) == 1
+    said = capsys.readouterr().err
+    assert f"locust {locked('node')['locust']}: PYSEC-2026-1, mended in no version yet" in said
+    assert f"asked: 1 advisories of {export}, the newest of 2026-11-20" in said
+    assert read(export).of("locust", "1.2") == []
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "no json"])
+def test_a_file_without_advisories_proves_nothing(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text(content)
+
+    assert audit.main(["--advisories", str(tmp_path / "file")]) == 4
+    assert audit.main(["--advisories", str(tmp_path / "none")]) == 4
+    assert "nothing is proven" in capsys.readouterr().err
