@@ -26,7 +26,7 @@ from loadgen.shared.errors import BusyError, NodeError, OperationError, UsageErr
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import UNDER_WAY
-from loadgen.shared.text import plain, plain_line
+from loadgen.shared.text import in_url, plain, plain_line
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
 
@@ -63,7 +63,7 @@ def describe(report: NodeReport) -> str:
 
 def describe_run(master: NodeReport, inventory: Inventory) -> str:
     """One line for what the fleet does."""
-    web = f"web UI https://{inventory.master.fleet_address}:{master.web_port}"
+    web = f"web UI https://{in_url(inventory.master.fleet_address)}:{master.web_port}"
     if master.run_id:
         return f"run {master.run_id} is under way ({master.state}); {web}"
     if master.state in UNDER_WAY:

@@ -12,7 +12,7 @@ from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import BusyError, UsageError
 
 VERBS = [(module, name) for module, verbs in GROUPS.items() for name in verbs]
-HEAVY = ("fabric", "paramiko", "matplotlib", "polars", "ansible", "numpy")
+HEAVY = ("fabric", "paramiko", "matplotlib", "polars", "ansible")
 
 
 @pytest.mark.parametrize(("module", "name"), VERBS)
