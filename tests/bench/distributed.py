@@ -80,7 +80,7 @@ class Distributed:
         (admitted / "worker.key").write_bytes((self.keys / "worker.key").read_bytes())
         self._settings.write_text(self._node.model_dump_json())
         run = RunSettings(
-            run_id="bench",
+            run_id="20260101T000000Z-bench-0000",
             locustfiles=(str(LOCUSTFILE),),
             locust_arguments=("--host", self._setup.url),
             master_arguments=tuple(self._load()),

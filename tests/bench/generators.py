@@ -61,12 +61,12 @@ class Found:
     @property
     def per_second(self) -> float:
         """Requests a second."""
-        return self.requests / self.seconds
+        return max(1, self.requests) / self.seconds
 
     @property
     def cpu_microseconds(self) -> float:
         """CPU time of the generator for one request."""
-        return self.cpu_seconds / self.requests * 1e6
+        return self.cpu_seconds / max(1, self.requests) * 1e6
 
 
 Generator = Callable[[Load], Found]
