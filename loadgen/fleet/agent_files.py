@@ -59,6 +59,16 @@ def make_results(directory: Path, specification: str) -> None:
         (directory / SPECIFICATION_FILE).write_text(specification)
 
 
+def share(directory: Path) -> None:
+    """Let the runs' group read what root has made, and keeps from being changed."""
+    group = pwd.getpwnam(USER).pw_gid
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, -1, group, follow_symlinks=False)
+        if not path.is_symlink():
+            # Whatever root's umask was.
+            path.chmod(0o750 if path.is_dir() else 0o640)
+
+
 def create(path: Path, text: str) -> None:
     """Make a file for its owner alone. FileExistsError: something is there already."""
     with as_owner():

@@ -1,12 +1,13 @@
 """The scenarios that a node keeps: taken in, checked against their names, used and thinned out.
 
-    /var/lib/loadgen/scenarios/<sha256>/   a locustfile's directory
-    /var/lib/loadgen/packages/<sha256>/    what its requirements.txt names, installed
+    /opt/loadgen/scenarios/<sha256>/   a locustfile's directory
+    /opt/loadgen/packages/<sha256>/    what its requirements.txt names, installed
 
-Everything here is done as the runs' own user, who owns these directories; a name is a hash that
-was checked where it was read.
+They are root's, and the runs' group reads them: were they the runs' own, one locustfile could
+change what later runs load. A name is a hash that was checked where it was read.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -18,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from pydantic import ValidationError
+
 from loadgen.cluster.packages import DONE_FILE, install
 from loadgen.cluster.scenario import DIRECTORY_MODE, FILE_MODE, leads_out
 from loadgen.cluster.scenario_files import (
@@ -28,14 +31,14 @@ from loadgen.cluster.scenario_files import (
     list_everything,
 )
 from loadgen.fleet import agent_files as files
-from loadgen.fleet.agent_files import STATE
 from loadgen.fleet.requests import Take
-from loadgen.node.settings import NodeSettings, RunSettings, load_idle_settings, load_run_settings
+from loadgen.node.settings import IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError, UsageError
 
-SCENARIOS = STATE / "scenarios"
-PACKAGES = STATE / "packages"
-HASHES = STATE / "hashes.json"
+SOFTWARE = Path("/opt/loadgen")
+SCENARIOS = SOFTWARE / "scenarios"
+PACKAGES = SOFTWARE / "packages"
+HASHES = SOFTWARE / "hashes.json"
 KEPT = 20
 KEPT_SECONDS = 30 * 86400.0
 SPARE_BYTES = 64 << 20
@@ -46,16 +49,14 @@ PACKAGES_GROW = 6
 def has_scenario(sha256: str) -> bool:
     """Tell whether a scenario is here, with the contents that its name says."""
     directory = SCENARIOS / sha256
-    with files.as_owner():
-        if not directory.is_dir() or directory.is_symlink():
-            return False
-        return _name_of(directory) == sha256
+    if not directory.is_dir() or directory.is_symlink():
+        return False
+    return _name_of(directory) == sha256
 
 
 def list_packages() -> list[str]:
     """Return the sets of packages that are here; one is put in its place when it is complete."""
-    with files.as_owner():
-        return sorted(mark.parent.name for mark in PACKAGES.glob(f"*/{DONE_FILE}"))
+    return sorted(mark.parent.name for mark in PACKAGES.glob(f"*/{DONE_FILE}"))
 
 
 def _name_of(directory: Path) -> str:
@@ -70,27 +71,27 @@ def _name_of(directory: Path) -> str:
 
 def use(run: RunSettings) -> None:
     """Note that a run uses its directories. OperationError: one isn't there."""
-    with files.as_owner():
-        for directory in filter(None, (run.scenario_directory, run.packages_directory)):
-            try:
-                os.utime(directory)
-            except OSError as error:
-                raise OperationError(
-                    f"{directory} is not there any more; run it again, which brings it"
-                ) from error
+    for directory in filter(None, (run.scenario_directory, run.packages_directory)):
+        try:
+            os.utime(directory)
+        except OSError as error:
+            raise OperationError(
+                f"{directory} is not there any more; run it again, which brings it"
+            ) from error
 
 
 def take(node: NodeSettings, request: Take, content: IO[bytes]) -> None:
     """Take in a scenario or a set of packages. OperationError: it is damaged, or doesn't fit."""
     is_scenario = request.kind == "scenario"
     home, grows = (SCENARIOS, 1) if is_scenario else (PACKAGES, PACKAGES_GROW)
-    with files.as_owner(), _room(home, request.bytes * grows) as fresh:
+    with _room(home, request.bytes * grows) as fresh:
         _unpack(content, fresh / "content", request.bytes)
         if is_scenario:
             _require_name(fresh / "content", request.sha256)
             made = fresh / "content"
         else:
             made = install(fresh / "content", fresh / "installed")
+        files.share(made)
         _put(made, home / request.sha256)
     prune(node)
 
@@ -98,7 +99,9 @@ def take(node: NodeSettings, request: Take, content: IO[bytes]) -> None:
 @contextmanager
 def _room(home: Path, size: int) -> Iterator[Path]:
     """Yield a fresh directory below `home`, which goes with the block."""
-    home.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    if not home.is_dir():
+        home.mkdir(mode=DIRECTORY_MODE, parents=True)
+        files.share(home)
     free = shutil.disk_usage(home).free
     if free < size + SPARE_BYTES:
         raise OperationError(
@@ -180,18 +183,22 @@ def _put(made: Path, place: Path) -> None:
 
 def prune(node: NodeSettings, now: Callable[[], float] = time.time) -> None:
     """Remove what hasn't been used for a month, and all but the newest; never what is in use."""
-    with files.as_owner():
-        used = {
-            directory
-            for run in (load_run_settings(node), load_idle_settings(node))
-            if run is not None
-            for directory in (run.scenario_directory, run.packages_directory)
-        }
-        for home in (SCENARIOS, PACKAGES):
-            if not home.is_dir():
-                continue
-            found = [one for one in home.iterdir() if one not in used and not one.is_symlink()]
-            newest = sorted(found, key=lambda one: -one.stat().st_mtime)
-            for place, one in enumerate(newest):
-                if place >= KEPT or now() - one.stat().st_mtime > KEPT_SECONDS:
-                    shutil.rmtree(one, ignore_errors=True)
+    used = set(_in_use(node))
+    for home in (SCENARIOS, PACKAGES):
+        if not home.is_dir():
+            continue
+        found = [one for one in home.iterdir() if one not in used and not one.is_symlink()]
+        newest = sorted(found, key=lambda one: -one.stat().st_mtime)
+        for place, one in enumerate(newest):
+            if place >= KEPT or now() - one.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(one, ignore_errors=True)
+
+
+def _in_use(node: NodeSettings) -> Iterator[Path]:
+    """Name what a run under way and the idle processes use; a file that can't be read has none."""
+    for name in (RUN_FILE, IDLE_FILE):
+        with contextlib.suppress(OperationError, ValidationError):
+            run = RunSettings.model_validate_json(
+                files.read_kept(node.state_directory / name) or ""
+            )
+            yield from filter(None, (run.scenario_directory, run.packages_directory))

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import io
 import os
 import shutil
@@ -14,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.fleet import agent_files, collecting
+from loadgen.fleet import agent_files, agent_scenarios, collecting
+from loadgen.fleet.requests import Take
+from loadgen.node.settings import NodeSettings
 from loadgen.shared.errors import OperationError
 from tests.faults.record import Outcome
 
@@ -209,3 +212,52 @@ def test_planted_links_lead_root_nowhere(
     assert os.geteuid() == 0
     assert set(files(roots)) == {"secret"}
     outcome("nothing of root's is read, written or given away")
+
+
+@pytest.mark.fault(PART, "a locustfile rewrites the scenarios and packages that later runs load")
+def test_a_later_runs_scenario_cant_be_changed(
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(agent_files, "USER", "nobody")
+    home = open_directory / "scenarios"
+    state = open_directory / "state"
+    state.mkdir()
+    shutil.chown(state, "nobody")
+    for name, place in (("SCENARIOS", home), ("PACKAGES", home), ("HASHES", home / "hashes.json")):
+        monkeypatch.setattr(agent_scenarios, name, place)
+    node = NodeSettings(
+        name="n", release_directory=home, keys_directory=home, state_directory=state
+    )
+    with agent_files.as_owner():
+        os.mkfifo(state / "run.json")
+        (state / "idle.json").symlink_to("/etc/shadow")
+    content = packed((member("locustfile.py"), b"x"))
+    sha256 = fingerprint_of({"locustfile.py": b"x"})
+    before = os.umask(0o077)
+    try:
+        agent_scenarios.take(node, Take(kind="scenario", sha256=sha256, bytes=9), content)
+    finally:
+        os.umask(before)
+    kept = home / sha256 / "locustfile.py"
+
+    with agent_files.as_owner():
+        assert kept.read_bytes() == b"x"
+        for change in (
+            lambda: kept.write_bytes(b"evil"),
+            kept.unlink,
+            lambda: kept.parent.rename(home / "aside"),
+            lambda: (home / "hashes.json").write_text("{}"),
+            lambda: (kept.parent / "usercustomize.py").write_text(""),
+        ):
+            with pytest.raises(PermissionError):
+                change()
+    assert agent_scenarios.has_scenario(sha256)
+    outcome("it can read them, and can change, add, move and remove nothing")
+
+
+def fingerprint_of(contents: dict[str, bytes]) -> str:
+    lines = (
+        f"{name}\0file\0{hashlib.sha256(content).hexdigest()}\n"
+        for name, content in sorted(contents.items())
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

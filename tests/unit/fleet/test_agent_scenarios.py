@@ -24,6 +24,7 @@ DAY = 86400.0
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeSettings:
     monkeypatch.setattr(agent_files, "as_owner", contextlib.nullcontext)
+    monkeypatch.setattr(agent_files, "share", lambda _: None)
     monkeypatch.setattr(agent_scenarios, "SCENARIOS", tmp_path / "state" / "scenarios")
     monkeypatch.setattr(agent_scenarios, "PACKAGES", tmp_path / "state" / "packages")
     monkeypatch.setattr(agent_scenarios, "HASHES", tmp_path / "state" / "hashes.json")
