@@ -26,16 +26,35 @@ def describe(summary: Summary, directory: Path) -> str:
         "",
         f"{summary.verdict.upper()}  {summary.run_id}",
         *(f"  {plain(reason)}" for reason in summary.reasons),
+        *(f"  {plain(note)}" for note in summary.notes),
         *(f"  SLO {_held(slo.held)}: {plain_line(slo.sentence)}" for slo in summary.slos),
         f"  {summary.requests:,} requests, {summary.failures:,} failed, "
-        f"{summary.throughput_per_second:,.1f} requests/s",
+        f"{summary.throughput_per_second:,.1f} requests/s{_interval(summary)}",
         *(f"    {plain_line(error.sentence)}" for error in summary.errors[:ERRORS_SHOWN]),
         f"  response time p50 {format_seconds(times.p50)}, p95 {format_seconds(times.p95)}, "
         f"p99 {format_seconds(times.p99)}, max {format_seconds(times.max)}",
+        *_after(summary),
         f"  {summary.workers.seen} of {summary.workers.expected} workers",
         f"  report: {shown}/report.html",
     ]
     return "\n".join(lines)
+
+
+def _interval(summary: Summary) -> str:
+    if not summary.measured_seconds:
+        return ""
+    return f" in the {summary.measured_seconds:,.4g} s measured"
+
+
+def _after(summary: Summary) -> list[str]:
+    after = summary.after_stop
+    if not after.requests:
+        return []
+    slowest = format_seconds(after.maximum_seconds)
+    return [
+        f"  after the stop, counted apart: {after.requests:,} requests, {after.failures:,} failed, "
+        f"max {slowest}"
+    ]
 
 
 def _held(held: bool | None) -> str:

@@ -11,6 +11,7 @@ from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import Verdict
 from loadgen.results import archive
 from loadgen.results.junit import build_junit
+from loadgen.results.notes import notes_of
 from loadgen.results.page.report import build_report
 from loadgen.results.statistics_file import STATISTICS_FILE, Record, dump_record
 from loadgen.results.summary import (
@@ -86,6 +87,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         slos=tuple(outcome.slos),
         errors=most_frequent(measured.errors if measured else []),
         requests_logged=_merge_request_log(plan),
+        notes=tuple(notes_of(entries, outcome.timeline, seconds)),
     )
     if plan.specification.response_time_log:
         _write_response_times(directory)

@@ -5,6 +5,7 @@ all workers; counts are since the start.
 """
 
 import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from rich.text import Text
 from loadgen.judging.slo_judge import SloResult
 from loadgen.shared.histograms import difference, percentile
 from loadgen.shared.snapshot import Snapshot
-from loadgen.shared.text import plain, plain_line
+from loadgen.shared.text import format_seconds, plain, plain_line
 from loadgen.shared.totals import Totals
 
 WINDOW_SECONDS = 10.0
@@ -92,18 +93,18 @@ class Progress:
         if snapshot.test_started_at is None:
             return
         self._window.add(snapshot, totals)
-        line = self._line(snapshot) + _slo_state(slos)
+        parts = [*self._parts(snapshot), *_slo_state(slos)]
         if self._console.is_terminal:
             if self._live is None:
                 self._live = Live(console=self._console, auto_refresh=False, transient=False)
                 self._live.start()
-            self._live.update(Text(line), refresh=True)
+            self._live.update(Text(fold(parts, self._console.width)), refresh=True)
             return
         now = time.monotonic()
         due = now - self._last_line_at >= PLAIN_INTERVAL_SECONDS and snapshot.users > 0
         if due or snapshot.final:
             self._last_line_at = now
-            self._console.print(Text(line))
+            self._console.print(Text("  ".join(parts)))
 
     def close(self) -> None:
         """Leave the terminal as it was found."""
@@ -111,26 +112,24 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def _line(self, snapshot: Snapshot) -> str:
+    def _parts(self, snapshot: Snapshot) -> list[str]:
         window = self._window
         ready = sum(worker.state != "missing" for worker in snapshot.workers)
         shown = workers_of(ready, snapshot.workers_expected)
         workers = () if snapshot.load_stopped_at else (shown,)
-        return "  ".join(
-            (
-                self._time_left(snapshot),
-                f"{snapshot.users}/{snapshot.users_target} users",
-                f"{window.requests_per_second:,.1f} req/s",
-                f"{window.requests:,} requests",
-                f"{window.failures:,} failed",
-                *(f"p{part} {self._shown(part / 100)}" for part in (50, 95, 99)),
-                *workers,
-            )
-        )
+        return [
+            self._time_left(snapshot),
+            f"{snapshot.users}/{snapshot.users_target} users",
+            f"{window.requests_per_second:,.1f} req/s",
+            f"{window.requests:,} requests",
+            f"{window.failures:,} failed",
+            *(f"p{part} {self._shown(part / 100)}" for part in (50, 95, 99)),
+            *workers,
+        ]
 
     def _shown(self, part: float) -> str:
         milliseconds = self._window.percentile_ms(part)
-        return "-" if milliseconds is None else f"{milliseconds:.3g} ms"
+        return "-" if milliseconds is None else format_seconds(milliseconds / 1000)
 
     def _time_left(self, snapshot: Snapshot) -> str:
         started = snapshot.test_started_at or snapshot.time
@@ -141,11 +140,25 @@ class Progress:
         return f"{max(0.0, started + self._run_time - snapshot.time):4.0f} s left"
 
 
-def _slo_state(slos: Sequence[SloResult]) -> str:
+def fold(parts: Sequence[str], width: int) -> str:
+    """Join parts with two blanks, on as many lines as it takes that none is cut off."""
+    lines = [""]
+    for part in parts:
+        longer = f"{lines[-1]}  {part}" if lines[-1] else part
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines += textwrap.wrap(part, max(20, width), subsequent_indent="  ")
+    return "\n".join(line for line in lines if line)
+
+
+def _slo_state(slos: Sequence[SloResult]) -> list[str]:
     judged = [slo for slo in slos if slo.held is not None]
     if not judged:
-        return ""
+        return []
     broken = [slo.slo for slo in judged if not slo.held]
-    return f"  {len(judged) - len(broken)}/{len(judged)} SLOs hold" + (
-        f" (not: {plain_line(broken[0])})" if broken else ""
-    )
+    return [
+        f"{len(judged) - len(broken)}/{len(slos)} SLOs hold"
+        + (f" (not: {plain_line(broken[0])})" if broken else "")
+        + (f" ({len(slos) - len(judged)} without data)" if len(slos) > len(judged) else "")
+    ]
