@@ -46,6 +46,11 @@ GROUPS = {
         "evaluate": "draw pictures and tables from a run's request log",
         "prune": "remove old runs, after asking",
     },
+    "repeat": {
+        "rerun": "repeat a run from what it kept, and compare both",
+        "export": "make one archive of a run to hand on, without secrets",
+        "import": "take an exported run into the archive",
+    },
     "study": {"study": "run a published study again"},
     "deploy": {
         "deploy": "turn the hosts of an inventory into a fleet, ready and idle",

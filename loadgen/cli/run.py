@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     with interruption.listen():
         run_id = make_run_id(experiment.locustfiles[0])
         specification = experiment.specification({})
-        summary = _run_once(experiment, specification, options, interruption, run_id)
+        summary = run_once(experiment, specification, options, interruption, run_id)
     print(describe(summary, run_directory(options.results.absolute(), run_id)))
     return summary.exit_code
 
@@ -97,7 +97,7 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
     interruption = Interruption()
 
     def make_run(specification: RunSpecification, run_id: str) -> Summary:
-        summary = _run_once(experiment, specification, options, interruption, run_id)
+        summary = run_once(experiment, specification, options, interruption, run_id)
         print(describe_briefly(summary), flush=True)
         return summary
 
@@ -113,13 +113,14 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
             raise OperationError(f"{error}\n{again}") from error
 
 
-def _run_once(
+def run_once(
     experiment: Experiment,
     specification: RunSpecification,
     options: argparse.Namespace,
     interruption: Interruption,
     run_id: str,
 ) -> Summary:
+    """Carry out one run with what belongs around it: hooks, and Grafana's annotation."""
     names = {"LOADGEN_RUN_ID": run_id, "LOADGEN_HOST": specification.host or ""}
     environment = {**os.environ, **names}
     grafana_annotation.check(environment)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from loadgen.node.locustfile_check import Inspection
+from loadgen.shared.machine import Machine
 from loadgen.shared.snapshot import Snapshot
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
@@ -21,6 +22,8 @@ class Cluster(Protocol):
     """How long the master may say nothing until it is given up."""
     missing: Mapping[str, str]
     """Hosts that the run is allowed to do without, as sentences; known after `preflight`."""
+    machines: tuple[Machine, ...]
+    """What the run is made on, as it was before; known after `preflight`."""
     web_url: str
     release: str
     """The release that every node reports: its directory's name, the SHA-256 on a fleet."""

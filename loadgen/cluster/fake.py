@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from loadgen.node.locustfile_check import Inspection
 from loadgen.shared.errors import LoadgenError
+from loadgen.shared.machine import Machine
 from loadgen.shared.snapshot import Snapshot
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
@@ -23,6 +24,7 @@ class FakeCluster:
         self.workers_expected = 1
         self.silence_seconds = 0.05
         self.missing: Mapping[str, str] = {}
+        self.machines: tuple[Machine, ...] = ()
         self.web_url = "http://127.0.0.1:8089"
         self.release = "a" * 64
         self.scenario = "b" * 64

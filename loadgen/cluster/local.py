@@ -25,6 +25,7 @@ from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunSettings, WebSettings
 from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import BusyError, OperationError, UsageError
+from loadgen.shared.machine import Machine, this_machine
 from loadgen.shared.ports import LOOPBACK, listeners
 from loadgen.shared.processes import TERMINATE_SECONDS, Child, end_all
 from loadgen.shared.project import PROJECT
@@ -62,6 +63,7 @@ class LocalCluster:
         self._subscription = self._context.socket(zmq.SUB)
         self._left: list[Snapshot] = []
         self.missing: Mapping[str, str] = {}
+        self.machines: tuple[Machine, ...] = ()
         self._master: Child | None = None
         self._exporter: Child | None = None
         self._target: BundledTarget | None = None
@@ -86,6 +88,7 @@ class LocalCluster:
 
     def preflight(self, specification: RunSpecification) -> None:
         """Check the locustfile's place, users a worker, key material for TLS, and free ports."""
+        self.machines = (this_machine(),)
         requirements = find_requirements(self._found())
         self._packages = requirements and own_packages(requirements)
         share = specification.users / self.workers_expected

@@ -46,6 +46,7 @@ from loadgen.fleet.requests import (
 from loadgen.node.settings import NodeSettings, load_node_settings
 from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import LoadgenError, OperationError
+from loadgen.shared.machine import this_machine
 from loadgen.shared.run_ids import run_directory
 
 JOURNAL_BYTES_MAX = 64 << 20
@@ -67,6 +68,7 @@ def preflight(node: NodeSettings, request: Preflight) -> NodeReport:
         found.faults += agent_checks.channel_faults(node)
     found.has_scenario = agent_scenarios.has_scenario(request.scenario)
     found.packages = agent_scenarios.list_packages()
+    found.machine = this_machine(node.name)
     return found
 
 

@@ -52,6 +52,7 @@ from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over
 from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
+from loadgen.shared.machine import Machine
 from loadgen.shared.project import PROJECT
 from loadgen.shared.run_ids import RunId, run_directory
 from loadgen.shared.snapshot import UNDER_WAY, Snapshot
@@ -78,6 +79,7 @@ class FleetCluster:
         self.workers_expected = 0
         self.silence_seconds = SILENCE_SECONDS
         self.missing: Mapping[str, str] = {}
+        self.machines: tuple[Machine, ...] = ()
         self.web_url = f"https://{in_url(inventory.master.fleet_address)}:{inventory.web_port}"
         self._specification = specification
         # A specification that comes from a host names no file of this machine.
@@ -137,6 +139,7 @@ class FleetCluster:
                 f"{len(faults)} of {len(self._remotes)} nodes can't take part, nothing was started",
                 faults,
             )
+        self.machines = tuple(one.machine for one in reports.answers.values() if one.machine)
         self._require_free(reports.answers[self.inventory.master.name])
         self._share(specification, reports.answers)
         self._reports = reports.answers

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from loadgen.node.settings import RunSettings
+from loadgen.shared.machine import Machine
 from loadgen.shared.run_ids import RunId
 
 Word = Annotated[str, Field(max_length=300)]
@@ -162,6 +163,7 @@ class NodeReport(BaseModel):
         "manylinux_2_28_x86_64"
     )
     """What wheels call this host."""
+    machine: Machine | None = None
 
     @property
     def workers(self) -> int:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from loadgen.results.timeline import Timeline
 from loadgen.results.trend import TREND_FILE, dump_trends, trends
 from loadgen.shared.files import write_text
 from loadgen.shared.histograms import merge, percentile
+from loadgen.shared.machine import Machine
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot, requests_among
 from loadgen.specification.plan import Plan
 
@@ -48,6 +49,8 @@ class Outcome:
     workers_seen: int
     versions: Mapping[str, str]
     ended_at: datetime
+    machines: tuple[Machine, ...] = ()
+    origin: Origin = field(default_factory=Origin)
 
 
 def write_results(plan: Plan, outcome: Outcome) -> Summary:
@@ -82,11 +85,13 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         ended_at=_moment(measured.measured_until if measured else None) or outcome.ended_at,
         versions={name: value for name, value in versions.items() if name not in HASHES},
         release_sha256=versions.get("release", ""),
-        origin=Origin(scenario_sha256=versions.get("scenario", "")),
         specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
         slos=tuple(outcome.slos),
         errors=most_frequent(measured.errors if measured else []),
         requests_logged=_merge_request_log(plan),
+        description=plan.specification.description,
+        machines=outcome.machines,
+        origin=_with_scenario(outcome.origin, versions),
         notes=tuple(notes_of(entries, outcome.timeline, seconds)),
     )
     if plan.specification.response_time_log:
@@ -192,6 +197,12 @@ def _record(
         completed_width=timeline.completed.width,
         errors=list(errors),
     )
+
+
+def _with_scenario(origin: Origin, versions: Mapping[str, str]) -> Origin:
+    """Name the scenario as every node did."""
+    scenario = versions.get("scenario") or origin.scenario_sha256
+    return origin.model_copy(update={"scenario_sha256": scenario})
 
 
 def _moment(time: float | None) -> datetime | None:

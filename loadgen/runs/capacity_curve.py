@@ -12,13 +12,17 @@ where trials disagree over 30 % of the load. `make coverage` prints what is held
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 # The curve falls from 9 in 10 to 1 in 10 over a factor of 81 ** (1 / steepness) of load.
-STEEPNESSES = np.geomspace(1.0, 400.0, 40)
+STEEPNESSES = (1.0, 400.0, 40)
+"""From, to, and how many are looked at."""
 MIDDLES = 200
 PENALTY = 1.5
 """A middle may be less likely than the best by the factor (1 - confidence) ** PENALTY."""
@@ -47,6 +51,8 @@ class Curve(BaseModel):
 
 def fit_curve(counts: Sequence[tuple[int, int, int]], confidence: float) -> Curve | None:
     """Fit loads with how many trials held of how many; None unless some held and some did not."""
+    import numpy as np  # noqa: PLC0415  it takes a moment, and most runs are no search
+
     held = sum(held for _, held, _ in counts)
     if not 0 < held < sum(tried for *_, tried in counts):
         return None
@@ -66,7 +72,7 @@ def fit_curve(counts: Sequence[tuple[int, int, int]], confidence: float) -> Curv
     low, high = inside
     return Curve(
         middle=float(np.exp(middles[middle])),
-        steepness=float(STEEPNESSES[likelihood[middle].argmax()]),
+        steepness=float(np.geomspace(*STEEPNESSES)[likelihood[middle].argmax()]),
         low=None if low <= bounds[0] else float(np.exp(low)),
         high=None if high >= bounds[1] else float(np.exp(high)),
         confidence=confidence,
@@ -74,12 +80,15 @@ def fit_curve(counts: Sequence[tuple[int, int, int]], confidence: float) -> Curv
 
 
 def _likelihoods(
-    middles: NDArray[np.float64], counts: Sequence[tuple[int, int, int]]
-) -> NDArray[np.float64]:
+    middles: "NDArray[np.float64]", counts: Sequence[tuple[int, int, int]]
+) -> "NDArray[np.float64]":
     """Return the logarithm of the likelihood for each middle (rows) and steepness."""
-    total = np.zeros((len(middles), len(STEEPNESSES)))
+    import numpy as np  # noqa: PLC0415  as above
+
+    steepnesses = np.geomspace(*STEEPNESSES)
+    total = np.zeros((len(middles), len(steepnesses)))
     for load, held, tried in counts:
-        odds = STEEPNESSES[None, :] * (middles[:, None] - np.log(load))
+        odds = steepnesses[None, :] * (middles[:, None] - np.log(load))
         total -= held * np.logaddexp(0, -odds) + (tried - held) * np.logaddexp(0, odds)
     return total
 

@@ -7,17 +7,20 @@ stays behind and what was measured is kept.
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from loadgen.cluster.base import Cluster
+from loadgen.cluster.scenario import find_scenario
 from loadgen.results import archive
+from loadgen.results.kept import keep
 from loadgen.results.page.index_page import renew_index
-from loadgen.results.summary import Summary
+from loadgen.results.summary import Origin, Summary
 from loadgen.results.writer import write_results
 from loadgen.runs.course import RUN_FAULT, Course
 from loadgen.runs.planning import make_plan
 from loadgen.runs.progress import Progress
-from loadgen.shared.errors import OperationError
+from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id
@@ -78,10 +81,18 @@ class Run:
         self._course.load_seconds = plan.load_seconds
         self._course.missing = tuple(cluster.missing.values())
         self._stop_was_ours = False
+        self._origin = Origin()
+
+    def _keep(self) -> None:
+        """Keep what another person needs to repeat the run; a full disk is said at its end."""
+        run = self._plan.specification
+        with contextlib.suppress(OSError, UsageError):
+            self._origin = keep(self._plan.directory, run, find_scenario(run.locustfiles))
 
     def carry_out(self) -> Summary:
         """Start the run, follow it to its end, and judge it."""
         cluster, course = self._cluster, self._course
+        self._keep()
         course.warm = self._plan.specification.warm_up == 0
         self._progress.step(f"Run {self._plan.run_id}: starting {cluster.workers_expected} workers")
         try:
@@ -240,6 +251,7 @@ class Run:
             cluster.workers_expected,
             versions,
         )
+        outcome = replace(outcome, machines=self._cluster.machines, origin=self._origin)
         summary = write_results(self._plan, outcome)
         archive.point_latest(self._plan.directory.parent, self._plan.run_id)
         with contextlib.suppress(OSError):

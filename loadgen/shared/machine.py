@@ -4,10 +4,15 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+# A host's word is data: it is bounded where it is read.
+Text = Annotated[str, Field(max_length=200)]
 
 
 class Machine(BaseModel):
@@ -18,15 +23,15 @@ class Machine(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str
-    cpu_model: str = ""
+    name: Text
+    cpu_model: Text = ""
     cores: int = 0
-    kernel: str = ""
-    system: str = ""
+    kernel: Text = ""
+    system: Text = ""
     memory_bytes: int = 0
-    virtualisation: str = ""
+    virtualisation: Text = ""
     load_before: float = 0.0
-    clock_source: str = ""
+    clock_source: Text = ""
 
     @property
     def sentence(self) -> str:
@@ -46,8 +51,8 @@ class Machine(BaseModel):
 def this_machine(name: str | None = None) -> Machine:
     """Describe this machine as it is now; raises nothing."""
     return Machine(
-        name=name or platform.node(),
-        cpu_model=_field(Path("/proc/cpuinfo"), "model name"),
+        name=(name or platform.node())[:200],
+        cpu_model=_field(Path("/proc/cpuinfo"), "model name")[:200],
         cores=os.cpu_count() or 0,
         kernel=platform.release(),
         system=_field(Path("/etc/os-release"), "PRETTY_NAME", "="),

@@ -102,7 +102,6 @@ class Experiment(RunSpecification):
     capacity instead.
     """
 
-    description: str = ""
     data: tuple[Path, ...] = ()
     before: tuple[Command, ...] = ()
     after: tuple[Command, ...] = ()

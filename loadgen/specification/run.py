@@ -91,6 +91,7 @@ class RunSpecification(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    description: str = ""
     locustfile: str = DEFAULT_LOCUSTFILE
     host: str | None = None
     users: int = Field(default=10, ge=1, le=MAXIMUM_USERS)

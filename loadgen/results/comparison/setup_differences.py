@@ -30,8 +30,10 @@ def setup_differences(before: Sequence[Summary], after: Sequence[Summary]) -> li
 
 def describe_setup(summary: Summary) -> dict[str, str]:
     """Return a run's fields, versions, release and scenario as text, by their place."""
+    # Where a scenario lies matters only while its content is not known.
+    left_out = LEFT_OUT | ({"locustfile"} if summary.origin.scenario_sha256 else set())
     facts: dict[str, JsonValue] = {
-        **{k: v for k, v in summary.specification.items() if k not in LEFT_OUT},
+        **{k: v for k, v in summary.specification.items() if k not in left_out},
         **{f"version of {name}": version for name, version in summary.versions.items()},
         "release": summary.release_sha256[:12],
         "scenario": summary.origin.scenario_sha256[:12],

@@ -1,0 +1,162 @@
+"""One archive of a run to hand on (`loadgen export`), and back into an archive (`loadgen import`).
+
+A ZIP file with the run's directory, `ro-crate-metadata.json` (RO-Crate 1.1, which catalogues of
+research data read) and `CITATION.cff`. Secrets are left out: files that are named like keys or
+passwords, and in every text the passwords of URLs and the values of the variables that the
+specification names as secrets.
+"""
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
+from loadgen.shared.errors import UsageError
+
+METADATA, CITATION = "ro-crate-metadata.json", "CITATION.cff"
+BYTES_MAX, FILES_MAX = 2 * 1024**3, 20_000
+_SECRET_FILE = re.compile(
+    r"(\.key|\.pem|\.p12|\.env)$|^\.env|secret|passw|credential|^accounts.*\.csv$|^id_(rsa|ed25519)",
+    re.IGNORECASE,
+)
+_CREDENTIALS = re.compile(rb"//[^/\s:@\"']+:[^/\s@\"']+@")
+_TEXTS = {".json", ".html", ".csv", ".xml", ".log", ".prom", ".py", ".yml", ".yaml", ".txt", ".md"}
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,120}\Z")
+
+
+def export_run(run: Path, output: Path, environment: Mapping[str, str]) -> list[str]:
+    """Write a run's archive; return the files that were left out. UsageError when it can't be."""
+    summary = load_summary(run)
+    secrets = _secrets(summary, environment)
+    left_out, contents = [], {}
+    for path in sorted(run.rglob("*")):
+        name = path.relative_to(run).as_posix()
+        if path.is_symlink() or not path.is_file():
+            continue
+        if any(_SECRET_FILE.search(part) for part in PurePosixPath(name).parts):
+            left_out.append(name)
+        else:
+            contents[name] = path
+    try:
+        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, path in contents.items():
+                archive.writestr(name, _cleaned(path, secrets))
+            archive.writestr(METADATA, json.dumps(_crate(summary, contents), indent=2))
+            archive.writestr(CITATION, _citation(summary))
+    except OSError as error:
+        raise UsageError(f"{output} can't be written ({error.strerror}): give another") from error
+    return left_out
+
+
+def _secrets(summary: Summary, environment: Mapping[str, str]) -> list[bytes]:
+    named = summary.specification.get("secrets")
+    names = named if isinstance(named, list) else []
+    return [environment[str(name)].encode() for name in names if environment.get(str(name))]
+
+
+def _cleaned(path: Path, secrets: Iterable[bytes]) -> bytes:
+    content = path.read_bytes()
+    for secret in secrets:
+        content = content.replace(secret, b"***")
+    return _CREDENTIALS.sub(b"//***@", content) if path.suffix in _TEXTS else content
+
+
+def _crate(summary: Summary, names: Iterable[str]) -> dict[str, object]:
+    """Return the RO-Crate: a root data set, its files, and the run as what made them."""
+    began = summary.started_at or summary.ended_at
+    files = [{"@id": name, "@type": "File", "name": name} for name in names]
+    root = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"Load test {summary.run_id}",
+        "description": summary.description or f"A load test; verdict {summary.verdict}",
+        "datePublished": f"{began:%Y-%m-%d}" if began else "",
+        "hasPart": [{"@id": name["@id"]} for name in files],
+        "mentions": {"@id": "#run"},
+    }
+    descriptor = {
+        "@id": METADATA,
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        "about": {"@id": "./"},
+    }
+    run = {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "name": summary.run_id,
+        "startTime": summary.started_at.isoformat() if summary.started_at else "",
+        "endTime": summary.ended_at.isoformat() if summary.ended_at else "",
+        "instrument": {"@id": "#software"},
+        "result": {"@id": SUMMARY_FILE},
+        "description": "; ".join(machine.sentence for machine in summary.machines),
+    }
+    software = {
+        "@id": "#software",
+        "@type": "SoftwareApplication",
+        "name": "loadgen-fleet",
+        "version": summary.release_sha256[:12] or summary.origin.commit[:12],
+        "softwareRequirements": ", ".join(f"{k} {v}" for k, v in summary.versions.items()),
+    }
+    graph = [descriptor, root, run, software, *files]
+    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}
+
+
+def _citation(summary: Summary) -> str:
+    began = summary.started_at or summary.ended_at
+    lines = {
+        "cff-version": "1.2.0",
+        "message": "If you use these measurements, please cite them.",
+        "type": "dataset",
+        "title": f"Load test {summary.run_id}",
+        "abstract": summary.description or f"Verdict {summary.verdict}",
+        "date-released": f"{began:%Y-%m-%d}" if began else "",
+        "commit": summary.origin.commit,
+    }
+    head = "".join(f"{key}: {json.dumps(value)}\n" for key, value in lines.items() if value)
+    return f'{head}authors:\n  - name: "The people who ran it"\n'
+
+
+def import_run(file: Path, results: Path) -> Path:
+    """Unpack an exported run into an archive; return its directory.
+
+    UsageError: no such archive, a run of that id is there, or a name leads out of it.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            summary = Summary.model_validate_json(archive.read(SUMMARY_FILE))
+            entries = _checked(archive, file)
+            if not _RUN_ID.match(summary.run_id):
+                raise UsageError(f"{file} names its run {summary.run_id!r}, which is no run's id")
+            directory = results / summary.run_id
+            if directory.exists():
+                raise UsageError(
+                    f"{directory} is there already: remove it first, to import it anew"
+                )
+            for entry in entries:
+                place = directory / entry.filename
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(archive.read(entry))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"{file} is no exported run ({error}): give one of loadgen export"
+        ) from error
+    return directory
+
+
+def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) > FILES_MAX or sum(entry.file_size for entry in entries) > BYTES_MAX:
+        raise UsageError(f"{file} holds more than {FILES_MAX:,} files, or than 2 GiB")
+    for entry in entries:
+        parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+        if not parts or parts[0] in ("/", "") or ".." in parts or ":" in parts[0]:
+            raise UsageError(f"{file} holds {entry.filename!r}, which leads out of the run")
+    return entries
+
+
+def default_output(run: Path) -> Path:
+    """Return where an export goes when nothing is said: beside the working directory's files."""
+    return Path(os.curdir) / f"{run.name}.zip"
