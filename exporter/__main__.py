@@ -187,9 +187,11 @@ def run(options: Options) -> int:
     signals.get()
     if receiver is not None:
         receiver.stop()
-    code = kept.close()
     collector.hold()
-    pages.scrapes.wait(pages.scrapes.patience(options.linger), lambda: not signals.empty())
+    before = pages.scrapes.count
+    code = kept.close()
+    patience = pages.scrapes.patience(options.linger)
+    pages.scrapes.wait(before, patience, lambda: not signals.empty())
     server.stop()
     return code
 

@@ -43,6 +43,7 @@ class Scrapes:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
+        self._count = 0
         self._last: float | None = None
         self._interval: float | None = None
 
@@ -53,7 +54,13 @@ class Scrapes:
             if self._last is not None:
                 self._interval = now - self._last
             self._last = now
+            self._count += 1
             self._changed.notify_all()
+
+    @property
+    def count(self) -> int:
+        """How many scrapes have begun."""
+        return self._count
 
     def patience(self, most: float) -> float:
         """Return how long the next scrape may take from now, in seconds; 0 when none is to come."""
@@ -63,14 +70,13 @@ class Scrapes:
             interval = most if self._interval is None else min(self._interval, most)
             return max(0.0, self._last + 1.5 * interval + 1.0 - self._clock())
 
-    def wait(self, seconds: float, given_up: Callable[[], bool]) -> bool:
-        """Wait for the next scrape; False when there was none in time."""
+    def wait(self, count: int, seconds: float, given_up: Callable[[], bool]) -> bool:
+        """Wait until more than `count` scrapes have begun; False when there were none in time."""
         deadline = self._clock() + seconds
         with self._changed:
-            before = self._last
-            while self._last == before and self._clock() < deadline and not given_up():
+            while self._count <= count and self._clock() < deadline and not given_up():
                 self._changed.wait(0.1)
-            return self._last != before
+            return self._count > count
 
 
 class Pages:
@@ -106,6 +112,9 @@ class Pages:
         return "404 Not Found", [("Content-Type", TEXT)], b"Metrics are at /metrics.\n"
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:
+        # Prometheus and its like send their time-out along.
+        if "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS" in environ:
+            self.scrapes.note()
         merged = "histogram=merged" in environ.get("QUERY_STRING", "").split("&")
         accept = environ.get("HTTP_ACCEPT", "")
         content_type, body = self._exposition.render(accept, merged=merged)
@@ -113,9 +122,6 @@ class Pages:
         if accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
             headers.append(("Content-Encoding", "gzip"))
             body = zlib.compress(body, GZIP_LEVEL, GZIP_FORMAT)
-        # Prometheus and its like send their time-out along.
-        if "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS" in environ:
-            self.scrapes.note()
         return "200 OK", headers, body
 
 

@@ -1,4 +1,4 @@
-"""The row of *Run* that shows the target's own metrics; see `monitoring_target_scrapes`."""
+"""The row of *Run* that shows the target's own metrics; see `prometheus_target_scrapes`."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
@@ -20,7 +20,7 @@ def add_target(made: Dashboard) -> Dashboard:
     jvm = f"jvm_memory_used_bytes{{{heap}}} or jvm_memory_bytes_used{{{heap}}}"
     disk = f"rate(node_disk_io_time_seconds_total{{{TARGET}}}[$__rate_interval])"
     return (
-        made.with_row(Row("Target (monitoring_target_scrapes)"))
+        made.with_row(Row("Target (prometheus_target_scrapes)"))
         .with_panel(
             lines(
                 "Target: CPU",

@@ -94,7 +94,8 @@ def test_only_a_scraper_is_waited_for_and_not_for_ever() -> None:
     assert scrapes.patience(60.0) == 1.5 * 15 + 1 - 5
     now[0] += 100.0
     assert scrapes.patience(60.0) == 0.0
-    assert not scrapes.wait(0.0, lambda: False)
+    assert scrapes.wait(1, 0.0, lambda: False)
+    assert not scrapes.wait(2, 0.0, lambda: False)
 
 
 def test_a_look_is_no_scrape() -> None:
