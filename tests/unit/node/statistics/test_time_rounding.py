@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadgen.node.statistics import time_rounding
 from loadgen.node.statistics.time_rounding import bucket
 
 
@@ -38,3 +39,8 @@ def test_bucket_has_few_enough_values_to_send_every_second() -> None:
 @pytest.mark.parametrize("milliseconds", [-0.0001, -1.0, -1000.0, -1e9])
 def test_a_time_below_zero_is_no_other_time(milliseconds: float) -> None:
     assert bucket(milliseconds) == 0.0
+
+
+def test_the_table_holds_what_each_count_is_rounded_to() -> None:
+    counts = range(time_rounding._TABLE_SIZE)
+    assert [time_rounding._round_count(count) / 1000 for count in counts] == time_rounding._TABLE
