@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from loadgen.scenario.extractors import Field, Header, Json, Link, Location
     from loadgen.scenario.http import CaughtResponse, FastUser, HttpSession, Response
     from loadgen.scenario.recorded import RecordedSession, RecordedUser, require_secrets
+    from loadgen.scenario.rows import Rows
     from loadgen.scenario.shapes.arrival import ArrivalShape, OpenModelUser
     from loadgen.scenario.shapes.base import (
         AT_ONCE_USERS_PER_SECOND,
@@ -60,6 +61,7 @@ _HOMES = (
     "loadgen.scenario.alarm",
     "loadgen.scenario.extractors",
     "loadgen.scenario.recorded",
+    "loadgen.scenario.rows",
     "loadgen.scenario.api",
     "loadgen.scenario.streams",
     "loadgen.scenario.websockets",
@@ -102,6 +104,7 @@ __all__ = [
     "RecordedUser",
     "Response",
     "Route",
+    "Rows",
     "Soak",
     "Spike",
     "Steps",

@@ -10,7 +10,6 @@ Without either, a run against this machine uses the bundled simulators' accounts
 
 import csv
 import io
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,45 +100,3 @@ def handed_over(environment: Mapping[str, str], *, simulated: bool) -> dict[str,
     names = ("ACCOUNTS_CSV", "ACCOUNT_USERNAME", "ACCOUNT_PASSWORD")
     found = {name: environment[name] for name in names if name in environment}
     return found or ({"ACCOUNTS_CSV": SIMULATORS.read_text()} if simulated else {})
-
-
-class Ledger:
-    """Who holds which account. A holder is a worker's identity; `None` is this process."""
-
-    def __init__(self, accounts: list[Account]) -> None:
-        self.accounts = accounts
-        self._grants = 0
-        self.reset()
-
-    def reset(self) -> None:
-        """Take every account back: a new test begins."""
-        self._free = deque(self.accounts)
-        self._held: dict[int, tuple[str | None, Account]] = {}
-
-    def take(self, holder: str | None) -> Account | None:
-        """Hand out an account; None when every one is in use. Unused ones go first."""
-        if not self._free:
-            return None
-        account = self._free.popleft()
-        self._grants += 1
-        self._held[self._grants] = (holder, account)
-        return Account(account.username, account.password, self._grants)
-
-    def give_back(self, grant: int) -> None:
-        """Take an account back. A grant from before a reset says nothing any more."""
-        if grant in self._held:
-            self._free.append(self._held.pop(grant)[1])
-
-    def retire(self, grant: int) -> None:
-        """Hand an account out no more in this test: another wrong password could lock it."""
-        self._held.pop(grant, None)
-
-    def reclaim(self, present: set[str]) -> None:
-        """Take back what workers hold that are not present any more."""
-        gone = [
-            grant
-            for grant, (holder, _) in self._held.items()
-            if holder is not None and holder not in present
-        ]
-        for grant in gone:
-            self.give_back(grant)

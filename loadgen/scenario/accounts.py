@@ -21,23 +21,19 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 from gevent import GreenletExit
-from gevent.event import AsyncResult
-from gevent.timeout import Timeout
 from locust import User
 from locust.env import Environment
 from locust.event import Events
 from locust.exception import StopUser
-from locust.runners import MasterRunner, WorkerRunner
 
-from loadgen.scenario.account_file import Account, Ledger, find_accounts, read_accounts
+from loadgen.scenario.account_file import Account, find_accounts, read_accounts
+from loadgen.scenario.desks import Desk, LedgerDesk, make_desk
+from loadgen.scenario.ledger import Ledger
 from loadgen.shared.errors import UsageError
 
-ANSWER_TIMEOUT_SECONDS = 30.0
-REQUEST, GRANT, RETURN = "account_request", "account_grant", "account_return"
-_DESK = "account_desk"
+DESK = "account"
 logger = logging.getLogger(__name__)
 
 
@@ -53,120 +49,6 @@ class NoAccountError(Exception):
     """More users than accounts; the text is the same for each user, so that they count as one."""
 
 
-class Message(Protocol):
-    """What Locust hands to a listener of messages."""
-
-    node_id: str
-    data: dict[str, Any]
-
-
-class Desk(Protocol):
-    """Hands out accounts."""
-
-    def take(self) -> Account | None:
-        """Return an account that nobody else has; None when there is none."""
-
-    def give_back(self, grant: int, *, refused: bool = False) -> None:
-        """Take one back; one whose login was refused is not handed out again in this test."""
-
-    def reset(self) -> None:
-        """Begin a test: every account is free."""
-
-
-class LedgerDesk:
-    """The desk of the process that holds the ledger: a master, or a run without workers."""
-
-    def __init__(self, environment: Environment, ledger: Ledger, source: str) -> None:
-        self.ledger = ledger
-        self._source = source
-        self._said = False
-        if isinstance(environment.runner, MasterRunner):
-            self._master = environment.runner
-            self._master.register_message(REQUEST, self._requested)
-            self._master.register_message(RETURN, self._returned)
-
-    def take(self, holder: str | None = None) -> Account | None:
-        """Return an account that nobody else has; a shortage is logged once a test."""
-        account = self.ledger.take(holder)
-        if account is None and holder is not None:
-            self.ledger.reclaim(self._present_workers())
-            account = self.ledger.take(holder)
-        if account is None and not self._said:
-            self._said = True
-            logger.error(
-                "%d accounts in %s are too few for this number of users: those without an account"
-                " stop and count as failures; add accounts or lower the number of users",
-                len(self.ledger.accounts),
-                self._source,
-            )
-        return account
-
-    def give_back(self, grant: int, *, refused: bool = False) -> None:
-        """Take one back, or out of use."""
-        if refused:
-            self.ledger.retire(grant)
-        else:
-            self.ledger.give_back(grant)
-
-    def reset(self) -> None:
-        """Begin a test: every account is free."""
-        self._said = False
-        self.ledger.reset()
-
-    def _present_workers(self) -> set[str]:
-        missing = {client.id for client in self._master.clients.missing}
-        return {client.id for client in self._master.clients.all} - missing
-
-    def _requested(self, msg: Message, **_: object) -> None:
-        account = self.take(msg.node_id)
-        data: dict[str, Any] = {"number": msg.data["number"]}
-        if account is not None:
-            data |= {"username": account.username, "password": account.password}
-            data["grant"] = account.grant
-        self._master.send_message(GRANT, data, client_id=msg.node_id)
-
-    def _returned(self, msg: Message, **_: object) -> None:
-        self.give_back(msg.data["grant"], refused=msg.data["refused"])
-
-
-class WorkerDesk:
-    """The desk of a worker: it asks the master, over Locust's own channel."""
-
-    def __init__(self, runner: WorkerRunner) -> None:
-        self._runner = runner
-        self._waiting: dict[int, AsyncResult] = {}
-        self._requests = 0
-        runner.register_message(GRANT, self._granted)
-
-    def take(self) -> Account | None:
-        """Ask for an account and wait for the answer."""
-        self._requests += 1
-        number = self._requests
-        answer = self._waiting[number] = AsyncResult()
-        self._runner.send_message(REQUEST, {"number": number})
-        try:
-            data = answer.get(timeout=ANSWER_TIMEOUT_SECONDS)
-        except Timeout:
-            return None
-        finally:
-            del self._waiting[number]
-        if "username" not in data:
-            return None
-        return Account(data["username"], data["password"], data["grant"])
-
-    def give_back(self, grant: int, *, refused: bool = False) -> None:
-        """Tell the master that the account is free again, or of no use."""
-        self._runner.send_message(RETURN, {"grant": grant, "refused": refused})
-
-    def reset(self) -> None:
-        """Do nothing: the master's ledger begins anew."""
-
-    def _granted(self, msg: Message, **_: object) -> None:
-        waiting = self._waiting.get(msg.data["number"])
-        if waiting is not None:
-            waiting.set(msg.data)
-
-
 class AccountPool:
     """A process's access to the accounts; `refused` counts its users' refused logins.
 
@@ -178,7 +60,7 @@ class AccountPool:
         if path := variables.get("ACCOUNTS"):
             read_accounts(Path(path))
         self._variables = variables
-        self._desk: Desk | None = None
+        self._desk: Desk[tuple[str, str]] | None = None
         self._held: dict[int, Account] = {}
         self.refused = 0
 
@@ -212,8 +94,8 @@ class AccountPool:
 
     def take(self, user: User) -> Account:
         """Give the user an account of its own; raises GreenletExit when there is none."""
-        account = self._desk.take() if self._desk else None
-        if account is None:
+        grant = self._desk.take() if self._desk else None
+        if grant is None:
             user.environment.events.request.fire(
                 request_type="ACCOUNT",
                 name="take an account",
@@ -223,7 +105,7 @@ class AccountPool:
                 context={},
             )
             raise GreenletExit
-        self._held[id(user)] = account
+        account = self._held[id(user)] = Account(*grant.item, grant.number)
         return account
 
     def holds(self, user: User) -> bool:
@@ -238,20 +120,25 @@ class AccountPool:
 
     def _init(self, environment: Environment, **_: object) -> None:
         # Several locustfiles of one run have a pool each, and draw from the same accounts.
-        shared = vars(environment)
-        if _DESK not in shared:
-            shared[_DESK] = self._make_desk(environment)
-        self._desk = shared[_DESK]
+        self._desk = make_desk(environment, DESK, 1, lambda: self._make_desk(environment))
 
-    def _make_desk(self, environment: Environment) -> Desk:
-        if isinstance(environment.runner, WorkerRunner):
-            return WorkerDesk(environment.runner)
+    def _make_desk(self, environment: Environment) -> LedgerDesk[tuple[str, str]]:
         try:
             accounts, source = find_accounts(self._variables, environment.host)
         except UsageError as fault:
             logger.error("%s", fault)  # noqa: TRY400 - the sentence says it all
             sys.exit(fault.exit_code)
-        return LedgerDesk(environment, Ledger(accounts), source)
+        names = [(account.username, account.password) for account in accounts]
+
+        def say_shortage() -> None:
+            logger.error(
+                "%d accounts in %s are too few for this number of users: those without an account"
+                " stop and count as failures; add accounts or lower the number of users",
+                len(names),
+                source,
+            )
+
+        return LedgerDesk(environment, DESK, Ledger(names), say_shortage)
 
     def _test_start(self, **_: object) -> None:
         self.refused = 0

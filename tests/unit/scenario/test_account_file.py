@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from loadgen.scenario.account_file import SIMULATORS, Account, Ledger, find_accounts, handed_over
+from loadgen.scenario.account_file import SIMULATORS, Account, find_accounts, handed_over
 from loadgen.shared.errors import UsageError
 
 
@@ -95,67 +93,3 @@ def test_fleets_master_gets_one_users_account_or_the_simulators_or_none() -> Non
 
 def test_password_is_not_in_an_accounts_text() -> None:
     assert "secret" not in repr(Account("ana", "secret"))
-
-
-def test_ledger_hands_out_each_account_once_and_then_none() -> None:
-    ledger = Ledger([Account("ana", "1"), Account("ben", "2")])
-    first, second = ledger.take("w1"), ledger.take("w2")
-    assert first is not None
-    assert second is not None
-    assert {first.username, second.username} == {"ana", "ben"}
-    assert ledger.take("w1") is None
-    ledger.give_back(first.grant)
-    third = ledger.take("w2")
-    assert third is not None
-    assert third.username == first.username
-
-
-def test_ledger_takes_back_what_lost_workers_held() -> None:
-    ledger = Ledger([Account("ana", "1"), Account("ben", "2")])
-    ledger.take("lost")
-    ledger.take("present")
-    ledger.reclaim({"present"})
-    taken = ledger.take("present")
-    assert taken is not None
-    assert taken.username == "ana"
-    assert ledger.take("present") is None
-
-
-def test_ledger_hands_out_no_refused_account_again_until_the_next_test() -> None:
-    ledger = Ledger([Account("ana", "wrong")])
-    refused = ledger.take("w1")
-    assert refused is not None
-    ledger.retire(refused.grant)
-    ledger.give_back(refused.grant)
-    assert ledger.take("w2") is None
-    ledger.reset()
-    assert ledger.take("w2") is not None
-
-
-def test_late_return_from_before_a_reset_frees_nothing() -> None:
-    ledger = Ledger([Account("ana", "1")])
-    before = ledger.take("w1")
-    assert before is not None
-    ledger.reset()
-    assert ledger.take("w1") is not None
-    ledger.give_back(before.grant)
-    assert ledger.take("w2") is None
-
-
-@given(st.lists(st.tuples(st.sampled_from(["take", "give", "reclaim"]), st.integers(0, 3))))
-def test_no_account_is_ever_in_two_hands(steps: list[tuple[str, int]]) -> None:
-    ledger = Ledger([Account(f"user{number}", "x") for number in range(4)])
-    held: dict[int, tuple[str, str]] = {}
-    for step, number in steps:
-        worker = f"w{number}"
-        if step == "take" and (account := ledger.take(worker)):
-            assert account.username not in [name for _, name in held.values()]
-            held[account.grant] = (worker, account.username)
-        elif step == "give" and held:
-            grant = sorted(held)[number % len(held)]
-            ledger.give_back(grant)
-            del held[grant]
-        elif step == "reclaim":
-            present = {worker}
-            ledger.reclaim(present)
-            held = {grant: entry for grant, entry in held.items() if entry[0] in present}
