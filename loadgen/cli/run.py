@@ -15,7 +15,7 @@ from loadgen.cluster.local import LocalCluster
 from loadgen.deploy.versions import versions
 from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.summary import Summary
-from loadgen.runs import capacity_search, grafana_annotation, sweep
+from loadgen.runs import capacity_search, grafana_annotation, notifications, sweep
 from loadgen.runs.hooks import run_hooks
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import execute
@@ -124,6 +124,7 @@ def run_once(
     names = {"LOADGEN_RUN_ID": run_id, "LOADGEN_HOST": specification.host or ""}
     environment = {**os.environ, **names}
     grafana_annotation.check(environment)
+    notifications.check(environment)
     run_hooks("before", experiment.before, environment)
     summary, _ = execute(
         specification,
@@ -139,6 +140,8 @@ def run_once(
     )
     if fault := grafana_annotation.post(summary, environment):
         print(f"loadgen: {fault}", file=sys.stderr)
+    for told in notifications.notify(summary, environment):
+        print(f"loadgen: {told}", file=sys.stderr)
     run_hooks("after", experiment.after, environment)
     return summary
 

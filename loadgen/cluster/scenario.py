@@ -175,7 +175,8 @@ def find_scenario(locustfiles: Sequence[str]) -> Scenario:
     listing = Listing(())
     for top, prefix in _places(tops).items():
         listing += list_files(top, prefix)
-    if EXAMPLES not in tops and _imports_examples(listing):
+    own = any(member.path.parts[0] == EXAMPLES.name for member in listing.members)
+    if EXAMPLES not in tops and not own and _imports_examples(listing):
         listing += list_files(EXAMPLES, EXAMPLES.name)
     chosen = {member.path.as_posix(): member for path in found for member in _of(path, listing)}
     single = tops[0].parent if len(tops) == 1 and _is_package(tops[0]) else tops[0]

@@ -5,6 +5,7 @@ before any number.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
@@ -14,6 +15,7 @@ from loadgen.results.summary import Summary
 # Where a run listens says nothing of what it measures.
 LEFT_OUT = {"web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key"}
 VALUE_CHARACTERS = 60
+_BUNDLED = re.compile(r"http://127\.0\.0\.1:(3[2-9]|[45]\d|6[0-5])\d{3}$")
 
 
 def setup_differences(before: Sequence[Summary], after: Sequence[Summary]) -> list[str]:
@@ -34,12 +36,18 @@ def describe_setup(summary: Summary) -> dict[str, str]:
     left_out = LEFT_OUT | ({"locustfile"} if summary.origin.scenario_sha256 else set())
     facts: dict[str, JsonValue] = {
         **{k: v for k, v in summary.specification.items() if k not in left_out},
+        "host": _target(summary.specification.get("host")),
         **{f"version of {name}": version for name, version in summary.versions.items()},
         "release": summary.release_sha256[:12],
         "scenario": summary.origin.scenario_sha256[:12],
         "commit": summary.origin.commit + (" and changes" if summary.origin.modified else ""),
     }
     return dict(_flat(facts))
+
+
+def _target(host: JsonValue) -> JsonValue:
+    """Name a bundled target as such: it gets another free port each time."""
+    return "the bundled target" if _BUNDLED.match(str(host)) else host
 
 
 def _flat(facts: Mapping[str, JsonValue], above: str = "") -> list[tuple[str, str]]:

@@ -1,0 +1,105 @@
+"""Tells people of a run that has ended: a webhook, and GitHub's summary of a job's step.
+
+Configured by the environment, so that an address which is a secret stands on no command line:
+
+    LOADGEN_WEBHOOK_URL     gets a POST with JSON: `text` for chat (Slack, Mattermost, Rocket.Chat),
+                            and `run` with the figures for programs
+    GITHUB_STEP_SUMMARY     a file that GitHub Actions sets; the verdict is appended as Markdown
+
+Neither ever changes a run's verdict or its exit code.
+"""
+
+import json
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+
+from loadgen.results.summary import Summary
+from loadgen.shared.errors import UsageError
+from loadgen.shared.text import format_seconds, plain_line
+
+WEBHOOK, STEP_SUMMARY = "LOADGEN_WEBHOOK_URL", "GITHUB_STEP_SUMMARY"
+TIMEOUT_SECONDS = 5.0
+_MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
+
+
+def check(environment: Mapping[str, str]) -> None:
+    """Raise UsageError when the webhook is no web address; call it before a run."""
+    url = environment.get(WEBHOOK, "")
+    if url and urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise UsageError(
+            f"{WEBHOOK} is no web address: set one like https://chat.example/hooks/…, or none"
+        )
+
+
+def notify(summary: Summary, environment: Mapping[str, str]) -> list[str]:
+    """Tell everybody that is configured; return a sentence for each that could not be told."""
+    faults = []
+    if url := environment.get(WEBHOOK):
+        faults.append(_post(url, summary))
+    if file := environment.get(STEP_SUMMARY):
+        faults.append(_append(Path(file), summary))
+    return [fault for fault in faults if fault]
+
+
+def text_of(summary: Summary) -> str:
+    """Return the run in a few lines of plain text."""
+    return "\n".join(
+        [
+            f"{summary.verdict.upper()} {summary.run_id}: {_figures(summary)}",
+            *(plain_line(reason) for reason in summary.reasons),
+            *(plain_line(slo.sentence) for slo in summary.slos if not slo.held),
+        ]
+    )
+
+
+def _figures(summary: Summary) -> str:
+    times = summary.response_time_seconds
+    return (
+        f"{summary.requests:,} requests, {summary.failures:,} failed, "
+        f"{summary.throughput_per_second:,.1f}/s, p95 {format_seconds(times.p95)}"
+    )
+
+
+def markdown_of(summary: Summary) -> str:
+    """Return the run as Markdown; what came from outside is escaped."""
+    lines = [f"### Load test {summary.verdict}: `{summary.run_id}`", "", _figures(summary), ""]
+    lines += [f"- {_escaped(reason)}" for reason in summary.reasons]
+    if summary.slos:
+        lines += ["", "| SLO | state |", "|---|---|"]
+    states = {True: "held", False: "**did not hold**", None: "no data"}
+    lines += [f"| {_escaped(slo.sentence)} | {states[slo.held]} |" for slo in summary.slos]
+    return "\n".join(lines) + "\n\n"
+
+
+def _escaped(text: str) -> str:
+    return plain_line(text).translate(_MARKDOWN)
+
+
+def _post(url: str, summary: Summary) -> str:
+    fields = {"run_id", "verdict", "reasons", "requests", "failures", "throughput_per_second"}
+    run = summary.model_dump(mode="json", include=fields | {"response_time_seconds", "slos"})
+    request = urllib.request.Request(  # noqa: S310  checked before the run
+        url,
+        data=json.dumps({"text": text_of(summary), "run": run}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            answer.read()
+    except (OSError, HTTPException, ValueError) as error:
+        # The address itself is a secret.
+        place = urllib.parse.urlsplit(url).hostname
+        return f"the webhook at {place} did not take the run's verdict: {type(error).__name__}"
+    return ""
+
+
+def _append(file: Path, summary: Summary) -> str:
+    try:
+        with file.open("a") as page:
+            page.write(markdown_of(summary))
+    except OSError as error:
+        return f"{STEP_SUMMARY} {file} could not be written: {error.strerror}"
+    return ""

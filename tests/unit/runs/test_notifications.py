@@ -1,0 +1,77 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadgen.judging.slo_judge import SloResult
+from loadgen.runs.notifications import check, markdown_of, notify
+from loadgen.shared.errors import UsageError
+from tests.unit.samples import summary
+
+BROKEN = SloResult(
+    slo="x", held=False, measured=3, limit=2, unit="s", sentence="p95 of /a | was 3 s"
+)
+
+
+@pytest.fixture
+def chat() -> Iterator[tuple[str, list[Any]]]:
+    heard: list[Any] = []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200 if "hooks" in self.path else 500)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Chat)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", heard
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_webhook_gets_words_for_people_and_figures_for_programs(
+    chat: tuple[str, list[Any]],
+) -> None:
+    run = summary("failed", slos=(BROKEN,))
+    assert notify(run, {"LOADGEN_WEBHOOK_URL": f"{chat[0]}/hooks/s3cret"}) == []
+    (body,) = chat[1]
+    assert body["text"].startswith(f"FAILED {run.run_id}: 100 requests, 0 failed")
+    assert "p95 of /a | was 3 s" in body["text"]
+    assert (body["run"]["verdict"], body["run"]["requests"]) == ("failed", 100)
+
+
+def test_a_webhook_that_fails_is_a_sentence_without_its_address(
+    chat: tuple[str, list[Any]],
+) -> None:
+    (fault,) = notify(summary(), {"LOADGEN_WEBHOOK_URL": f"{chat[0]}/s3cret"})
+    assert "did not take the run's verdict" in fault
+    assert "s3cret" not in fault
+    with pytest.raises(UsageError, match="is no web address"):
+        check({"LOADGEN_WEBHOOK_URL": "chat.example"})
+
+
+def test_githubs_summary_is_appended_and_escaped(tmp_path: Path) -> None:
+    page = tmp_path / "summary.md"
+    page.write_text("before\n")
+    reasons = ("<script>alert(1)</script> [x](y)",)
+    assert notify(summary("invalid", reasons, (BROKEN,)), {"GITHUB_STEP_SUMMARY": str(page)}) == []
+    text = page.read_text()
+    assert text.startswith("before\n### Load test invalid: `")
+    assert "<script>" not in text.replace("\\<", "")
+    assert "| p95 of /a \\| was 3 s | **did not hold** |" in text
+    assert notify(summary(), {"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "page")}) != []
+
+
+def test_nothing_is_told_where_nothing_is_configured() -> None:
+    assert notify(summary(), {}) == []
+    assert "| SLO |" not in markdown_of(summary())
