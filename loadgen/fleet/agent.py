@@ -4,8 +4,8 @@
 
 The verbs and what each needs are the models of `loadgen.fleet.requests`. A request is one JSON
 object, in one line of standard input, so that nothing secret is on a command line; for `take` a
-tar follows it. The answer is one JSON object on standard output, and a tar for `collect`. A fault
-is one sentence on standard error.
+tar follows it. The answer is one JSON object on standard output, or a tar (`collect`, `give`). A
+fault is one sentence on standard error.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from loadgen.fleet.requests import (
     Drain,
     Finish,
     Forget,
+    Give,
     NodeReport,
     Preflight,
     Prepare,
@@ -76,6 +77,12 @@ def take(node: NodeSettings, request: Take) -> NodeReport:
     """Take in a scenario or its packages, from standard input."""
     agent_scenarios.take(node, request, sys.stdin.buffer)
     return report(node)
+
+
+def give(node: NodeSettings, request: Give) -> None:
+    """Write what another host is to take in, to standard output."""
+    del node
+    agent_scenarios.give(request, sys.stdout.buffer)
 
 
 def ask_target(node: NodeSettings, request: AskTarget) -> NodeReport:
@@ -136,6 +143,7 @@ Handler = Callable[[NodeSettings, Any], NodeReport | None]
 HANDLERS: dict[type[AgentRequest], Handler] = {
     Preflight: preflight,
     Take: take,
+    Give: give,
     AskTarget: ask_target,
     Prepare: agent_run.prepare,
     Start: agent_run.start,

@@ -35,6 +35,7 @@ def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
         units=found.states,
         run_id=run.run_id if run else None,
         scenario=run.scenario_directory.name if run and run.scenario_directory else "",
+        packages=[run.packages_directory.name] if run and run.packages_directory else [],
         state=_master_state(node) if active else None,
         specification=specification,
         started_at=files.changed_at(node.state_directory / RUN_FILE) if run else None,

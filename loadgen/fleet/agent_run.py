@@ -76,7 +76,7 @@ def _become_idle(node: NodeSettings) -> None:
         run = current_run(node)
     files.discard(path)
     files.discard(idle)
-    if run is not None and not run.secrets and not run.master_environment:
+    if run is not None and run.stays_on_offer:
         nothing = ("results_directory", "request_log", "request_log_directory")
         changes: dict[str, object] = {"master_arguments": (), **dict.fromkeys(nothing)}
         files.create(idle, run.model_copy(update=changes).model_dump_json())

@@ -31,7 +31,7 @@ from loadgen.cluster.scenario_files import (
     list_everything,
 )
 from loadgen.fleet import agent_files as files
-from loadgen.fleet.requests import Take
+from loadgen.fleet.requests import Give, Take
 from loadgen.node.settings import IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError, UsageError
 
@@ -82,18 +82,29 @@ def use(run: RunSettings) -> None:
 
 def take(node: NodeSettings, request: Take, content: IO[bytes]) -> None:
     """Take in a scenario or a set of packages. OperationError: it is damaged, or doesn't fit."""
-    is_scenario = request.kind == "scenario"
-    home, grows = (SCENARIOS, 1) if is_scenario else (PACKAGES, PACKAGES_GROW)
+    home = SCENARIOS if request.kind == "scenario" else PACKAGES
+    grows = PACKAGES_GROW if request.kind == "packages" else 1
     with _room(home, request.bytes * grows) as fresh:
         _unpack(content, fresh / "content", request.bytes)
-        if is_scenario:
-            _require_name(fresh / "content", request.sha256)
-            made = fresh / "content"
-        else:
-            made = install(fresh / "content", fresh / "installed")
+        made = fresh / "content"
+        if request.kind == "scenario":
+            _require_name(made, request.sha256)
+        elif request.kind == "packages":
+            made = install(made, fresh / "installed")
         files.share(made)
         _put(made, home / request.sha256)
     prune(node)
+
+
+def give(request: Give, output: IO[bytes]) -> None:
+    """Write what another host is to take in. OperationError: it isn't here."""
+    directory = (SCENARIOS if request.kind == "scenario" else PACKAGES) / request.sha256
+    with files.as_owner():
+        if not directory.is_dir() or directory.is_symlink():
+            raise OperationError(f"{directory} is not there, so no host can have it from here")
+        with tarfile.open(fileobj=output, mode="w|gz") as packed:
+            for member in list_everything(directory).members:
+                packed.add(member.source, member.path.as_posix(), recursive=False)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def bring_scenario(
     with tempfile.TemporaryFile() as packed:
         scenario.pack(packed)
         request = Take(kind="scenario", sha256=sha256, bytes=scenario.listing.bytes)
-        _bring(remotes, request, packed, stopped)
+        send(remotes, request, packed, stopped)
 
 
 def bring_packages(
@@ -33,12 +33,13 @@ def bring_packages(
         return
     request = Take(kind="packages", sha256=packages.sha256, bytes=packages.bytes)
     with packages.archive.open("rb") as packed:
-        _bring(remotes, request, packed, stopped)
+        send(remotes, request, packed, stopped)
 
 
-def _bring(
+def send(
     remotes: Mapping[str, Remote], request: Take, packed: IO[bytes], stopped: Callable[[], bool]
 ) -> None:
+    """Send one archive to all of them. NodeError: a node could not take it, and nobody stopped."""
     packed.seek(0, os.SEEK_END)
     size = packed.tell()
     # One archive for all: each node's thread reads it at a place of its own.

@@ -340,6 +340,7 @@ class FleetCluster:
     def _prepare(self, remote: Remote, plan: Plan) -> NodeReport:
         is_master = remote is self._master
         directory = run_directory(RUNS, plan.run_id)
+        secrets = plan.specification.secret_environment(os.environ)
         own = handed_over(os.environ, simulated=plan.host == self.inventory.target)
         run = RunSettings(
             run_id=RunId(plan.run_id),
@@ -348,12 +349,13 @@ class FleetCluster:
             enter_scenario=True,
             packages_directory=self._packages and PACKAGES / self._packages.sha256,
             master_environment=own if is_master else {},
+            stays_on_offer=not secrets and not handed_over(os.environ, simulated=False),
             locust_arguments=plan.locust_arguments(),
             master_arguments=(*plan.master_arguments(self.workers_expected), "--enable-rebalancing")
             if is_master
             else (),
             environment=plan.specification.plain_environment,
-            secrets=plan.specification.secret_environment(os.environ),
+            secrets=secrets,
             results_directory=directory if is_master else None,
             slos=plan.specification.slos,
             request_tags=plan.specification.request_tags,

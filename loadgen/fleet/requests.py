@@ -45,9 +45,17 @@ class Take(AgentRequest):
     """
 
     verb = "take"
-    kind: Literal["scenario", "packages"]
+    kind: Literal["scenario", "packages", "installed"]
     sha256: Sha256
     bytes: int
+
+
+class Give(AgentRequest):
+    """Write a scenario, or an installed set of packages, to standard output: a compressed tar."""
+
+    verb = "give"
+    kind: Literal["scenario", "installed"]
+    sha256: Sha256
 
 
 class AskTarget(AgentRequest):
@@ -157,7 +165,7 @@ class NodeReport(BaseModel):
     processes: Annotated[dict[Word, Annotated[int, Field(ge=0)]], Field(max_length=MANY)] = {}
     has_scenario: bool = False
     packages: Annotated[list[Sha256], Field(max_length=MANY)] = []
-    """The sets of packages that are here, after `preflight` alone."""
+    """The set of packages that the run has; after `preflight` all that are here."""
     python_version: Annotated[str, Field(pattern=r"^3\.[0-9]{1,2}$")] = "3.11"
     platform: Annotated[str, Field(pattern=r"^manylinux_2_[0-9]{1,3}_[a-z0-9_]{1,20}$")] = (
         "manylinux_2_28_x86_64"

@@ -77,7 +77,8 @@ class RunSettings(_Settings):
     Relative locustfiles are looked up in `scenario_directory`, which is also the working directory
     where `enter_scenario` says so. `packages_directory` has what the scenario needs beside the
     kit's own packages. `secrets` are variables that are gone with the run, and of
-    `master_environment` workers learn nothing.
+    `master_environment` workers learn nothing. What `stays_on_offer` needs no secret, so that the
+    web UI has it after the run.
     """
 
     run_id: RunId
@@ -87,6 +88,7 @@ class RunSettings(_Settings):
     enter_scenario: bool = False
     secrets: dict[str, str] = {}
     master_environment: dict[str, str] = {}
+    stays_on_offer: bool = False
     locust_arguments: tuple[str, ...] = ()
     master_arguments: tuple[str, ...] = ()
     environment: dict[str, str] = {}

@@ -11,7 +11,13 @@ import pytest
 from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_units
 from loadgen.fleet.agent_units import EXPORTER_UNIT, MASTER_UNIT, Units, parse_units
 from loadgen.fleet.requests import Finish, NodeReport, Prepare, Settle, Start, Status
-from loadgen.node.settings import NodeSettings, RunSettings
+from loadgen.node.__main__ import locust_arguments
+from loadgen.node.settings import (
+    NodeSettings,
+    RunSettings,
+    load_idle_settings,
+    load_run_settings,
+)
 from loadgen.shared.errors import BusyError, OperationError
 from loadgen.shared.project import PROJECT
 from loadgen.shared.run_ids import RunId
@@ -215,4 +221,24 @@ def test_the_agent_answers_with_one_object_or_one_sentence(
 
 def test_every_verb_has_a_handler_and_one_model() -> None:
     verbs = [kind.verb for kind in agent.HANDLERS]
-    assert len(set(verbs)) == len(verbs) == 13
+    assert len(set(verbs)) == len(verbs) == 14
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_was_run_last_stays_on_offer_unless_it_needed_secrets(
+    systemd: Systemd, node: NodeSettings, stays: bool
+) -> None:
+    systemd.enable(paragraph(WORKERS[0]))
+    prepare(node)
+    run = load_run_settings(node)
+    assert run
+    path = node.state_directory / "run.json"
+    path.write_text(run.model_copy(update={"stays_on_offer": stays}).model_dump_json())
+    agent_run.finish(node, Finish())
+    idle = load_idle_settings(node)
+    assert (idle is not None) is stays
+    assert not path.exists()
+    if idle:
+        assert (node.state_directory / "idle.json").stat().st_mode & 0o777 == 0o600
+        arguments = locust_arguments("worker", node, None, idle)
+        assert arguments[:2] == ["-f", str(node.release_directory / "a.py")]

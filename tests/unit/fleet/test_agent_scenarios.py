@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from loadgen.cluster import scenario as scenarios
 from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.fleet import agent_files, agent_scenarios
-from loadgen.fleet.requests import Take
+from loadgen.fleet.requests import Give, Take
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError
 from loadgen.shared.project import PROJECT
@@ -189,3 +190,15 @@ def test_a_run_needs_its_scenario_to_be_there_still() -> None:
 def test_a_name_that_is_no_hash_is_refused_where_it_is_read(name: str) -> None:
     with pytest.raises(ValueError, match="sha256"):
         Take(kind="scenario", sha256=name, bytes=1)
+
+
+def test_what_one_host_has_another_takes_in(node: NodeSettings, scenario: Scenario) -> None:
+    name = scenario.fingerprint()
+    take(node, packed(scenario), name)
+    given = io.BytesIO()
+    agent_scenarios.give(Give(kind="scenario", sha256=name), given)
+    shutil.rmtree(agent_scenarios.SCENARIOS / name)
+    take(node, given.getvalue(), name)
+    assert agent_scenarios.has_scenario(name)
+    with pytest.raises(OperationError, match="is not there, so no host"):
+        agent_scenarios.give(Give(kind="installed", sha256=name), io.BytesIO())
