@@ -17,7 +17,9 @@ TYPED_ENV := $(filter command%,$(origin ENV))
 typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(typed),$(eval override $(name) := $$(value $(name))))
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3.11)
+# Asked for its version, since a name on PATH may be a stand-in. 3.11 and 3.12 can also drive a fleet.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+  "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo "$$name" && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -27,7 +29,7 @@ help: ## Print this help
 
 # --- environments: one stamp a role of machine -----------------------------------------------
 $(VENV)/.node: requirements/node.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "python3.11 or python3.12 is needed and was not found on PATH: install it, or give PYTHON=/path/to/python" >&2; exit 2; }
+	@test -x $(BIN)/python || command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and was not found on PATH: install it, or give PYTHON=/path/to/python" >&2; exit 2; }
 	@echo "Setting up $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/node.txt

@@ -40,7 +40,7 @@ class WebSettings(_Settings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     login_file: Path | None = None
-    """JSON `{"users": {name: scrypt hash}, "secret_key": hex}`, mode 0600; None: no login."""
+    """JSON `{"users": {name: hash}, "secret_key": hex}`, mode 0600; None: no login."""
 
 
 class NodeSettings(_Settings):

@@ -1,4 +1,4 @@
-"""The web UI's login: names and scrypt hashes from a file, a signed cookie afterwards.
+"""The web UI's login: names and password hashes from a file, a signed cookie afterwards.
 
 Locust leaves the login to its user (https://docs.locust.io/en/stable/extending-locust.html).
 What is here shuts every page but the login itself, whatever Locust or a plugin adds.
@@ -33,8 +33,6 @@ SUBMIT_PATH = "/login_submit"
 LOGOUT_PATH = "/logout"
 OPEN_ENDPOINTS = frozenset({"locust.login", "locust.send_assets", "login_submit", "logout"})
 COOKIE_ENDPOINTS = frozenset({"login_submit", "logout"})
-# Checked for a name that nobody has, so that it takes as long as a wrong password.
-_NOBODY = "scrypt:32768:8:1$nobody$" + "0" * 128
 
 
 class Operator(UserMixin):  # type: ignore[misc]
@@ -45,12 +43,15 @@ class Operator(UserMixin):  # type: ignore[misc]
 
 
 class PasswordBook:
-    """The login file: JSON `{"users": {name: scrypt hash}, "secret_key": hex}`."""
+    """The login file: JSON `{"users": {name: hash}, "secret_key": hex}`."""
 
     def __init__(self, path: Path) -> None:
         content = json.loads(path.read_text())
         self._hashes: Mapping[str, str] = content["users"]
         self.secret_key: str = content["secret_key"]
+        # Checked for a name that nobody has, so that it takes as long as a wrong password.
+        like = next(iter(self._hashes.values()))
+        self._nobody = f"{like.rpartition('$')[0]}${'0' * 64}"
         self._one_at_a_time = BoundedSemaphore()
 
     def knows(self, name: str) -> bool:
@@ -59,7 +60,7 @@ class PasswordBook:
 
     def mark(self, name: str) -> str:
         """Return what a session keeps of a password: it tells that it changed, and nothing else."""
-        stored = self._hashes.get(name, _NOBODY).encode()
+        stored = self._hashes.get(name, self._nobody).encode()
         return hmac.new(self.secret_key.encode(), stored, hashlib.sha256).hexdigest()
 
     def admits(self, name: str, password: str) -> bool:
@@ -69,7 +70,7 @@ class PasswordBook:
         """
         with self._one_at_a_time:
             threads = gevent.get_hub().threadpool
-            stored = self._hashes.get(name, _NOBODY)
+            stored = self._hashes.get(name, self._nobody)
             if threads.apply(check_password_hash, (stored, password)) and self.knows(name):
                 return True
             gevent.sleep(REFUSAL_SECONDS)

@@ -43,13 +43,16 @@ options:
     description: A run is under way.
     type: bool
     default: false
+  wants:
+    description: Where systemd keeps the links of units that start with the host.
+    type: path
+    default: /etc/systemd/system/multi-user.target.wants
 """
 
 PROPERTIES = (
     "Id", "ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "ConditionResult",
     "ConditionTimestampMonotonic", "NeedDaemonReload", "LoadState",
 )  # fmt: skip
-WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 
 class Systemd:
@@ -75,6 +78,25 @@ class Systemd:
                   for block in output.split("\n\n")]  # fmt: skip
         return {block["Id"]: block for block in blocks if "Id" in block}
 
+    def find(self, names):
+        """Properties by unit, and whether systemd had to read its files again to find them all.
+
+        Until systemd 246 a unit that another one had named before its file came stays not-found
+        until then: https://github.com/systemd/systemd/pull/15206. A reload changes no unit.
+        """
+        shown = self.show(names)
+        if not missing(shown):
+            return shown, False
+        self.call("daemon-reload")
+        shown = self.show(names)
+        if missing(shown):
+            self.module.fail_json(msg="no such unit: {}".format(", ".join(missing(shown))))
+        return shown, True
+
+
+def missing(shown):
+    return sorted(name for name, one in shown.items() if one["LoadState"] == "not-found")
+
 
 def newest(paths):
     """Time of the newest of the files, seconds since the epoch; a link counts as itself."""
@@ -95,15 +117,22 @@ def instance_names(template, count):
     return [template.replace("@.", "@{}.".format(number)) for number in range(1, count + 1)]
 
 
-def surplus(systemd, template, wanted):
+def surplus(systemd, template, wanted, wants):
     """Instances beyond the wanted ones that run or are enabled."""
     if not template:
         return []
     pattern = template.replace("@.", "@*.")
     listed = systemd.call("list-units", "--all", "--plain", "--no-legend", "--full", pattern)
     loaded = {line.split()[0] for line in listed.splitlines() if line.strip()}
-    enabled = {os.path.basename(path) for path in glob.glob(os.path.join(WANTS, pattern))}
+    enabled = {os.path.basename(path) for path in glob.glob(os.path.join(wants, pattern))}
     return sorted((loaded | enabled) - set(wanted))
+
+
+def is_disabled(name, properties, wants):
+    """Look at an instance's link: on some versions its state is that of the template's file."""
+    if "@" in name:
+        return not os.path.lexists(os.path.join(wants, name))
+    return properties["UnitFileState"] == "disabled"
 
 
 def is_up(properties):
@@ -119,18 +148,15 @@ def plan(module, systemd):
     """Sort the units by what has to be done with them."""
     given = module.params
     own = given["names"] + instance_names(given["template"], given["instances"])
-    shown = systemd.show(own + given["plain"])
-    missing = [name for name, one in shown.items() if one["LoadState"] == "not-found"]
-    if missing:
-        module.fail_json(msg="no such unit: {}".format(", ".join(sorted(missing))))
+    shown, reloaded = systemd.find(own + given["plain"])
     changed_at = newest(given["inputs"])
     stale = [
         n for n in own if shown[n]["ActiveState"] == "active" and started(shown[n]) < changed_at
     ]
-    extra = surplus(systemd, given["template"], own)
+    extra = surplus(systemd, given["template"], own, given["wants"])
     return {
-        "reload": any(one["NeedDaemonReload"] == "yes" for one in shown.values()),
-        "enable": [name for name, one in shown.items() if one["UnitFileState"] == "disabled"],
+        "reload": reloaded or any(one["NeedDaemonReload"] == "yes" for one in shown.values()),
+        "enable": [n for n, one in shown.items() if is_disabled(n, one, given["wants"])],
         "start": [name for name, one in shown.items() if not is_up(one)],
         "restart": [] if given["hold"] else stale,
         "stop": [] if given["hold"] else extra,
@@ -157,6 +183,7 @@ def main():
             "inputs": {"type": "list", "elements": "str", "default": []},
             "plain": {"type": "list", "elements": "str", "default": []},
             "hold": {"type": "bool", "default": False},
+            "wants": {"type": "path", "default": "/etc/systemd/system/multi-user.target.wants"},
         },
         supports_check_mode=True,
     )

@@ -1,13 +1,18 @@
 """Decodes a body's content codings: gzip, deflate, br, zstd, and stacks of them (RFC 9110, 8.4)."""
 
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import brotli
-from backports import zstd
 
 from loadgen.scenario.http.errors import ContentError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _GZIP = 16 + zlib.MAX_WBITS
 _CODEC_ERRORS = (zlib.error, zstd.ZstdError, brotli.error)

@@ -4,6 +4,7 @@ import gzip
 import json
 import socket
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +14,12 @@ from typing import Any, BinaryIO
 import brotli
 import gevent
 import gevent.ssl
-from backports import zstd
 from gevent.server import StreamServer
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
 TEXT = "grüße " * 100
