@@ -37,18 +37,28 @@ class SearchSettings(BaseModel):
     `published_step`, one trial a load, the first that breaks an SLO ends it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     over: Literal["users", "arrival_rate"] = "users"
+    """What is searched: users, or arrival_rate of an open model."""
     start: int = Field(default=1, ge=1)
+    """The first load that is tried."""
     most: int = Field(default=10_000, ge=1)
+    """The highest load that is tried."""
     resolution_ratio: float = Field(default=0.05, gt=0, le=0.5)
+    """The interval's width, as a share of its upper end."""
     confidence: float = Field(default=0.95, ge=0.5, le=0.9999)
+    """How surely each decision is right."""
     trial_error_ratio: float = Field(default=0.1, gt=0, lt=0.5)
+    """How often a single trial may judge wrongly."""
     trials_per_decision_max: int = Field(default=15, ge=1, le=101)
+    """The most trials at one load for one decision."""
     trials_max: int = Field(default=200, ge=1)
+    """The most trials of the whole search."""
     compare_published: bool = False
+    """Run the alarm study's rule too, for comparison."""
     published_step: int = Field(default=10, ge=1)
+    """That rule's step."""
 
     @model_validator(mode="after")
     def _bounds_are_in_order(self) -> Self:
@@ -103,12 +113,19 @@ class Experiment(RunSpecification):
     """
 
     data: tuple[Path, ...] = ()
+    """Files that have to be there."""
     before: tuple[Command, ...] = ()
+    """Commands before every run, such as one that resets the target: no shell."""
     after: tuple[Command, ...] = ()
+    """Commands after every run."""
     repetitions: int = Field(default=1, ge=1, le=100)
+    """How often each run is repeated."""
     rest: Duration = Field(default=0, ge=0, le=86400)
+    """Time between runs."""
     sweep: dict[str, tuple[JsonValue, ...]] = Field(default_factory=dict)
+    """Fields and the values that they take: every combination is run."""
     search: SearchSettings | None = None
+    """Search the highest load that holds every SLO, instead of one run."""
 
     @model_validator(mode="after")
     def _variation_is_clear(self) -> Self:
@@ -192,7 +209,11 @@ def schema() -> str:
     """Return docs/experiment.schema.json."""
     document = Experiment.model_json_schema()
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
-    document["properties"].update({name: _duration() for name in _durations()})
+    for name in _durations():
+        field = document["properties"][name]
+        field.pop("type", None)
+        kept = {key: field[key] for key in ("description", "default", "title") if key in field}
+        document["properties"][name] = {**kept, **_duration(field)}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -200,6 +221,9 @@ def _durations() -> list[str]:
     return ["run_time", "stop_timeout", "warm_up", "rest"]
 
 
-def _duration() -> dict[str, object]:
-    text = {"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s?)?$"}
-    return {"anyOf": [{"type": "number"}, text], "examples": ["30s", "5m", "1h30m"]}
+def _duration(field: Mapping[str, object]) -> dict[str, object]:
+    """Return a duration's type: seconds within the field's bounds, or text."""
+    bounds = {key: field[key] for key in ("minimum", "maximum") if key in field}
+    text = {"type": "string", "pattern": "^(\\d+|(\\d+h)?(\\d+m)?(\\d+s)?)$"}
+    number = {"type": "number", **bounds}
+    return {"anyOf": [number, text], "examples": ["30s", "5m", "1h30m"]}

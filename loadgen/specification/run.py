@@ -31,9 +31,10 @@ DEFAULT_LOCUSTFILE = "locustfiles/hello.py"
 class RequestLogSettings(BaseModel):
     """How densely requests are logged. A sample is drawn evenly over successes and failures."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     sampling_ratio: float = Field(default=1.0, gt=0, le=1)
+    """The share of requests that is logged, drawn at random."""
 
 
 MAXIMUM_USERS = 1_000_000
@@ -89,40 +90,72 @@ class RunSpecification(BaseModel):
     recorded by name only. `env_file` has lines NAME=value, which are recorded by its name only.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     description: str = ""
+    """What the run is for, in words; it stands at the top of the report."""
     locustfile: str = DEFAULT_LOCUSTFILE
+    """The scenario: a locustfile, or several with commas."""
     host: str | None = None
+    """The target's base URL; the bundled target when not given."""
     users: int = Field(default=10, ge=1, le=MAXIMUM_USERS)
+    """Concurrent users."""
     spawn_rate: float = Field(default=10, gt=0, le=MAXIMUM_USERS)
+    """Users started a second."""
     run_time: Duration = Field(default=30, ge=1, le=MAXIMUM_RUN_TIME_SECONDS)
+    """How long is measured: 30s, 5m, 1h30m."""
     workers: int | None = Field(default=None, ge=1, le=1024)
+    """Worker processes; one a core when not given."""
     tags: tuple[str, ...] = ()
+    """Only tasks with these tags."""
     exclude_tags: tuple[str, ...] = ()
+    """No tasks with these tags."""
     user_classes: tuple[str, ...] = ()
+    """Only these User classes."""
     stop_timeout: Duration = Field(default=10, ge=0, le=3600)
+    """How long requests under way may finish when the load ends."""
     locust_arguments: tuple[str, ...] = ()
+    """Locust's own options, passed on unchanged."""
     web_port: int = Field(default=8089, ge=1, le=65535)
+    """Port of Locust's web UI."""
     master_bind_port: int = Field(default=5557, ge=1, le=65535)
+    """Port that workers connect to."""
     exporter_port: int = Field(default=9646, ge=1, le=65535)
+    """Port of the metrics."""
     tls_cert: Path | None = None
+    """Certificate of the web UI, PEM; needs tls_key."""
     tls_key: Path | None = None
+    """Its key, PEM."""
     slos: tuple[Slo, ...] = DEFAULT_SLOS
+    """Limits that the run is held to; without any, at most 1 % of requests may fail."""
     request_tags: dict[str, tuple[str, ...]] = {}
+    """Groups of request names for SLOs: {login: [/accounts/login/]}."""
     warm_up: Duration = Field(default=0, ge=0, le=86400)
+    """Load that comes before run_time and isn't measured."""
     arrival_rate: float | None = Field(default=None, gt=0, le=MAXIMUM_USERS)
+    """Arrivals a second of an open-model locustfile; not reaching it makes the run invalid."""
     request_log: RequestLogSettings | None = None
+    """{} logs every request, {sampling_ratio: 0.1} a tenth of them."""
     response_time_log: bool = False
+    """Also log as the alarm study's testers do."""
     simulator: str | None = None
+    """The bundled target to start, when there is no host."""
     simulator_arguments: tuple[str, ...] = ()
+    """The bundled target's options."""
     environment: dict[str, str] = {}
+    """Variables on every node, recorded with the run."""
     secrets: tuple[str, ...] = ()
+    """Names of variables to hand over, recorded by name only."""
     allow_no_requests: bool = False
+    """Accept a run in which not one request was answered."""
     env_file: Path | None = None
+    """A file of variables, NAME=value a line; recorded by name only."""
     skip_target_check: bool = False
+    """Load even if the target doesn't answer before the run."""
     allow_missing: float = Field(default=0, ge=0, le=1000)
+    """How many hosts of the fleet, or which share of them, the run can do without."""
     insecure_target: bool = False
+    """Don't verify the target's certificate."""
 
     @model_validator(mode="before")
     @classmethod

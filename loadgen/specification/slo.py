@@ -26,18 +26,35 @@ class Slo(BaseModel):
     `after_seconds` of load are left out. `abort` ends the run at once and needs a window.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    measure: str = Field(examples=["p95_seconds", "failure_ratio"])
+    measure: str = Field(
+        examples=["p95_seconds", "failure_ratio"],
+        json_schema_extra={
+            "pattern": r"^(p(\d{1,2}(\.\d+)?|100)_seconds|average_seconds|maximum_seconds"
+            r"|failure_ratio|throughput_per_second)$"
+        },
+    )
+    """What is limited: p50_seconds, p95_seconds (any percentile), average_seconds,
+    maximum_seconds, failure_ratio or throughput_per_second."""
     at_most: float | None = Field(default=None, ge=0)
+    """The highest value that holds, in the measure's unit: seconds, a ratio from 0 to 1, or 1/s."""
     at_least: float | None = Field(default=None, ge=0)
+    """The lowest value that holds, in the measure's unit."""
     name: str | None = None
+    """Requests of this name only; * stands for any text."""
     method: str | None = None
+    """Requests of this method only: GET, or ARRIVAL for the arrivals of an open model."""
     tag: str | None = None
+    """Requests whose names request_tags lists under this tag."""
     each_name: bool = False
+    """Judge every name on its own, so that failures of one kind don't hide in the total."""
     window_seconds: float | None = Field(default=None, ge=2, le=86400)
+    """Judge every window of this length instead of the whole interval."""
     after_seconds: float = Field(default=0, ge=0, le=86400)
+    """Leave out the first seconds of the measured interval."""
     abort: bool = False
+    """End the run at once when a window breaks the limit; needs window_seconds."""
 
     @field_validator("measure")
     @classmethod

@@ -1,3 +1,5 @@
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,21 @@ def test_commands_are_split_without_a_shell() -> None:
 def test_a_search_that_starts_above_its_end_is_refused() -> None:
     with pytest.raises(ValidationError, match="start is 100 and most is 10"):
         Experiment.model_validate({"search": {"start": 100, "most": 10}})
+
+
+def test_the_editors_schema_describes_every_field_and_knows_the_measures() -> None:
+    document = json.loads(schema())
+    parts = {"Experiment": document, **document["$defs"]}
+    bare = [
+        f"{part}.{name}"
+        for part in parts
+        for name, field in parts[part].get("properties", {}).items()
+        if not field.get("description")
+    ]
+    assert bare == []
+    pattern = re.compile(document["$defs"]["Slo"]["properties"]["measure"]["pattern"])
+    assert pattern.match("p99.9_seconds")
+    assert pattern.match("failure_ratio")
+    assert not pattern.match("p95")
+    assert not pattern.match("failure_rate")
+    assert document["properties"]["run_time"]["anyOf"][0]["minimum"] == 1
