@@ -126,7 +126,7 @@ def test_an_slo_marked_abort_ends_the_run_at_once(loadgen: Runner) -> None:
     assert '<failure message="throughput' in (run.directory / "junit.xml").read_text()
     assert "did not hold" in (run.directory / "report.html").read_text()
     metrics = (run.directory / "metrics.prom").read_text()
-    broken = r'^locust_slo_held\{slo="throughput of all requests .*"\} 0\.0$'
+    broken = r'^locust_slo_held\{run_id="[^"]*",slo="throughput of all requests .*"\} 0\.0$'
     assert re.search(broken, metrics, re.MULTILINE)
 
 
