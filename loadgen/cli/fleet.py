@@ -16,9 +16,9 @@ from loadgen.cli.verb import Verb, VerbParser
 from loadgen.fleet import fleet_lock
 from loadgen.fleet.cluster import FleetCluster
 from loadgen.fleet.collecting import collect_node
+from loadgen.fleet.connections.ssh import Outcomes, Remote, ask_all, on_all
 from loadgen.fleet.inventory import Inventory, Node, limit, load_inventory
 from loadgen.fleet.requests import Abort, AgentRequest, Collect, Drain, NodeReport, Status, Stop
-from loadgen.fleet.ssh import Outcomes, Remote, ask_all, on_all
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run
 from loadgen.shared import exit_codes

@@ -7,8 +7,8 @@ from typing import IO
 
 from loadgen.cluster.packages import Packages
 from loadgen.cluster.scenario import Scenario
+from loadgen.fleet.connections.ssh import Outcomes, Remote, ask, on_all
 from loadgen.fleet.requests import NodeReport, Take
-from loadgen.fleet.ssh import Outcomes, Remote, ask, on_all
 from loadgen.shared.errors import NodeError, OperationError
 
 CHUNK_BYTES = 1 << 18

@@ -25,6 +25,7 @@ from loadgen.fleet.agent_files import RUNS, USER
 from loadgen.fleet.agent_scenarios import PACKAGES, SCENARIOS
 from loadgen.fleet.bringing import bring_packages, bring_scenario
 from loadgen.fleet.collecting import collect_node
+from loadgen.fleet.connections.ssh import Outcomes, Remote, ask, ask_all, on_all
 from loadgen.fleet.follower import Follower
 from loadgen.fleet.inventory import Inventory
 from loadgen.fleet.probing import (
@@ -47,7 +48,6 @@ from loadgen.fleet.requests import (
     Start,
     Stop,
 )
-from loadgen.fleet.ssh import Outcomes, Remote, ask, ask_all, on_all
 from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from loadgen.fleet.connections.ssh import Remote, agent_command
 from loadgen.fleet.requests import Collect
-from loadgen.fleet.ssh import Remote, agent_command
 from loadgen.shared.errors import OperationError
 from loadgen.shared.files import MINIMUM_FREE_BYTES
 

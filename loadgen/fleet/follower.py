@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import TypeAdapter
 
-from loadgen.fleet.ssh import PYTHON, Remote, in_release
+from loadgen.fleet.connections.ssh import PYTHON, Remote, in_release
 from loadgen.shared.errors import OperationError
 from loadgen.shared.snapshot import Snapshot
 

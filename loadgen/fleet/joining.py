@@ -15,9 +15,9 @@ from typing import IO, Literal
 
 from loadgen.cluster.scenario import BYTES_MAX
 from loadgen.fleet.bringing import send
+from loadgen.fleet.connections.ssh import Remote, agent_command, ask
 from loadgen.fleet.inventory import limit, load_inventory
 from loadgen.fleet.requests import Give, Status, Take
-from loadgen.fleet.ssh import Remote, agent_command, ask
 from loadgen.shared import command
 from loadgen.shared.errors import OperationError
 

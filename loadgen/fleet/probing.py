@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from loadgen.fleet.ssh import Remote
+from loadgen.fleet.connections.ssh import Remote
 from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
 from loadgen.shared.errors import OperationError
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from types import TracebackType
 
+from loadgen.fleet.connections.ssh import PYTHON, Remote, in_release
 from loadgen.fleet.inventory import Inventory
-from loadgen.fleet.ssh import PYTHON, Remote, in_release
 from loadgen.shared.errors import OperationError
 from loadgen.watch.scrape import END, Scrape, read
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from loadgen.shared.project import PROJECT
 
 # The largest is the public API of scenarios: an HTTP client of its own, a user for each protocol.
-LARGEST_SHARE = 0.17
+LARGEST_SHARE = 0.15
 MODULES_MAX = 20
 
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from loadgen.fleet import fleet_lock, ssh
+from loadgen.fleet import fleet_lock
+from loadgen.fleet.connections import ssh
+from loadgen.fleet.connections.ssh import Remote, ask
 from loadgen.fleet.follower import Follower
 from loadgen.fleet.requests import Collect, Forget, NodeReport, Status
-from loadgen.fleet.ssh import Remote, ask
 from loadgen.node.settings import RunSettings
 from loadgen.results.summary import SUMMARY_FILE
 from loadgen.shared.errors import BusyError, LoadgenError, OperationError

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from loadgen.fleet.connections.openssh import Connection
+from loadgen.fleet.connections.ssh import Outcomes, Remote, on_all
 from loadgen.fleet.inventory import Inventory, load_inventory
-from loadgen.fleet.openssh import Connection
-from loadgen.fleet.ssh import Outcomes, Remote, on_all
 from loadgen.shared.errors import OperationError
 from tests.unit.fleet.sshds import Sshds, make_key, sshds
 

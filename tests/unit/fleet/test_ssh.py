@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from loadgen.fleet.connections.ssh import Remote, agent_command, ask, ask_all, on_all
 from loadgen.fleet.inventory import Node
 from loadgen.fleet.requests import Settle, Status
-from loadgen.fleet.ssh import Remote, agent_command, ask, ask_all, on_all
 from loadgen.shared.errors import OperationError
 from tests.unit.fleet.test_agent import WORKERS
 

@@ -1,7 +1,7 @@
 """SSH to the nodes of a fleet: one connection a node, all nodes at once, a result or a fault each.
 
-Fabric's connections are carried by OpenSSH (`loadgen.fleet.openssh`), with the words that Ansible
-would give it, so that both get to the same hosts in the same way.
+Fabric's connections are carried by OpenSSH (`loadgen.fleet.connections.openssh`), with the words
+that Ansible would give it, so that both get to the same hosts in the same way.
 """
 
 import shlex
@@ -12,10 +12,10 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
+from loadgen.fleet.connections.openssh import Connection, LoginError, Session, resolved
+from loadgen.fleet.connections.ssh_faults import explain
 from loadgen.fleet.inventory import Node
-from loadgen.fleet.openssh import Connection, LoginError, Session, resolved
 from loadgen.fleet.requests import AgentRequest, NodeReport
-from loadgen.fleet.ssh_faults import explain
 from loadgen.shared.errors import OperationError
 
 CALL_SECONDS = 60.0
