@@ -8,22 +8,21 @@ stands idle, its web UI up.
 import contextlib
 import os
 import queue
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from loadgen.cluster.inspection import look_at
-from loadgen.cluster.packages import Packages, find_requirements, own_packages, resolve
+from loadgen.cluster.inspection import look_as_node, variables_notice
+from loadgen.cluster.packages import Packages, find_requirements, resolve
 from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.deploy import release
 from loadgen.fleet import fleet_lock
-from loadgen.fleet.agent_files import RUNS, USER
+from loadgen.fleet.agent_files import RUNS
 from loadgen.fleet.agent_scenarios import PACKAGES, SCENARIOS
-from loadgen.fleet.bringing import bring_packages, bring_scenario
+from loadgen.fleet.bringing import bring_packages, bring_scenario, one_platform
 from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.connections.ssh import Outcomes, Remote, ask, ask_all, on_all
 from loadgen.fleet.follower import Follower
@@ -32,8 +31,11 @@ from loadgen.fleet.probing import (
     Probe,
     certificate_faults,
     clock_fault,
+    may_miss,
     probe,
     release_fault,
+    said_of,
+    share_workers,
 )
 from loadgen.fleet.requests import (
     Abort,
@@ -53,7 +55,6 @@ from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over
 from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
 from loadgen.shared.machine import Machine
-from loadgen.shared.project import PROJECT
 from loadgen.shared.run_ids import RunId, run_directory
 from loadgen.shared.snapshot import UNDER_WAY, Snapshot
 from loadgen.shared.text import in_url
@@ -99,8 +100,6 @@ class FleetCluster:
         self._held: Plan | None = None
         self._since = time.time()
         self._follower: Follower | None = None
-
-    # --- before a run --------------------------------------------------------------------------
 
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Import the locustfiles here, under a node's environment; the release is the same."""
@@ -177,8 +176,6 @@ class FleetCluster:
             sha256 = self._packages.sha256
             lacking = {n: self._remotes[n] for n in reports if sha256 not in reports[n].packages}
             bring_packages(lacking, self._packages, stopped)
-
-    # --- a run ---------------------------------------------------------------------------------
 
     def start(self, plan: Plan) -> None:
         """Hand the run to every node, then start master and workers at once."""
@@ -266,8 +263,6 @@ class FleetCluster:
     def hold(self, plan: Plan) -> None:
         """Say where what `adopt` has taken over is to be collected."""
         self._held = plan
-
-    # --- how -----------------------------------------------------------------------------------
 
     def _worker_remotes(self) -> dict[str, Remote]:
         names = {node.name for node in self.inventory.workers}
@@ -387,87 +382,6 @@ class FleetCluster:
         master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
         faults = collected.faults | ask_all(kept, done).faults
         return faults | ask_all(master, done).faults
-
-
-def said_of(rounds: Iterable[Outcomes[NodeReport]]) -> dict[str, str]:
-    """Gather what went wrong on each node, in the order of the rounds."""
-    found: dict[str, list[str]] = {}
-    for outcomes in rounds:
-        for name, fault in outcomes.faults.items():
-            found.setdefault(name, []).append(fault)
-        for name, report in outcomes.answers.items():
-            if report.faults:
-                found.setdefault(name, []).extend(report.faults)
-    return {name: "; also, ".join(faults) for name, faults in found.items()}
-
-
-def share_workers(wanted: int | None, available: Mapping[str, int]) -> dict[str, int]:
-    """Spread `wanted` worker processes evenly over nodes; None means all that there are.
-
-    UsageError: more are wanted than there are.
-    """
-    total = sum(available.values())
-    if wanted is None:
-        return dict(available)
-    if wanted > total:
-        raise UsageError(
-            f"--workers {wanted} is more than the fleet's {total} worker processes; give at most "
-            f"{total}, or add worker hosts"
-        )
-    shares = dict.fromkeys(available, 0)
-    while sum(shares.values()) < wanted:
-        for name in available:
-            if shares[name] < available[name] and sum(shares.values()) < wanted:
-                shares[name] += 1
-    return shares
-
-
-def may_miss(down: int, workers: int, allowed: float) -> bool:
-    """Tell whether a run may begin without `down` of its worker hosts; one has to be left.
-
-    `allowed` is a number of hosts, below 1 a ratio of them.
-    """
-    most = int(allowed * workers) if allowed < 1 else int(allowed)
-    return down <= min(most, workers - 1)
-
-
-def one_platform(reports: Mapping[str, NodeReport]) -> tuple[str, str]:
-    """Return the Python and the platform of wheels that suit every node. NodeError: none does."""
-    kinds = {name: f"Python {one.python_version}" for name, one in reports.items()}
-    if len(set(kinds.values())) > 1:
-        raise NodeError("a scenario's packages need one Python on all hosts, and there is", kinds)
-    oldest = min(reports.values(), key=lambda one: int(one.platform.split("_")[2]))
-    return oldest.python_version, oldest.platform
-
-
-def look_as_node(
-    scenario: Scenario, environment: Mapping[str, str], requirements: Path | None
-) -> Inspection:
-    """Look at a scenario as a node would: in its directory, with what units set, and no more."""
-    packages = requirements and own_packages(requirements)
-    with tempfile.TemporaryDirectory(prefix="loadgen-home-") as home:
-        unit = {
-            "HOME": home,
-            "LANG": os.environ.get("LANG", "C.UTF-8"),
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
-            "PYTHONPATH": str(PROJECT),
-            "PYTHONUNBUFFERED": "1",
-            "USER": USER,
-        }
-        return look_at(
-            scenario.paths, {**unit, **environment}, packages, directory=scenario.directory
-        )
-
-
-def variables_notice(absent: Sequence[str], own: Mapping[str, str]) -> str | None:
-    """Say which variables a scenario looks for, that this machine has and nodes don't."""
-    here = [name for name in absent if name in own]
-    if not here:
-        return None
-    return (
-        f"The locustfile looks for {', '.join(here)} in the environment, which this machine has "
-        f"and the hosts don't: give {' '.join(f'--env {name}' for name in here)} if they need it"
-    )
 
 
 def _refuse_local_options(specification: RunSpecification) -> None:

@@ -1,15 +1,17 @@
-"""What a node says of itself before anything of the kit is trusted there, and what keeps it out."""
+"""Which nodes take part: what each says of itself, what keeps it out, how workers are shared."""
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
-from loadgen.fleet.connections.ssh import Remote
+from loadgen.fleet.requests import NodeReport
+from loadgen.fleet.connections.ssh import Outcomes, Remote
 from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
-from loadgen.shared.errors import OperationError
+from loadgen.shared.errors import OperationError, UsageError
 
 PROBE = ["sh", "-c", "readlink /opt/loadgen/current || echo none; date +%s.%N"]
 
@@ -77,3 +79,45 @@ def certificate_faults(pem: str, now: datetime) -> list[str]:
         f"the web UI's certificate is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}, and today "
         f"is {now:%Y-%m-%d}; renew it with make deploy, or at the site's own CA"
     ]
+
+
+def share_workers(wanted: int | None, available: Mapping[str, int]) -> dict[str, int]:
+    """Spread `wanted` worker processes evenly over nodes; None means all that there are.
+
+    UsageError: more are wanted than there are.
+    """
+    total = sum(available.values())
+    if wanted is None:
+        return dict(available)
+    if wanted > total:
+        raise UsageError(
+            f"--workers {wanted} is more than the fleet's {total} worker processes; give at most "
+            f"{total}, or add worker hosts"
+        )
+    shares = dict.fromkeys(available, 0)
+    while sum(shares.values()) < wanted:
+        for name in available:
+            if shares[name] < available[name] and sum(shares.values()) < wanted:
+                shares[name] += 1
+    return shares
+
+
+def may_miss(down: int, workers: int, allowed: float) -> bool:
+    """Tell whether a run may begin without `down` of its worker hosts; one has to be left.
+
+    `allowed` is a number of hosts, below 1 a ratio of them.
+    """
+    most = int(allowed * workers) if allowed < 1 else int(allowed)
+    return down <= min(most, workers - 1)
+
+
+def said_of(rounds: Iterable[Outcomes[NodeReport]]) -> dict[str, str]:
+    """Gather what went wrong on each node, in the order of the rounds."""
+    found: dict[str, list[str]] = {}
+    for outcomes in rounds:
+        for name, fault in outcomes.faults.items():
+            found.setdefault(name, []).append(fault)
+        for name, report in outcomes.answers.items():
+            if report.faults:
+                found.setdefault(name, []).extend(report.faults)
+    return {name: "; also, ".join(faults) for name, faults in found.items()}

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.fleet import cluster, probing
+from loadgen.fleet import probing
 from loadgen.shared.errors import UsageError
 from tests.certificates import make_certificate
 
 
 def test_share_workers_spreads_them_evenly_and_never_beyond_what_there_is() -> None:
     available = {"a": 4, "b": 1, "c": 4}
-    assert cluster.share_workers(None, available) == available
-    assert cluster.share_workers(5, available) == {"a": 2, "b": 1, "c": 2}
+    assert probing.share_workers(None, available) == available
+    assert probing.share_workers(5, available) == {"a": 2, "b": 1, "c": 2}
     with pytest.raises(UsageError, match="more than the fleet's 9"):
-        cluster.share_workers(10, available)
+        probing.share_workers(10, available)
 
 
 def test_clock_fault_names_the_side_and_bears_with_the_error_of_measurement() -> None:
@@ -52,4 +52,4 @@ def test_certificate_faults_tells_the_dates(tmp_path: Path) -> None:
 def test_a_run_may_miss_hosts_by_number_or_ratio_but_never_all(
     down: int, workers: int, allowed: float, may: bool
 ) -> None:
-    assert cluster.may_miss(down, workers, allowed) is may
+    assert probing.may_miss(down, workers, allowed) is may
