@@ -17,9 +17,9 @@ from typing import IO, Literal
 
 from loadgen.cluster.packages import Packages
 from loadgen.cluster.scenario import BYTES_MAX, Scenario
+from loadgen.fleet.connections.ssh import Outcomes, Remote, agent_command, ask, on_all
 from loadgen.fleet.inventory import limit, load_inventory
 from loadgen.fleet.requests import Give, NodeReport, Status, Take
-from loadgen.fleet.connections.ssh import Outcomes, Remote, agent_command, ask, on_all
 from loadgen.shared import command
 from loadgen.shared.errors import NodeError, OperationError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from loadgen.fleet.requests import NodeReport
 from loadgen.fleet.connections.ssh import Outcomes, Remote
+from loadgen.fleet.requests import NodeReport
 from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
 from loadgen.shared.errors import OperationError, UsageError
 

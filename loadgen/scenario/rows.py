@@ -20,12 +20,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import gevent
 from locust import User, events
 from locust.env import Environment
 from locust.exception import StopUser
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
-from loadgen.scenario.desks import Desk, LedgerDesk, make_desk
+from loadgen.scenario.desks import Desk, LedgerDesk, Message, make_desk
 from loadgen.scenario.ledger import Ledger
 from loadgen.shared.errors import UsageError
 
@@ -73,6 +74,8 @@ class Rows:
         self._held: dict[int, tuple[int, int]] = {}
         self._environment: Environment | None = None
         self._is_over = False
+        self._master: MasterRunner | None = None
+        self._over: set[str] = set()
         events.init.add_listener(self._init)
         events.test_start.add_listener(self._test_start)
 
@@ -104,7 +107,7 @@ class Rows:
             if isinstance(runner, WorkerRunner):
                 runner.send_message("rows_are_over", {})
             else:
-                runner.stop()
+                gevent.spawn(runner.stop)
 
     def _init(self, environment: Environment, **_: object) -> None:
         self._environment = environment
@@ -120,11 +123,23 @@ class Rows:
             return LedgerDesk(environment, name, Ledger(range(len(self.rows)), policy))
 
         self._desk = make_desk(environment, name, 1 if policy == "own" else AT_ONCE, make)
-        if runner is not None and not isinstance(runner, WorkerRunner):
-            runner.register_message("rows_are_over", lambda **_: runner.stop())
+        if isinstance(runner, MasterRunner):
+            self._master = runner
+            runner.register_message("rows_are_over", self._worker_is_over)
+
+    def _worker_is_over(self, msg: Message, **_: object) -> None:
+        """Stop once no worker with users has a row left: some may still have those they took."""
+        self._over.add(msg.node_id)
+        if self._master is None:
+            return
+        clients = self._master.clients.all
+        if all(client.id in self._over or not client.user_count for client in clients):
+            # In a greenlet of its own: this one has to hear the workers while the test stops.
+            gevent.spawn(self._master.stop)
 
     def _test_start(self, **_: object) -> None:
         self._held.clear()
+        self._over.clear()
         self._is_over = False
         if self._desk:
             self._desk.reset()

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from loadgen.fleet.connections.ssh import Remote
 
 from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.fleet.bringing import bring_scenario, join, one_platform
+from loadgen.fleet.connections.ssh import Remote
 from loadgen.fleet.inventory import Node
 from loadgen.fleet.requests import NodeReport
 from loadgen.shared.errors import NodeError, OperationError

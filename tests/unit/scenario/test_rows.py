@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import gevent
 import pytest
 from locust import User
 from locust.env import Environment
 from locust.exception import StopUser
+from locust.runners import MasterRunner
 
 from loadgen.scenario.rows import Rows, read_rows
 from loadgen.shared.errors import UsageError
@@ -111,3 +115,18 @@ def test_a_path_is_relative_to_the_locustfile(tmp_path: Path, data: Path) -> Non
 def test_a_choice_that_is_none_is_refused(data: Path, field: str) -> None:
     with pytest.raises(UsageError, match=f"{field}='twice': give "):
         Rows(data, **{field: "twice"})  # type: ignore[arg-type]
+
+
+def test_the_test_stops_when_no_worker_with_users_has_a_row_left(data: Path) -> None:
+    rows = Rows(data, hand_out="once", at_end="stop_test")
+    stops: list[str] = []
+    clients = [SimpleNamespace(id=name, user_count=n) for name, n in (("a", 2), ("b", 1), ("c", 0))]
+    master = SimpleNamespace(
+        clients=SimpleNamespace(all=clients), stop=lambda: stops.append("stop")
+    )
+    rows._master = cast(MasterRunner, master)
+    for name, stopped in (("a", []), ("a", []), ("b", ["stop"])):
+        rows._worker_is_over(SimpleNamespace(node_id=name, data={}))
+        assert stops == [], "not in the greenlet that hears the workers"
+        gevent.sleep(0)
+        assert stops == stopped
