@@ -8,13 +8,14 @@ file that it was to write could not be written.
 """
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import zmq
 from prometheus_client import ProcessCollector
@@ -35,6 +36,8 @@ from loadgen.shared.errors import BusyError, UsageError
 from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.text import in_url
+
+SIGNAL_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ def run(options: Options) -> int:
         receiver.start()
     where = f"{in_url(options.host)}:{server.server_port}"
     print(f"Metrics at http{'s' if options.tls else ''}://{where}/metrics", flush=True)
-    signals.get()
+    _await_one(signals)
     if receiver is not None:
         receiver.stop()
     collector.hold()
@@ -194,6 +197,14 @@ def run(options: Options) -> int:
     pages.scrapes.wait(before, patience, lambda: not signals.empty())
     server.stop()
     return code
+
+
+def _await_one(signals: SimpleQueue[int]) -> None:
+    # A signal that the kernel gives to another thread doesn't wake this one, so it looks by itself.
+    while True:
+        with contextlib.suppress(Empty):
+            signals.get(timeout=SIGNAL_POLL_SECONDS)
+            return
 
 
 def _what(options: Options) -> str:

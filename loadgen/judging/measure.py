@@ -1,6 +1,6 @@
 """What an SLO measures between two states of the requests that it speaks of."""
 
-from loadgen.shared.histograms import difference, mean, percentile
+from loadgen.shared.histograms import gain, mean, percentile
 from loadgen.shared.histograms import ratio as ratio_of
 from loadgen.shared.totals import Totals
 from loadgen.specification.slo import Slo
@@ -22,7 +22,7 @@ def measure_between(slo: Slo, earlier: Totals, later: Totals) -> float | None:
 
 
 def _milliseconds(measure: str, earlier: Totals, later: Totals) -> float | None:
-    times = difference(later.response_times, earlier.response_times)
+    times = gain(later.response_times, earlier.response_times)
     if measure == "average_seconds":
         return mean(later.total_ms - earlier.total_ms, sum(times.values()))
     # A cumulative maximum that did not grow says nothing of the window; its histogram does.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadgen.shared.histograms import difference, merge, percentile
+from loadgen.shared.histograms import gain, merge, percentile
 from loadgen.shared.snapshot import EntryStatistics
 
 NAMES_MAX, NAME_WINDOWS_MAX = 20, 120
@@ -75,7 +75,7 @@ class NameWindows:
             failures={k: e.failures - (b.failures if (b := before[k]) else 0)
                       for k, e in chosen.items()},
             response_times={
-                k: difference(e.response_times, b.response_times if (b := before[k]) else {})
+                k: gain(e.response_times, b.response_times if (b := before[k]) else {})
                 for k, e in chosen.items()
             },
         )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from loadgen.results.name_windows import NameWindow, NameWindows
 from loadgen.results.seconds import Seconds
-from loadgen.shared.histograms import difference, merge
+from loadgen.shared.histograms import gain, merge
 from loadgen.shared.snapshot import ErrorCount, Snapshot
 from loadgen.shared.totals import Totals
 
@@ -107,9 +107,9 @@ class Timeline:
             time=max(later.time, earlier.time),
             seconds=seconds,
             users=snapshot.users,
-            requests=later.requests - earlier.requests,
-            failures=later.failures - earlier.failures,
-            response_times=difference(later.response_times, earlier.response_times),
+            requests=max(0, later.requests - earlier.requests),
+            failures=max(0, later.failures - earlier.failures),
+            response_times=gain(later.response_times, earlier.response_times),
             cpu_percent_max=max(cpu),
             cpu_percent_mean=sum(cpu) / len(cpu),
             errors={error: count for error, count in gained.items() if count > 0},

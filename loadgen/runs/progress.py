@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from loadgen.judging.slo_judge import SloResult
-from loadgen.shared.histograms import difference, percentile
+from loadgen.shared.histograms import gain, percentile
 from loadgen.shared.snapshot import Snapshot
 from loadgen.shared.text import format_seconds, plain, plain_line
 from loadgen.shared.totals import Totals
@@ -70,7 +70,7 @@ class Window:
 
     def percentile_ms(self, part: float) -> float | None:
         """Return a percentile of the window's response times in milliseconds."""
-        gained = difference(self._states[-1].response_times, self._states[0].response_times)
+        gained = gain(self._states[-1].response_times, self._states[0].response_times)
         return percentile(gained, part)
 
 

@@ -22,23 +22,14 @@ def merge(histograms: Iterable[Histogram]) -> dict[float, int]:
     return dict(merged)
 
 
-def difference(later: Histogram, earlier: Histogram) -> dict[float, int]:
-    """Return what a cumulative histogram gained; values without a gain are left out.
+def gain(later: Histogram, earlier: Histogram) -> dict[float, int]:
+    """Return what a histogram gained while it is watched; a value that lost some gained nothing.
 
-    Raises ValueError when `earlier` holds more of a value than `later`: the two are then not
-    states of one growing histogram.
+    At the begin of the stop the master goes back to what had been measured until then, so the last
+    states that were seen before may hold a few requests of the stop phase.
     """
-    gained = {}
-    for value in later.keys() | earlier.keys():
-        gain = later.get(value, 0) - earlier.get(value, 0)
-        if gain < 0:
-            raise ValueError(
-                f"the earlier histogram holds {-gain} more requests at {value} ms than the later "
-                "one, but counts only grow: compare states of one epoch, in order"
-            )
-        if gain:
-            gained[value] = gain
-    return gained
+    gains = {value: count - earlier.get(value, 0) for value, count in later.items()}
+    return {value: count for value, count in gains.items() if count > 0}
 
 
 def total_count(histogram: Histogram) -> int:

@@ -63,7 +63,7 @@ def test_host_without_scheme_is_refused(loadgen: Runner) -> None:
     [
         ("import locust\ndef broken(:\n", "SyntaxError: invalid syntax"),
         ("x = 1\n", "it holds no User class"),
-        ("import does_not_exist\n", "ModuleNotFoundError: No module named 'does_not_exist'"),
+        ("import does_not_exist\n", "it imports does_not_exist, which isn't there"),
         ("import sys\nsys.exit(0)\n", "SystemExit: 0"),
         ("import os\nos._exit(0)\n", "ended the process"),
     ],

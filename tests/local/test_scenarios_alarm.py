@@ -21,7 +21,7 @@ def test_arrivals_keep_their_rate_and_devices_fail_over_through_a_spike(loadgen:
         arrivals = start_scenario(
             loadgen,
             *("locustfiles/alarm_arrivals.py", slow, "--run-time", "4s", "--stop-timeout", "30s"),
-            *("--", "--arrival-rate", "20"),
+            *("--arrival-rate", "20"),
         )
         devices = start_scenario(
             loadgen,
@@ -33,10 +33,10 @@ def test_arrivals_keep_their_rate_and_devices_fail_over_through_a_spike(loadgen:
         assert arrivals.summary["failures"] == 0
         assert counts[ATTEMPTS] == target_counts(slow)[ATTEMPTS] > 40
         assert counts["ARRIVAL", "AlarmArrivals"] == counts[ATTEMPTS] < 120
-        assert arrivals.summary["response_time_seconds"]["max"] > 2, "from the intended start"
+        assert arrivals.summary["after_stop"]["maximum_seconds"] > 2, "from the intended start"
 
         counts = ended(devices, exit_code=1)
-        refused = devices.summary["failures"]
+        refused = devices.summary["failures"] + devices.summary["after_stop"]["failures"]
         assert refused > 0
         assert counts[ATTEMPTS] == target_counts(first)[ATTEMPTS]
         assert counts[SECOND_HOST] == target_counts(second)[ATTEMPTS] > 0

@@ -81,7 +81,7 @@ client.send = lossy
 """
 SHIFTED = """
 import time
-from loadgen.node import reporter
+from loadgen.node.statistics import reporter
 from types import SimpleNamespace
 real = time.time
 reporter.time = SimpleNamespace(time=lambda: real() + 3, monotonic=time.monotonic)

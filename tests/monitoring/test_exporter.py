@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -240,7 +241,7 @@ def test_a_client_that_says_nothing_holds_up_nobody(start: Start) -> None:
 def scrape_as_prometheus(exporter: Exporter) -> str:
     headers = {"Accept-Encoding": "gzip", "X-Prometheus-Scrape-Timeout-Seconds": "1"}
     url = f"http://127.0.0.1:{exporter.port}/metrics"
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
         return gzip.decompress(answer.read()).decode()
 
@@ -261,6 +262,7 @@ def test_the_scraper_gets_the_last_numbers_and_the_next_exporter_goes_on_from_th
     with contextlib.suppress(OSError):
         while first.process.poll() is None:
             last = scrape_as_prometheus(first)
+            time.sleep(0.05)
     assert f"{REQUESTS} 12.0" in last
     assert "locust_test_requests 12.0" in last
     assert first.process.wait(20) == 0
