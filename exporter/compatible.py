@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from exporter.totals import Key, Limits
-from loadgen.shared.histograms import difference, merge, percentile
+from loadgen.shared.histograms import gain, merge, percentile
 from loadgen.shared.snapshot import EntryStatistics, Snapshot, requests_among
 
 WINDOW_SECONDS = 10.0
@@ -57,7 +57,7 @@ class CompatibleNames(Collector):
         failures = sum(entry.failures for entry in snapshot.entries)
         yield _gauge("requests_fail_ratio", failures / requests if requests else 0.0)
         earlier = self._earlier(snapshot)
-        recent = difference(
+        recent = gain(
             merge(entry.response_times for entry in snapshot.entries),
             merge(entry.response_times for entry in earlier.entries),
         )

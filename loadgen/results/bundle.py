@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
 from loadgen.shared.errors import UsageError
+from loadgen.shared.run_ids import run_directory
 
 METADATA, CITATION = "ro-crate-metadata.json", "CITATION.cff"
 BYTES_MAX, FILES_MAX = 2 * 1024**3, 20_000
@@ -24,7 +25,6 @@ _SECRET_FILE = re.compile(
 )
 _CREDENTIALS = re.compile(rb"//[^/\s:@\"']+:[^/\s@\"']+@")
 _TEXTS = {".json", ".html", ".csv", ".xml", ".log", ".prom", ".py", ".yml", ".yaml", ".txt", ".md"}
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,120}\Z")
 
 
 def export_run(run: Path, output: Path, environment: Mapping[str, str]) -> list[str]:
@@ -119,6 +119,13 @@ def _citation(summary: Summary) -> str:
     return f'{head}authors:\n  - name: "The people who ran it"\n'
 
 
+def _place_of(run_id: str, results: Path, file: Path) -> Path:
+    try:
+        return run_directory(results, run_id)
+    except ValueError as error:
+        raise UsageError(f"{file} names its run {run_id!r}, which is no run's id") from error
+
+
 def import_run(file: Path, results: Path) -> Path:
     """Unpack an exported run into an archive; return its directory.
 
@@ -128,9 +135,7 @@ def import_run(file: Path, results: Path) -> Path:
         with zipfile.ZipFile(file) as archive:
             summary = Summary.model_validate_json(archive.read(SUMMARY_FILE))
             entries = _checked(archive, file)
-            if not _RUN_ID.match(summary.run_id):
-                raise UsageError(f"{file} names its run {summary.run_id!r}, which is no run's id")
-            directory = results / summary.run_id
+            directory = _place_of(summary.run_id, results, file)
             if directory.exists():
                 raise UsageError(
                     f"{directory} is there already: remove it first, to import it anew"

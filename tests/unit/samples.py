@@ -94,7 +94,7 @@ def summary(
     verdict: Verdict = "passed", reasons: tuple[str, ...] = (), slos: tuple[SloResult, ...] = ()
 ) -> Summary:
     return Summary(
-        run_id="20270115-080000-hello",
+        run_id="20270115T080000Z-hello-3f9a",
         verdict=verdict,
         reasons=reasons,
         requests=100,

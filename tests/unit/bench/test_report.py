@@ -39,7 +39,7 @@ def test_the_documents_say_what_was_found(tmp_path: Path) -> None:
     accuracies = [Accuracy("FastUser", 5, found, truth)]
     write(docs := tmp_path / "new" / "docs", [_results()], accuracies, costs)
     table = (docs / "benchmark.md").read_text()
-    assert "| FastUser | 30,000 | 4.00 | - | 33.3 | 50 | 0 |" in table
+    assert "| FastUser | 30,000 | 4.00 | - | 33.3 | 50 | - | 0 |" in table
     assert "| 5 | FastUser | 100 | +0.100 | +0.500 | +0.010 |" in table
     assert "| kit | 144 | 0.970 | 1.0 | 0.0% |" in table
     sizing = (docs / "sizing.md").read_text()

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import pytest
-from locust import argument_parser
+from locust import argument_parser, events
 
 from loadgen.shared.errors import UsageError
 from loadgen.specification.locust_options import OPTIONS, VARIABLES, find, refuse_passed_on
 from loadgen.specification.run import specify
 
 
-def test_every_option_of_the_installed_locust_is_known() -> None:
+def test_every_option_of_the_installed_locust_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Locustfiles that other tests have loaded add options of their own.
+    monkeypatch.setattr(events.init_command_line_parser, "_handlers", [])
     parser = argument_parser.get_parser(default_config_files=[])
     variables = {getattr(one, "env_var", None) for one in parser._actions} - {None}
     assert set(VARIABLES) == variables
