@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from loadgen.cli.deploy import PLAYBOOKS, become, playbook, untemplated
 from loadgen.cli.verb import Verb, VerbParser
-from loadgen.shared.project import own_directory
+from loadgen.shared.project import cache_directory, own_directory
 
 LAB_HOST = PLAYBOOKS / "roles" / "lab_hosts" / "files" / "lab-host"
 
@@ -17,7 +17,9 @@ def _run(name: str, options: argparse.Namespace, variable: str, value: str) -> i
     given = [*here, f"ansible_python_interpreter={sys.executable}", "-e", f"{variable}={value}"]
     given += ["-e", untemplated("lab_hosts_inventory_directory", own_directory() / "inventory/lab")]
     command = playbook(name, [*given, *options.passed_on])
-    return become(command, ANSIBLE_INVENTORY_ENABLED="host_list")
+    # Without it the two halves of a job in the background may take HOME for different directories.
+    jobs = {"ANSIBLE_ASYNC_DIR": str(cache_directory() / "ansible-async")}
+    return become(command, ANSIBLE_INVENTORY_ENABLED="host_list", **jobs)
 
 
 def lab(options: argparse.Namespace) -> int:

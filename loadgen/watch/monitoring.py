@@ -13,11 +13,9 @@ import http.client
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +24,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from loadgen.shared.errors import BusyError, OperationError, UsageError
+from loadgen.shared.interruption import Interruption
 from loadgen.shared.processes import last_telling_line
 from loadgen.shared.project import KIT, PROJECT
 from loadgen.watch.prometheus_files import (
@@ -206,11 +205,11 @@ def bring_up(
     ports: Ports,
     directory: Path,
     results: Path,
-    ended: threading.Event,
+    interruption: Interruption,
     scrape_seconds: int = SCRAPE_SECONDS,
     targets: Sequence[str] = (),
 ) -> None:
-    """Run everything that is installed until `ended` is set; prints where it is."""
+    """Run everything that is installed until it is interrupted; prints where it is."""
     if not 1 <= scrape_seconds <= SCRAPE_SECONDS_MAX:
         raise UsageError(
             f"--scrape-interval {scrape_seconds} is out of range: give 1 to {SCRAPE_SECONDS_MAX} "
@@ -232,21 +231,21 @@ def bring_up(
         else:
             print("Grafana     is not installed; its dashboards are in exporter/grafana/dashboards")
         print("Ctrl-C ends it.", flush=True)
-        ended.wait()
+        while interruption.sleep(3600.0):
+            continue
 
 
 def monitor(given: argparse.Namespace) -> int:
     """Carry out `loadgen monitoring`: until Ctrl-C or SIGTERM."""
     ports = Ports(**{field.name: getattr(given, f"{field.name}_port") for field in fields(Ports)})
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    bring_up(
-        ports,
-        given.directory.absolute(),
-        given.results.absolute(),
-        ended,
-        given.scrape_interval,
-        given.target_scrape,
-    )
+    interruption = Interruption()
+    with interruption.listen():
+        bring_up(
+            ports,
+            given.directory.absolute(),
+            given.results.absolute(),
+            interruption,
+            given.scrape_interval,
+            given.target_scrape,
+        )
     return 0
