@@ -135,7 +135,10 @@ def test_a_race_of_links_gets_nothing_of_roots(
     assert moved, "the race was not run"
     assert strange == []
     assert untouched(secret)
-    assert answers[0].get("changed"), answers
+    # Root may be kept from writing, and says so; it never follows.
+    assert answers[0].get("changed") or answers[0].get("failed"), answers
+    after = run_module("directory_files", path=str(state), files=files, owner="nobody")
+    assert not after.get("failed"), after
     assert {(state / name).lstat().st_uid for name in files} == {NOBODY}
     outcome("root wrote 301 files where they belong, and nothing where the links led")
 
