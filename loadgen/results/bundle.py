@@ -144,7 +144,12 @@ def import_run(file: Path, results: Path) -> Path:
                 place = directory / entry.filename
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(archive.read(entry))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise UsageError(
+            f"{file} can't be imported into {results}: {error.strerror}; give the path of an "
+            "archive that loadgen export wrote"
+        ) from error
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{file} is no exported run ({error}): give one of loadgen export"
         ) from error
