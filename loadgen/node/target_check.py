@@ -4,10 +4,10 @@ import socket
 import ssl
 import time
 import urllib.error
-import urllib.request
 from urllib.parse import urlsplit
 
 from loadgen.shared.errors import TargetError
+from loadgen.shared.loopback import open_directly
 
 TIMEOUT_SECONDS = 5.0
 NEXT = "check the address, or that the target is up and reachable from here"
@@ -56,10 +56,7 @@ def _ask_http(host: str, verify: bool) -> None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     # An environment's proxy is not what workers use, so it isn't asked here either.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
-    opener.open(host, timeout=TIMEOUT_SECONDS).close()
+    open_directly(host, TIMEOUT_SECONDS, context).close()
 
 
 def _words(cause: object) -> str:

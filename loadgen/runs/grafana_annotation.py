@@ -18,6 +18,7 @@ from http.client import HTTPException
 
 from loadgen.results.summary import Summary
 from loadgen.shared.errors import UsageError
+from loadgen.shared.loopback import open_url
 
 URL = "LOADGEN_GRAFANA_URL"
 TOKEN = "LOADGEN_GRAFANA_TOKEN"  # noqa: S105
@@ -68,7 +69,7 @@ def post(summary: Summary, environment: Mapping[str, str]) -> str | None:
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with open_url(request, TIMEOUT_SECONDS) as answer:
             answer.read()
     except (OSError, HTTPException) as error:
         return f"Grafana at {url} did not take the run's annotation: {error}"

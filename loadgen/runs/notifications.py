@@ -18,6 +18,7 @@ from pathlib import Path
 
 from loadgen.results.summary import Summary
 from loadgen.shared.errors import UsageError
+from loadgen.shared.loopback import open_url
 from loadgen.shared.text import format_seconds, plain_line
 
 WEBHOOK, STEP_SUMMARY = "LOADGEN_WEBHOOK_URL", "GITHUB_STEP_SUMMARY"
@@ -87,7 +88,7 @@ def _post(url: str, summary: Summary) -> str:
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with open_url(request, TIMEOUT_SECONDS) as answer:
             answer.read()
     except (OSError, HTTPException, ValueError) as error:
         # The address itself is a secret.

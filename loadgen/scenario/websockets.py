@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import websocket
 from locust import User
@@ -21,6 +21,8 @@ from loadgen.shared.origin import web_origin
 from loadgen.shared.request_names import group_path
 
 Message = str | bytes
+NO_PROXY: dict[str, Any] = {"http_proxy_host": "none", "http_no_proxy": ["*"]}
+"""As with HTTP, no proxy of the environment's; websocket-client heeds this beside a name only."""
 
 
 class WebSocketFault(RescheduleTask):
@@ -124,7 +126,7 @@ def open_channel(
     checks = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False} if insecure else {}
     with _counted(user, "WS connect", name):
         socket = websocket.create_connection(
-            url, timeout=timeout, header=dict(headers), origin=host, sslopt=checks
+            url, timeout=timeout, header=dict(headers), origin=host, sslopt=checks, **NO_PROXY
         )
     return Channel(user, socket, name)
 

@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import fields
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
+from loadgen.shared.loopback import open_directly
 from loadgen.shared.processes import last_telling_line
 from loadgen.shared.project import KIT, PROJECT
 from loadgen.watch.prometheus_files import (
@@ -182,7 +182,7 @@ def _listening(port: int) -> bool:
 
 def _answers(port: int, path: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}{path}", timeout=2.0):
+        with open_directly(f"http://{LOOPBACK}:{port}{path}", timeout=2.0):
             return True
     except (OSError, http.client.HTTPException):
         return False

@@ -12,12 +12,12 @@ import ssl
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.interruption import Interruption
+from loadgen.shared.loopback import open_directly
 from loadgen.watch.scrape import END
 
 DEFAULT_URL = "http://127.0.0.1:9646/metrics"
@@ -51,9 +51,8 @@ def tls_context(given: argparse.Namespace) -> ssl.SSLContext | None:
 def fetch(url: str, context: ssl.SSLContext | None) -> bytes:
     """Return one exposition, its histogram merged. Raises OSError, ValueError, HTTPException."""
     where = f"{url}{'&' if '?' in url else '?'}histogram=merged"
-    with urllib.request.urlopen(where, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
-        content: bytes = answer.read()
-        return content
+    with open_directly(where, TIMEOUT_SECONDS, context) as answer:
+        return answer.read()
 
 
 def pause(seconds: float, interruption: Interruption) -> None:

@@ -8,9 +8,7 @@ master reads it, over SSH.
 import http.client
 import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +18,7 @@ from rich.live import Live
 
 from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.interruption import Interruption
+from loadgen.shared.loopback import open_url
 from loadgen.shared.text import plain_line
 from loadgen.watch.scrape import Scrape, read
 from loadgen.watch.stream import DEFAULT_URL, INTERVAL_SECONDS, fetch, pause, tls_context
@@ -55,7 +54,7 @@ def grafana_address(grafana: str, scrape: Scrape) -> str:
 def grafana_answers(grafana: str) -> bool:
     """Tell whether a Grafana is there."""
     try:
-        with urllib.request.urlopen(f"{grafana.rstrip('/')}/api/health", timeout=2.0) as answer:  # noqa: S310
+        with open_url(f"{grafana.rstrip('/')}/api/health", timeout=2.0) as answer:
             return b"database" in answer.read(10_000)
     except (OSError, ValueError, http.client.HTTPException):
         return False

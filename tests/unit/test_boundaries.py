@@ -16,6 +16,7 @@ FILE_METHODS = {
     "extractall",
 }  # fmt: skip
 CONFIGURATION = {"release_directory", "tls_certificate", "keys_directory"}
+HTTP_METHODS = {"get", "post", "put", "head", "request", "Session", "urlretrieve", "PoolManager"}
 KERNELS = {"SYSTEM_LIMIT", "PORT_RANGE"}
 """What root owns, and node.json names; the rest of a node's directories is the runs' user's."""
 
@@ -32,6 +33,10 @@ def _last_name(node: ast.AST) -> str:
 
 def _mentions(node: ast.AST, names: set[str]) -> bool:
     return any(_last_name(one) in names for one in ast.walk(node))
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 
 def paths_of_run_ids(source: Path) -> list[int]:
@@ -114,6 +119,34 @@ def test_roots_modules_name_files_by_open_directories() -> None:
     assert by_path == []
 
 
+def asks_by_itself(source: Path) -> list[int]:
+    """Return the lines of requests that would ask a proxy of the environment."""
+    modules = {"requests", "urllib3", "httpx"}
+    return [
+        node.lineno
+        for node in _nodes(source)
+        if (
+            isinstance(node, ast.Call)
+            and (
+                _last_name(node.func) in ("urlopen", "build_opener")
+                or (_last_name(node.func) in HTTP_METHODS and _names(node.func) & modules)
+            )
+        )
+    ]
+
+
+def test_a_request_of_the_kits_own_is_opened_in_one_place() -> None:
+    """The proxy that an environment names can't reach this machine's loopback."""
+    ways = {
+        str(path.relative_to(PROJECT)): lines
+        for top in (LOADGEN, PROJECT / "exporter")
+        for path in top.rglob("*.py")
+        if path != LOADGEN / "shared" / "loopback.py" and (lines := asks_by_itself(path))
+    }
+
+    assert ways == {}
+
+
 def test_the_tests_see_a_way_round(tmp_path: Path) -> None:
     way = tmp_path / "way.py"
     way.write_text(
@@ -123,7 +156,10 @@ def test_the_tests_see_a_way_round(tmp_path: Path) -> None:
         "    c = results / f'{run_id}.json'\n"
         "    (state / 'run.json').read_text()\n"
         "    node.state_directory.joinpath('x').unlink()\n"
+        "    urllib.request.urlopen(url)\n"
+        "    requests.Session().get(url)\n"
     )
 
     assert len(paths_of_run_ids(way)) == 3
     assert len(root_file_calls(way)) == 2
+    assert set(asks_by_itself(way)) == {7, 8}

@@ -121,6 +121,17 @@ def test_a_websocket_is_connected_asked_and_heard(target: str, fired: list[dict[
     }  # fmt: skip
 
 
+def test_a_websocket_asks_no_proxy_of_the_environment(
+    target: str, fired: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    user = _user(WebSocketUser, target, fired)
+    with user.connect("/echo") as channel:
+        assert channel.ask("hello") == "hello"
+
+
 def test_what_fails_on_a_websocket_is_counted_and_ends_the_task(
     target: str, fired: list[dict[str, Any]]
 ) -> None:
