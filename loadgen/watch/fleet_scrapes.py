@@ -10,14 +10,15 @@ from loadgen.fleet.inventory import Inventory
 from loadgen.shared.errors import OperationError
 from loadgen.watch.scrape import END, Scrape, read
 
-TLS = "/etc/loadgen/tls"
+CA = "/etc/loadgen/tls/ca.pem"
+SCRAPE = "/etc/loadgen/scrape"
 SILENT_SECONDS = 20.0
 """The master streams a scrape a second; after this long without one the connection is given up."""
 
 
 def stream_command(url: str) -> list[str]:
     """Return the command that streams the master's own exporter, each scrape closed by `END`."""
-    options = f"--ca {TLS}/ca.pem --certificate {TLS}/certificate.pem --key {TLS}/key.pem"
+    options = f"--ca {CA} --certificate {SCRAPE}/certificate.pem --key {SCRAPE}/key.pem"
     return in_release(f"{PYTHON} -m loadgen.watch.stream --url {url} {options}")
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -20,12 +21,12 @@ class Authority:
         self.certificate = directory / f"{name}.pem"
         self._write(self.certificate, self._signed(self._name, self._key.public_key(), ca=True))
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """Return certificate and key files of a new certificate."""
+    def issue(self, name: str, usages: Sequence[x509.ObjectIdentifier] = ()) -> tuple[Path, Path]:
+        """Return certificate and key files of a new certificate, of use for all or for `usages`."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
         certificate, key_file = self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        self._write(certificate, self._signed(subject, key.public_key(), ca=False))
+        self._write(certificate, self._signed(subject, key.public_key(), usages))
         key_file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -36,11 +37,16 @@ class Authority:
         return certificate, key_file
 
     def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, ca: bool
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        usages: Sequence[x509.ObjectIdentifier] = (),
+        *,
+        ca: bool = False,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        return (
+        made = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -50,8 +56,10 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(days=20))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-            .sign(self._key, hashes.SHA256())
         )
+        if usages:
+            made = made.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        return made.sign(self._key, hashes.SHA256())
 
     def _write(self, path: Path, certificate: x509.Certificate) -> None:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from loadgen.watch.fleet_scrapes import newest
 from tests.monitoring.certificates import Authority
@@ -84,6 +85,14 @@ def test_a_client_with_a_strangers_certificate_is_refused(
     stranger = Authority(tmp_path / "stranger", "stranger").issue("client")
     with pytest.raises((urllib.error.URLError, ssl.SSLError, ConnectionError)):
         scrape(exporter, authority, stranger)
+
+
+def test_a_servers_certificate_is_no_clients(exporter: Exporter, authority: Authority) -> None:
+    server = authority.issue("host", [ExtendedKeyUsageOID.SERVER_AUTH])
+    with pytest.raises((urllib.error.URLError, ssl.SSLError, ConnectionError)):
+        scrape(exporter, authority, server)
+    client = authority.issue("scrape", [ExtendedKeyUsageOID.CLIENT_AUTH])
+    assert "locust_up" in scrape(exporter, authority, client)
 
 
 def test_a_client_that_never_shakes_hands_holds_up_nobody(
