@@ -82,6 +82,13 @@ class Cluster(Protocol):
         """
         ...
 
+    def keep_figures(self, run_id: str, figures: str) -> None:
+        """Hand a run's verdict and figures (JSON) to where its metrics are read.
+
+        OperationError when they didn't get there.
+        """
+        ...
+
     def kill(self) -> None:
         """End whatever still runs, at once. Safe to call at any time, and twice."""
         ...

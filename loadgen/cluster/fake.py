@@ -32,6 +32,7 @@ class FakeCluster:
         self.target: str | None = "http://target.example"
         self.refusal: LoadgenError | None = None
         self.faults_of_finish: dict[str, str] = {}
+        self.figures: dict[str, str] = {}
         self.asked: list[str] = []
         self._happenings = iter(happenings)
         self._faults: dict[str, str] = {}
@@ -94,6 +95,10 @@ class FakeCluster:
         """Note it, and fail as the test says."""
         self.asked.append("finish")
         return self.faults_of_finish
+
+    def keep_figures(self, run_id: str, figures: str) -> None:
+        """Keep them for the test."""
+        self.figures[run_id] = figures
 
     def kill(self) -> None:
         """Note it."""

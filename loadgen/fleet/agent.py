@@ -35,6 +35,7 @@ from loadgen.fleet.requests import (
     Finish,
     Forget,
     Give,
+    Keep,
     NodeReport,
     Preflight,
     Prepare,
@@ -139,6 +140,12 @@ def forget(node: NodeSettings, request: Forget) -> NodeReport:
     return report(node)
 
 
+def keep(node: NodeSettings, request: Keep) -> NodeReport:
+    """Keep a run's verdict for this node's exporter."""
+    files.keep_figures(request.run_id, request.figures)
+    return report(node)
+
+
 Handler = Callable[[NodeSettings, Any], NodeReport | None]
 HANDLERS: dict[type[AgentRequest], Handler] = {
     Preflight: preflight,
@@ -152,6 +159,7 @@ HANDLERS: dict[type[AgentRequest], Handler] = {
     Abort: agent_run.abort,
     Collect: collect,
     Forget: forget,
+    Keep: keep,
     Status: status,
     Drain: agent_run.drain,
     Stop: agent_run.tell_master,

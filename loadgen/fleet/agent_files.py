@@ -1,7 +1,8 @@
 """What a node keeps of runs, as its agent handles it: as the runs' own user, never as root.
 
-    /var/lib/loadgen/runs/<run_id>/   results on a master, the request log on a worker
-    /run/loadgen/                     run.json, the last scrape
+    /var/lib/loadgen/runs/<run_id>/      results on a master, the request log on a worker
+    /var/lib/loadgen/verdicts/<run_id>/  what each of the newest runs came to, for the exporter
+    /run/loadgen/                        run.json, the last scrape
 
 Both belong to that user, so whatever runs as it can put links there.
 """
@@ -25,6 +26,8 @@ from loadgen.shared.run_ids import run_directory
 
 STATE = Path("/var/lib/loadgen")
 RUNS = STATE / "runs"
+VERDICTS = STATE / "verdicts"
+VERDICTS_MAX = 200
 SPECIFICATION_FILE = "specification.json"
 USER = "loadgen"
 LAST_SCRAPE_SECONDS = 5.0
@@ -137,6 +140,20 @@ def remove(run_id: str) -> None:
     """Remove a run's directory."""
     with as_owner():
         shutil.rmtree(run_directory(RUNS, run_id), ignore_errors=True)
+
+
+def keep_figures(run_id: str, figures: str) -> None:
+    """Write what a run came to as `summary.json`; the oldest runs' figures make room."""
+    with as_owner():
+        directory = run_directory(VERDICTS, run_id)
+        for path in (VERDICTS, directory):
+            path.mkdir(mode=0o750, exist_ok=True)
+        being_written = directory / "summary.json.new"
+        being_written.write_text(figures)
+        being_written.replace(directory / "summary.json")
+        newest = sorted(VERDICTS.iterdir(), key=lambda path: path.lstat().st_mtime, reverse=True)
+        for path in newest[VERDICTS_MAX:]:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def last_scrape(state_directory: Path, run_id: str) -> bytes:

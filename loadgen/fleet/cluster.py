@@ -43,6 +43,7 @@ from loadgen.fleet.requests import (
     Collect,
     Finish,
     Forget,
+    Keep,
     NodeReport,
     Preflight,
     Prepare,
@@ -228,6 +229,14 @@ class FleetCluster:
             faults.update(self._collect(plan, set(self._remotes) - silent))
         self.kill()
         return faults
+
+    def keep_figures(self, run_id: str, figures: str) -> None:
+        """Hand a run's verdict to the master, whose exporter shows it from then on."""
+        master = Remote(self.inventory.master)
+        try:
+            ask(master, Keep(run_id=RunId(run_id), figures=figures))
+        finally:
+            master.close()
 
     def kill(self) -> None:
         """End what this run started, keep what can be had at once, and disconnect."""

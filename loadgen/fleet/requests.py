@@ -135,6 +135,14 @@ class Forget(AgentRequest):
     run_id: RunId
 
 
+class Keep(AgentRequest):
+    """Keep what a run has come to (JSON), for the exporter to show."""
+
+    verb = "keep"
+    run_id: RunId
+    figures: Annotated[str, Field(max_length=1 << 16)]
+
+
 class Drain(AgentRequest):
     """Stop this node's workers gracefully; their last statistics go out first."""
 

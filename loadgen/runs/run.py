@@ -34,6 +34,12 @@ OVERTIME_SECONDS = 30.0
 POLL_SECONDS = 0.2
 PARTING_SNAPSHOTS = 100
 SILENCE_SAID_SECONDS = 5.0
+FIGURES = {
+    **dict.fromkeys(("verdict", "started_at", "ended_at", "measured_seconds"), True),
+    **dict.fromkeys(("requests", "failures", "response_time_seconds", "workers"), True),
+    "specification": {"users": True},
+}
+"""What an exporter shows of a run that has ended; see `exporter.archive`."""
 
 
 def execute(
@@ -256,4 +262,15 @@ class Run:
         archive.point_latest(self._plan.directory.parent, self._plan.run_id)
         with contextlib.suppress(OSError):
             renew_index(self._plan.directory.parent)
+        self._tell(summary)
         return summary
+
+    def _tell(self, summary: Summary) -> None:
+        """Let the cluster's exporter know the verdict; the run is what it is without that."""
+        if self._interruption.forced:
+            return
+        figures = summary.model_dump_json(include=FIGURES)
+        try:
+            self._cluster.keep_figures(summary.run_id, figures)
+        except OperationError as error:
+            self._progress.step(f"Dashboards don't show this run's verdict: {error}")

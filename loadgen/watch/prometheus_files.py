@@ -15,7 +15,7 @@ FLEET = "local"
 SCRAPE_SECONDS = 5
 SCRAPE_SECONDS_MAX = 60
 WINDOW = "[1m]"
-"""The window of the rules as they are kept; it holds four scrapes of 15 s."""
+"""The window of the rules as they are kept; where scrapes are far apart it holds four."""
 RUNBOOK = "runbook_url: exporter/runbook.md"
 
 
@@ -72,6 +72,5 @@ def write_rules(exporter: Path, directory: Path, scrape_seconds: int = SCRAPE_SE
     runbook = f"runbook_url: file://{exporter / 'runbook.md'}"
     for path in sorted([*exporter.glob("rules/*.yml"), *exporter.glob("alerts/*.yml")]):
         text = path.read_text().replace(RUNBOOK, runbook)
-        if scrape_seconds > 15:
-            text = text.replace(WINDOW, f"[{4 * scrape_seconds}s]")
+        text = text.replace(WINDOW, f"[{max(60, 4 * scrape_seconds)}s]")
         (directory / f"{path.parent.name}-{path.name}").write_text(text)

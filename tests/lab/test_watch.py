@@ -27,6 +27,9 @@ def test_a_fleets_run_shows_in_this_terminal_and_in_prometheus(loadgen: Loadgen)
     assert comes_to(COUNTED, counted), f"{ask(COUNTED)} instead of {counted}"
     run_id = loadgen.summary["run_id"]
     assert ask(f'count(last_over_time(locust_run_info{{run_id="{run_id}"}}[5m]))') == [1]
+    # The master's exporter tells of the verdict, which the controller has given.
+    verdict = loadgen.summary["verdict"]
+    assert comes_to(f'locust_run_verdict{{run_id="{run_id}",verdict="{verdict}"}}', 1)
 
 
 def comes_to(query: str, value: float) -> bool:

@@ -12,10 +12,11 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates for 127.0.0.1; files are `<directory>/<name>.pem` and `<name>.key`."""
+    """Signs certificates for 127.0.0.1 and `names`; files are `<directory>/<name>.pem` and `<name>.key`."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, *names: str) -> None:
         self._directory = directory
+        self._names = names
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = directory / f"{name}.pem"
@@ -46,6 +47,7 @@ class Authority:
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        names = [x509.DNSName(name) for name in self._names]
         made = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -55,7 +57,7 @@ class Authority:
             .not_valid_before(now - datetime.timedelta(hours=1))
             .not_valid_after(now + datetime.timedelta(days=20))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([address, *names]), critical=False)
         )
         if usages:
             made = made.add_extension(x509.ExtendedKeyUsage(usages), critical=False)

@@ -10,7 +10,7 @@ import pytest
 
 from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_units
 from loadgen.fleet.agent_units import EXPORTER_UNIT, MASTER_UNIT, Units, parse_units
-from loadgen.fleet.requests import Finish, NodeReport, Prepare, Settle, Start, Status
+from loadgen.fleet.requests import Finish, Keep, NodeReport, Prepare, Settle, Start, Status
 from loadgen.node.__main__ import locust_arguments
 from loadgen.node.settings import (
     NodeSettings,
@@ -219,9 +219,24 @@ def test_the_agent_answers_with_one_object_or_one_sentence(
     assert "make deploy writes it" in capsys.readouterr().err
 
 
+def test_the_exporter_is_given_the_verdicts_of_the_newest_runs(
+    node: NodeSettings, systemd: Systemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemd.enable(paragraph(MASTER_UNIT))
+    monkeypatch.setattr(agent_files, "VERDICTS", tmp_path / "verdicts")
+    monkeypatch.setattr(agent_files, "VERDICTS_MAX", 2)
+    for second in range(4):
+        run_id = RunId(f"20261121T10150{second}Z-hello-0001")
+        agent.keep(node, Keep(run_id=run_id, figures=f'{{"requests": {second}}}'))
+    kept = {path.parent.name: path.read_text() for path in tmp_path.glob("verdicts/*/*")}
+    assert kept == {
+        f"20261121T10150{second}Z-hello-0001": f'{{"requests": {second}}}' for second in (2, 3)
+    }
+
+
 def test_every_verb_has_a_handler_and_one_model() -> None:
     verbs = [kind.verb for kind in agent.HANDLERS]
-    assert len(set(verbs)) == len(verbs) == 14
+    assert len(set(verbs)) == len(verbs) == 15
 
 
 @pytest.mark.parametrize("stays", [True, False])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.archive import Archive
 from loadgen.cluster.fake import FakeCluster, Happening
 from loadgen.node.locustfile_check import Inspection
 from loadgen.results.summary import Summary
@@ -66,6 +67,31 @@ def test_a_run_that_goes_well_is_started_followed_and_collected_in_order(tmp_pat
         "finish", "kill",
     ]  # fmt: skip
     assert (tmp_path / "latest").resolve().name == summary.run_id
+
+
+def test_an_exporter_shows_of_what_the_cluster_is_told_what_the_summary_says(
+    tmp_path: Path,
+) -> None:
+    summary, played = play(tmp_path, at(1), at(2, 20), final(3, 30))
+    kept = tmp_path / "kept" / summary.run_id
+    kept.mkdir(parents=True)
+    (kept / "summary.json").write_text(played.cluster.figures[summary.run_id])
+    (told,) = Archive(kept.parent).runs()
+    (whole,) = (one for one in Archive(tmp_path).runs() if one.run_id == summary.run_id)
+    assert told == whole
+    assert (told.verdict, told.requests, told.users) == ("passed", 30, 10)
+
+
+def test_a_verdict_that_does_not_get_to_the_exporter_is_said_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OperationError("the master is cut off")
+
+    monkeypatch.setattr(FakeCluster, "keep_figures", refuse)
+    summary, played = play(tmp_path, at(1), at(2, 20), final(3, 30))
+    assert summary.verdict == "passed"
+    assert "don't show this run's verdict: the master is cut off" in played.said.getvalue()
 
 
 @pytest.mark.parametrize("refusal", [UsageError("no"), NodeError("no", {"worker1": "off"})])
