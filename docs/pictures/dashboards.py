@@ -2,8 +2,8 @@
 
     make pictures          (writes docs/pictures/dashboard-*.png and watch.svg)
 
-Grafana isn't needed. Panels are evaluated as it does (tests/monitoring/grafana_view.py), tiles
-and tables by its own library, which takes node; colours are those of the thresholds.
+Grafana isn't needed. Panels are evaluated as it does (tests/monitoring/dashboards/grafana_view.py),
+tiles and tables by its own library, which takes node; colours are those of the thresholds.
 """
 
 import datetime
@@ -25,8 +25,8 @@ from matplotlib.gridspec import GridSpec
 from exporter.grafana.__main__ import dashboards
 from loadgen.shared.text import format_seconds
 from tests.monitoring.cluster import ROOT
-from tests.monitoring.grafana_view import View
-from tests.monitoring.watched import Watched, watching
+from tests.monitoring.dashboards.grafana_view import View
+from tests.monitoring.dashboards.watched import Watched, watching
 
 PICTURES = Path(__file__).parent
 SECONDS = 60

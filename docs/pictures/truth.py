@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.monitoring.grafana_view import View
-from tests.monitoring.watched import Watched, WatchedRun, watching
+from tests.monitoring.dashboards.grafana_view import View
+from tests.monitoring.dashboards.watched import Watched, WatchedRun, watching
 
 RUN_SECONDS = (20, 25, 20)
 TRUTHS: dict[str, Callable[[WatchedRun], str]] = {

@@ -34,7 +34,7 @@ OVERTIME_SECONDS = 30.0
 POLL_SECONDS = 0.2
 PARTING_SNAPSHOTS = 100
 SILENCE_SAID_SECONDS = 5.0
-FIGURES = {
+FIGURES: Mapping[str, bool | Mapping[str, bool]] = {
     **dict.fromkeys(("verdict", "started_at", "ended_at", "measured_seconds"), True),
     **dict.fromkeys(("requests", "failures", "response_time_seconds", "workers"), True),
     "specification": {"users": True},

@@ -12,7 +12,10 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates for 127.0.0.1 and `names`; files are `<directory>/<name>.pem` and `<name>.key`."""
+    """Signs certificates for 127.0.0.1 and `names`.
+
+    Files are `<directory>/<name>.pem` and `<name>.key`.
+    """
 
     def __init__(self, directory: Path, name: str, *names: str) -> None:
         self._directory = directory

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.monitoring.grafana_view import View, evaluate, interval_ms
-from tests.monitoring.test_dashboard_files import NAMES
-from tests.monitoring.watched import NAMES as WIDE_NAMES
-from tests.monitoring.watched import USERS, WORKERS, Watched, WatchedRun, watching
+from tests.monitoring.dashboards.grafana_view import View, evaluate, interval_ms
+from tests.monitoring.dashboards.test_dashboard_files import NAMES
+from tests.monitoring.dashboards.watched import NAMES as WIDE_NAMES
+from tests.monitoring.dashboards.watched import USERS, WORKERS, Watched, WatchedRun, watching
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LONG = bool(os.environ.get("LOADGEN_LONG"))
 INTERVALS = (5, 15, 60) if LONG else (1,)
 RUN_SECONDS = (75, 90, 75) if LONG else (6, 8, 6)

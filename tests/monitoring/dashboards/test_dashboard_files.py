@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from exporter.grafana.__main__ import DIRECTORY, as_json, dashboards
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = sorted(dashboards())
 OWN_OF_PROMETHEUS = {"step", "useValueForTime"}
 """What Grafana's Prometheus reads of an annotation, and the SDK's model doesn't hold."""
