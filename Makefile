@@ -129,14 +129,14 @@ watch: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) ## Watch the r
 monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
 	@exec $(BIN)/loadgen monitoring $(MONITORING_OPTIONS)
 
-	LOADGEN_LONG=1 $(PYTEST) --timeout 1200 tests/unit/exporter tests/monitoring
+dashboards: $(VENV)/.dev ## Write Grafana's dashboards from their code
 	$(BIN)/python -m exporter.grafana
 
 pictures: $(VENV)/.dev ## Draw the documentation's pictures of the live view and the dashboards
 	PYTHONPATH=. $(BIN)/python docs/pictures/dashboards.py
 
 test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a real Prometheus
-	$(PYTEST) tests/unit/exporter tests/monitoring
+	LOADGEN_LONG=1 $(PYTEST) --timeout 1200 tests/unit/exporter tests/monitoring
 
 # --- the alarm study ---------------------------------------------------------------------------
 .PHONY: alarm-study

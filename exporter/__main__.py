@@ -37,7 +37,7 @@ from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.text import in_url
 
-SIGNAL_POLL_SECONDS = 0.5
+SIGNAL_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)

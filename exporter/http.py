@@ -19,6 +19,8 @@ from wsgiref.types import WSGIApplication
 CLIENT_TIMEOUT_SECONDS = 10
 CONNECTION_SECONDS = 20
 CONNECTIONS_MAX = 128
+LOOK_SECONDS = 0.1
+"""How often the server looks whether it is to end, and whether a connection takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         self._changing = threading.Lock()
         super().__init__((host, port), _Handler)
         self.set_app(application)
-        self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(LOOK_SECONDS,), name="http", daemon=True
+        )
 
     def server_bind(self) -> None:
         """Bind without WSGIServer's reverse look-up of our own address, which can hang."""
@@ -109,7 +113,7 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Cut connections that take too long, whatever they do; called twice a second."""
+        """Cut connections that take too long, whatever they do; called every moment."""
         overdue = time.monotonic() - CONNECTION_SECONDS
         with self._changing:
             for number in [one for one, (since, _) in self._open.items() if since < overdue]:

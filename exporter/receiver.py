@@ -9,7 +9,7 @@ from exporter.compatible import CompatibleNames
 from exporter.keeping import KeptFiles
 from loadgen.shared.snapshot import unpack
 
-POLL_MS = 200
+POLL_MS = 100
 QUEUED_SNAPSHOTS = 100
 
 

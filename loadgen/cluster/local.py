@@ -180,9 +180,12 @@ class LocalCluster:
                 self._master.kill()
             while self._subscription.poll(0):
                 self._left.append(unpack(self._subscription.recv()))
-        killed = end_all(self._workers)
+        for worker in self._workers:
+            worker.terminate()
+        killed = []
         if self._exporter:
             killed += end_all([self._exporter], LINGER_SECONDS + TERMINATE_SECONDS)
+        killed += end_all(self._workers)
         for name in killed:
             faults[name] = "did not end when asked and was killed"
         self.kill()

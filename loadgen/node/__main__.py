@@ -32,6 +32,7 @@ from loadgen.node import (
     control_server,
     end_of_test,
     locust_fixes,
+    locust_waits,
     web_login,
     web_origin,
 )
@@ -105,7 +106,9 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     locust_fixes.install()
     locust_fixes.read_no_configuration_files()
     locust_fixes.write_whole_percentiles()
+    locust_fixes.write_last_statistics()
     if role == "master":
+        locust_waits.install()
         channel_guard.install(
             channel.AdmittedKeys(node.keys_directory / channel.ADMITTED_DIRECTORY)
         )

@@ -5,7 +5,6 @@ import json
 import gevent
 import zmq
 import zmq.green
-from locust import stats
 from locust.env import Environment
 from locust.runners import Runner
 from locust.web import WebUI
@@ -49,9 +48,8 @@ class ControlServer:
         self._runner.stop()
 
     def quit(self) -> None:
-        """Stop, let the last statistics reach the CSV files, and end the web UI: Locust follows."""
+        """Stop, and end the web UI: Locust follows, and writes its reports."""
         self._runner.stop()
-        gevent.sleep(stats.CSV_STATS_INTERVAL_SEC + 0.2)
         self._runner.quit()
         if self._web_ui:
             self._web_ui.stop()

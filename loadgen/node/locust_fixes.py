@@ -5,18 +5,21 @@ and the request that it has begun goes uncounted although the target has served 
 worker's users have been spread over the others, Locust goes on believing that it still spreads
 them, so the users of the next worker that leaves are not made up for.
 
-In its CSV files Locust cuts percentiles down to whole milliseconds, so that 1.62 ms become 1.
+In its CSV files Locust cuts percentiles down to whole milliseconds, so that 1.62 ms become 1,
+and what came in the last second before its end is missing there.
 
 Locust takes options from `~/.locust.conf`, and from `locust.conf` and `pyproject.toml` where it is
 started. A run would then depend on what an earlier locustfile left there, or on who starts it.
 """
 
+import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from locust import argument_parser
 from locust.dispatch import UsersDispatcher
-from locust.stats import StatsCSV, StatsEntry
+from locust.stats import StatsCSV, StatsCSVFileWriter, StatsEntry
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from locust.user.users import User
 
@@ -61,6 +64,31 @@ def write_whole_percentiles() -> None:
         return [round(entry.max_response_time, 3) if ratio >= 1 else one for ratio, one in pairs]
 
     StatsCSV._percentile_fields = fields  # type: ignore[method-assign,assignment]
+
+
+def write_last_statistics() -> None:
+    """Let Locust's CSV files hold all that a process has counted when it ends.
+
+    What a full disk doesn't take is missing, and keeps nothing else from ending.
+    """
+    close = StatsCSVFileWriter.close_files
+
+    def complete(self: StatsCSVFileWriter) -> None:
+        with contextlib.suppress(OSError):
+            if not self.stats_history_csv_filehandle.tell():
+                self.stats_history_csv_writer.writerow(self.stats_history_csv_columns)
+            self._stats_history_data_rows(self.stats_history_csv_writer, time.time())
+            for file, write, writer in (
+                (self.requests_csv_filehandle, self.requests_csv, self.requests_csv_writer),
+                (self.failures_csv_filehandle, self.failures_csv, self.failures_csv_writer),
+                (self.exceptions_csv_filehandle, self.exceptions_csv, self.exceptions_csv_writer),
+            ):
+                file.seek(0)
+                write(writer)
+                file.truncate()
+        close(self)
+
+    StatsCSVFileWriter.close_files = complete  # type: ignore[method-assign]
 
 
 def read_no_configuration_files() -> None:

@@ -1,9 +1,11 @@
 """Locust's CSV files say nothing below the truth."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from locust.env import Environment
-from locust.stats import StatsCSV
+from locust.stats import StatsCSV, StatsCSVFileWriter
 
 from loadgen.node import locust_fixes
 from loadgen.node.statistics import time_rounding
@@ -24,3 +26,21 @@ def test_percentiles_of_csv_files_keep_their_fractions() -> None:
         assert fields == [0.93, 1.62, 48.77]
     finally:
         StatsCSV._percentile_fields = kept  # type: ignore[method-assign]
+
+
+def test_csv_files_hold_what_came_after_their_last_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StatsCSVFileWriter, "close_files", StatsCSVFileWriter.close_files)
+    locust_fixes.write_last_statistics()
+    environment = Environment()
+    writer = StatsCSVFileWriter(environment, [0.5], str(tmp_path / "locust"))
+    environment.stats.log_request("GET", "/late", 12, 34)
+    environment.stats.log_error("GET", "/late", "500")
+    writer.close_files()
+    rows = {path.name: path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert rows["locust_stats.csv"][1].startswith("GET,/late,1,1,")
+    assert rows["locust_failures.csv"][1].startswith("GET,/late,500,1")
+    history = rows["locust_stats_history.csv"]
+    assert history[0].startswith("Timestamp")
+    assert ",Aggregated," in history[1]
