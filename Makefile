@@ -52,7 +52,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
 # Variables carry Locust's names; the command line wins over the environment, as make does it.
 RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAGS USER_CLASSES \
   STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS \
-  EXPERIMENT WARM_UP ARRIVAL_RATE REQUEST_LOG ALLOW_MISSING ENV_FILE
+  EXPERIMENT WARM_UP ARRIVAL_RATE SEED REQUEST_LOG ALLOW_MISSING ENV_FILE
 RUN_FLAGS = SKIP_TARGET_CHECK INSECURE_TARGET QUIET
 # A value is text, and the shell gets it in quotes; what is called *_OPTIONS, DO or BENCH is words of
 # a command line, given to the shell as they stand.

@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from loadgen.cli import results as archive_verbs
+from loadgen.cli.inventory import add_inventory
 from loadgen.cli.run import run_once
 from loadgen.cli.verb import Verb, VerbParser
 from loadgen.results import bundle, catalogue
@@ -14,20 +16,20 @@ from loadgen.results.page.index_page import renew_index
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id, run_directory
 from loadgen.shared.text import plain
-from loadgen.specification.experiment import Experiment
-from loadgen.specification.run import specify
+from loadgen.specification.experiment import make_experiment
 
 
 def rerun(options: argparse.Namespace) -> int:
     """Carry out `loadgen rerun`: repeat a run from what it kept, and compare both."""
     before = catalogue.find_run(options.results, options.run)
-    given = specify(kept_fields(before)).model_dump(exclude_unset=True)
-    experiment = Experiment.model_validate(given)
+    experiment = make_experiment(kept_fields(before))
+    for command in (*experiment.before, *experiment.after):
+        print(plain(f"The run has the command: {shlex.join(command)}"))
     interruption = Interruption()
     with interruption.listen():
         run_id = make_run_id(experiment.locustfiles[0])
         specification = experiment.specification({})
-        summary = run_once(experiment, specification, options, interruption, run_id)
+        summary = run_once(specification, options, interruption, run_id)
     after = run_directory(options.results.absolute(), run_id)
     print(describe(summary, after))
     if summary.verdict not in ("passed", "failed"):
@@ -69,7 +71,7 @@ def import_(options: argparse.Namespace) -> int:
 
 def _add_rerun_options(verb: VerbParser) -> None:
     verb.add_argument("run", metavar="RUN", help="a run: an id, a path, latest or baseline")
-    verb.add_argument("--inventory", type=Path, help="run on this fleet instead of this machine")
+    add_inventory(verb, "run on this fleet instead of this machine")
     verb.add_argument("--results", type=Path, default=Path("results"), help="archive (results)")
     verb.add_argument("--tolerance", type=float, default=0.05, help="change that counts (0.05)")
     verb.add_argument("--quiet", "-q", action="store_true", help="print the verdict only")

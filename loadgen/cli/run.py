@@ -32,8 +32,8 @@ from loadgen.shared.errors import EndedByUser, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id, run_directory
 from loadgen.specification import locust_options
-from loadgen.specification.experiment import Experiment, load_experiment
-from loadgen.specification.run import RunSpecification, specify, split_variables
+from loadgen.specification.experiment import Experiment, load_experiment, make_experiment
+from loadgen.specification.run import RunSpecification, split_variables
 from loadgen.specification.slo import Slo
 
 RESULTS = Path("results")
@@ -41,8 +41,7 @@ RESULTS = Path("results")
 LOADGENS_OWN = (
     *("--experiment", "--quiet", "--inventory", "--results", "--warm-up", "--arrival-rate"),
     *("--request-log", "--workers", "--exporter-port", "--skip-target-check", "--insecure-target"),
-    "--allow-no-requests",
-    "--allow-missing",
+    *("--allow-no-requests", "--allow-missing", "--seed"),
 )
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     with interruption.listen():
         run_id = make_run_id(experiment.locustfiles[0])
         specification = experiment.specification({})
-        summary = run_once(experiment, specification, options, interruption, run_id)
+        summary = run_once(specification, options, interruption, run_id)
     print(describe(summary, run_directory(options.results.absolute(), run_id)))
     return summary.exit_code
 
@@ -82,8 +81,7 @@ def _experiment(options: argparse.Namespace, defaults: dict[str, Any]) -> Experi
     fields = {**_fields(options), **passed_on}
     if options.experiment is not None:
         return load_experiment(options.experiment, fields, defaults)
-    given = specify({**defaults, **fields}).model_dump(exclude_unset=True)
-    return Experiment.model_validate(given)
+    return make_experiment({**defaults, **fields})
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -97,7 +95,7 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
     interruption = Interruption()
 
     def make_run(specification: RunSpecification, run_id: str) -> Summary:
-        summary = run_once(experiment, specification, options, interruption, run_id)
+        summary = run_once(specification, options, interruption, run_id)
         print(describe_briefly(summary), flush=True)
         return summary
 
@@ -114,7 +112,6 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
 
 
 def run_once(
-    experiment: Experiment,
     specification: RunSpecification,
     options: argparse.Namespace,
     interruption: Interruption,
@@ -125,9 +122,9 @@ def run_once(
     environment = {**os.environ, **names}
     grafana_annotation.check(environment)
     notifications.check(environment)
-    run_hooks("before", experiment.before, environment)
+    run_hooks("before", specification.before, environment)
     summary, _ = execute(
-        specification,
+        specification.seeded(),
         _cluster(specification, options),
         options.results.absolute(),
         interruption,
@@ -142,7 +139,7 @@ def run_once(
         print(f"loadgen: {fault}", file=sys.stderr)
     for told in notifications.notify(summary, environment):
         print(f"loadgen: {told}", file=sys.stderr)
-    run_hooks("after", experiment.after, environment)
+    run_hooks("after", specification.after, environment)
     return summary
 
 
@@ -203,6 +200,7 @@ def _add_run_options(verb: VerbParser) -> None:
     add("--results", type=Path, default=RESULTS, help=f"where results go ({RESULTS})")
     add("--warm-up", help="load that comes before the run time and isn't measured (0s)")
     add("--arrival-rate", help="arrivals a second of an open-model locustfile")
+    add("--seed", help="where random choices begin (drawn, and kept with the run)")
     add(
         "--request-log",
         type=lambda text: {"sampling_ratio": text},

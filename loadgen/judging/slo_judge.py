@@ -206,8 +206,18 @@ class Judge:
             return "no request was answered"
         if slo.choose(last.entries, self._tags):
             return "the requests that it speaks of came before, or had no response time"
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        return f"no request matched; there were {', '.join(names[:NAMES_SHOWN])}{more}"
+        return f"no request matched; there were {_some(names)}"
+
+    def unmatched(self, entries: Sequence[EntryStatistics]) -> list[str]:
+        """Return a sentence for each SLO that speaks of none of these requests."""
+        seen = [entry for entry in entries if entry.requests]
+        names = sorted({f"{entry.method} {entry.name}" for entry in seen})
+        return [
+            f"the SLO '{slo.text()}' speaks of no request; there were {_some(names)}. "
+            "If its name is misspelt, end the run and correct it"
+            for slo in self._slos
+            if names and not slo.choose(seen, self._tags)
+        ]
 
     @property
     def abort_reason(self) -> str | None:
@@ -216,6 +226,11 @@ class Judge:
             if tracker.slo.abort and tracker.broken_now:
                 return tracker.result().sentence
         return None
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"{', '.join(names[:NAMES_SHOWN])}{more}"
 
 
 def _together(slo: Slo, results: list[SloResult]) -> list[SloResult]:

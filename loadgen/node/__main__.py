@@ -14,6 +14,7 @@ import locust.main  # isort: split
 import argparse
 import json
 import os
+import random
 import site
 import sys
 from collections.abc import Callable
@@ -50,6 +51,7 @@ from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.snapshot import Phase, unpack
 from loadgen.specification.locust_options import VARIABLES
+from loadgen.specification.run import SEED_VARIABLE
 
 STATISTICS_INTERVAL_SECONDS = 1.0
 
@@ -120,6 +122,7 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
         if role == "worker":
             reporter = loadgen.node.statistics.reporter.install(environment, node, run)
             _install_request_log(environment, run, lambda: reporter.phase)
+            _install_seed(environment)
             return
         loadgen.node.statistics.publisher.install(environment, node, run)
         control_server.install(environment, node.control_endpoint)
@@ -131,6 +134,17 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
             web_login.install(environment, node.web.login_file)
 
     events.init.add_listener(on_init)
+
+
+def _install_seed(environment: Environment) -> None:
+    """Let this worker's random choices begin where the run's seed and its number say."""
+
+    def on_test_start(**_: object) -> None:
+        if seed := os.environ.get(SEED_VARIABLE):
+            # Known only now: the master numbers its workers when they come.
+            random.seed(f"{seed} {getattr(environment.runner, 'worker_index', 0)}")
+
+    environment.events.test_start.add_listener(on_test_start)
 
 
 def _install_request_log(

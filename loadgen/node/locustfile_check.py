@@ -17,6 +17,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from loadgen.shared.project import PROJECT
+from loadgen.shared.secret_names import names_password, names_secret
+from loadgen.specification.locust_options import VARIABLES
 
 LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120 - as frames name it
 
@@ -32,7 +34,8 @@ class Inspection(BaseModel):
     tasks. `simulator` is the
     module constant SIMULATOR: the bundled target that answers this scenario when no HOST is given.
     `error` is one sentence when a locustfile can't be used. `absent_variables` are those that its
-    own code looked for in the environment and didn't find. `notices` are for the user to read.
+    own code looked for in the environment and didn't find. `variables` are those that gave options
+    of its own a value, None for a secret's. `notices` are for the user to read.
     """
 
     user_classes: dict[str, str | None] = {}
@@ -41,6 +44,7 @@ class Inspection(BaseModel):
     simulator: str | None = None
     error: str | None = None
     absent_variables: list[str] = []
+    variables: dict[str, str | None] = {}
     notices: list[str] = []
 
 
@@ -74,6 +78,21 @@ def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
         simulator=simulators[0] if simulators else None,
         error=None if users else "it holds no User class: define one, for example with HttpUser",
     )
+
+
+def option_variables() -> dict[str, str | None]:
+    """Return the variables that set options which the imported locustfiles have added."""
+    from locust.argument_parser import get_parser  # noqa: PLC0415  as above
+
+    found: dict[str, str | None] = {}
+    for action in get_parser(default_config_files=[])._actions:
+        name: str = getattr(action, "env_var", None) or ""
+        if name in os.environ and name not in VARIABLES:
+            secret = (
+                getattr(action, "is_secret", False) or names_secret(name) or names_password(name)
+            )
+            found[name] = None if secret else os.environ[name]
+    return found
 
 
 def _tags(tasks: Iterable[object]) -> set[str]:
@@ -196,6 +215,8 @@ def main(arguments: Sequence[str]) -> None:
     absent.watch()
     found = inspect_locustfiles(options.paths)
     found.absent_variables = absent.names
+    if found.error is None:
+        found.variables = option_variables()
     print("\n" + found.model_dump_json(), flush=True)
 
 

@@ -17,6 +17,8 @@ from loadgen.shared.totals import Totals
 from loadgen.specification.run import RunSpecification
 
 RUN_FAULT = "run"
+UNMATCHED_SECONDS = 3.0
+"""After this long under load an SLO that speaks of no request is said: its name may be misspelt."""
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Course:
     exit_code: int | None = None
     missing: tuple[str, ...] = ()
     _announced: set[str] = field(default_factory=set)
+    _looked: bool = False
 
     @classmethod
     def of(cls, run: RunSpecification, release: str, locust_version: str) -> "Course":
@@ -104,6 +107,16 @@ class Course:
         fresh = {k: s for k, s in (self.invalid | found).items() if k not in self._announced}
         self._announced.update(fresh)
         return list(fresh.values())
+
+    def unmatched(self) -> list[str]:
+        """Return, once, what SLOs speak of no request, when there was time for some."""
+        last = self.last
+        if self._looked or last is None or last.test_started_at is None:
+            return []
+        if last.time - last.test_started_at < UNMATCHED_SECONDS or not self.totals.requests:
+            return []
+        self._looked = True
+        return self.judge.unmatched(last.entries)
 
     def conclude(
         self,

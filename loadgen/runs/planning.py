@@ -1,5 +1,6 @@
 """Checks a run and decides what is open, before anything of it has started."""
 
+import os
 from pathlib import Path
 
 from loadgen.cluster.base import Cluster
@@ -44,7 +45,22 @@ def make_plan(
         cluster.bring(lambda: interruption.requested)
     _heed(interruption)
     directory = archive.create_run_directory(results, run_id)
+    specification = _with_variables(specification, inspection)
     return Plan(run_id, specification, host, bool(inspection.shapes), directory)
+
+
+def _with_variables(specification: RunSpecification, inspection: Inspection) -> RunSpecification:
+    """Record with the run what this machine's environment set of the scenario's options."""
+    known = {*specification.plain_environment, *specification.secret_environment(os.environ)}
+    found = {name: value for name, value in inspection.variables.items() if name not in known}
+    plain = {name: value for name, value in found.items() if value is not None}
+    secret = [name for name, value in found.items() if value is None]
+    changes: dict[str, object] = {}
+    if plain:
+        changes["environment"] = {**specification.environment, **plain}
+    if secret:
+        changes["secrets"] = (*specification.secrets, *secret)
+    return specification.model_copy(update=changes) if changes else specification
 
 
 def _heed(interruption: Interruption) -> None:

@@ -228,6 +228,8 @@ class Run:
             course.note_faults(self._cluster.faults())
             for sentence in course.news():
                 self._progress.step(f"Invalid: {sentence}")
+            for sentence in course.unmatched():
+                self._progress.step(f"So far {sentence}")
             if "master" in course.faults:
                 raise OperationError("the master is gone; what was measured until then is kept")
             silent = time.monotonic() - heard

@@ -34,11 +34,16 @@ class Machine(BaseModel):
     clock_source: Text = ""
 
     @property
+    def kind(self) -> str:
+        """What a machine of the same make shares with it."""
+        gib = f"{self.memory_bytes / 2**30:.1f} GiB"
+        return f"{self.cores} cores of {self.cpu_model or 'an unknown CPU'}, {gib}"
+
+    @property
     def sentence(self) -> str:
         """One line for a person."""
         parts = [
-            f"{self.cores} cores of {self.cpu_model or 'an unknown CPU'}",
-            f"{self.memory_bytes / 2**30:.1f} GiB",
+            self.kind,
             self.system,
             f"kernel {self.kernel}",
             f"in {self.virtualisation}" if self.virtualisation not in ("", "none") else "",

@@ -8,16 +8,14 @@ often and with what variation it runs. The command line's options win over the f
 import itertools
 import json
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -26,7 +24,7 @@ from pydantic import (
 )
 
 from loadgen.shared.errors import UsageError
-from loadgen.specification.run import Duration, RunSpecification
+from loadgen.specification.run import Duration, RunSpecification, specify_as
 from loadgen.specification.yaml_files import load_mapping
 
 
@@ -96,28 +94,15 @@ def plan_cells(sweep: Mapping[str, Sequence[JsonValue]], repetitions: int) -> li
 RUNS_MAX = 1000
 
 
-def _split_command(value: object) -> object:
-    return shlex.split(value) if isinstance(value, str) else value
-
-
-Command = Annotated[tuple[str, ...], BeforeValidator(_split_command), Field(min_length=1)]
-
-
 class Experiment(RunSpecification):
-    """A run specification, and how it is varied, repeated and prepared.
+    """A run specification, and how it is varied and repeated.
 
-    `before` and `after` are commands (no shell) around every run, to reset the target for
-    example; they see LOADGEN_RUN_ID and LOADGEN_HOST. `data` names files that have to be there.
-    `sweep` maps fields to lists of values; `rest` is the time between runs. `search` looks for the
-    capacity instead.
+    `data` names files that have to be there. `sweep` maps fields to lists of values; `rest` is the
+    time between runs. `search` looks for the capacity instead.
     """
 
     data: tuple[Path, ...] = ()
     """Files that have to be there."""
-    before: tuple[Command, ...] = ()
-    """Commands before every run, such as one that resets the target: no shell."""
-    after: tuple[Command, ...] = ()
-    """Commands after every run."""
     repetitions: int = Field(default=1, ge=1, le=100)
     """How often each run is repeated."""
     rest: Duration = Field(default=0, ge=0, le=86400)
@@ -198,9 +183,14 @@ def load_experiment(
     return experiment
 
 
+def make_experiment(fields: Mapping[str, Any]) -> Experiment:
+    """Return an experiment of fields that no file holds; UsageError names each wrong one."""
+    return specify_as(Experiment, fields)
+
+
 def _describe(place: Sequence[int | str], value: object, rule: str) -> str:
     field = ".".join(map(str, place))
-    rule = rule.removeprefix("Value error, ")
+    rule = rule.removeprefix("Value error, ").replace("a valid tuple", "a list, as [one, two]")
     shown = f" {value!r}" if isinstance(value, str | int | float) and field else ""
     return f"  {field}{shown}: {rule[0].lower() + rule[1:]}" if field else f"  {rule}"
 

@@ -6,9 +6,11 @@ Fields carry Locust's names. The command line and experiment files both become a
 
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from secrets import randbelow
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -37,6 +39,7 @@ class RequestLogSettings(BaseModel):
     """The share of requests that is logged, drawn at random."""
 
 
+SEED_VARIABLE = "LOADGEN_SEED"
 MAXIMUM_USERS = 1_000_000
 MAXIMUM_USERS_PER_WORKER = 20_000
 MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
@@ -69,6 +72,13 @@ def parse_duration(value: object) -> float:
         raise ValueError("give a duration of fewer digits, such as 30s, 5m or 1h30m") from error
 
 
+def _split_command(value: object) -> object:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+Command = Annotated[tuple[str, ...], BeforeValidator(_split_command), Field(min_length=1)]
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 
 
@@ -88,6 +98,8 @@ class RunSpecification(BaseModel):
     ARRIVAL_RATE, and a run that does not reach it is invalid. `environment` is set on every node
     and recorded; `secrets` names variables that are taken from this process's environment and
     recorded by name only. `env_file` has lines NAME=value, which are recorded by its name only.
+    `before` and `after` are commands around the run, to reset the target for example; they see
+    LOADGEN_RUN_ID and LOADGEN_HOST.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -146,6 +158,12 @@ class RunSpecification(BaseModel):
     """Variables on every node, recorded with the run."""
     secrets: tuple[str, ...] = ()
     """Names of variables to hand over, recorded by name only."""
+    seed: int | None = Field(default=None, ge=0, lt=2**53)
+    """Where every worker's random choices begin; drawn for each run when not given, and kept."""
+    before: tuple[Command, ...] = ()
+    """Commands before every run, such as one that resets the target: no shell."""
+    after: tuple[Command, ...] = ()
+    """Commands after every run."""
     allow_no_requests: bool = False
     """Accept a run in which not one request was answered."""
     env_file: Path | None = None
@@ -250,7 +268,13 @@ class RunSpecification(BaseModel):
         """The variables that are no secret, as the run's summary has them."""
         rate = {} if self.arrival_rate is None else {"ARRIVAL_RATE": f"{self.arrival_rate:g}"}
         insecure = {"INSECURE_TARGET": "1"} if self.insecure_target else {}
-        return {**rate, **insecure, **self.environment}
+        seed = {} if self.seed is None else {SEED_VARIABLE: str(self.seed)}
+        return {**rate, **insecure, **seed, **self.environment}
+
+    def seeded(self) -> Self:
+        """Return it with a seed: its own, or one that is drawn now."""
+        seed = randbelow(2**31) if self.seed is None else self.seed
+        return self.model_copy(update={"seed": seed})
 
     def secret_environment(self, own: Mapping[str, str]) -> dict[str, str]:
         """Return the variables that are gone with the run. UsageError: one isn't in `own`.
@@ -337,10 +361,18 @@ def split_variables(words: Sequence[str]) -> dict[str, Any]:
     return fields
 
 
-def specify(fields: dict[str, Any]) -> RunSpecification:
+Kind = TypeVar("Kind", bound=RunSpecification)
+
+
+def specify(fields: Mapping[str, Any]) -> RunSpecification:
     """Check fields from a person; UsageError names each wrong field, its value and the rule."""
+    return specify_as(RunSpecification, fields)
+
+
+def specify_as(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
+    """Do as `specify` does, for a kind of specification that has further fields."""
     try:
-        return RunSpecification.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         faults = [
             describe_fault(".".join(map(str, fault["loc"])), fault["input"], fault["msg"])

@@ -12,9 +12,10 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -133,17 +134,31 @@ class Runner:
         command += ["--exporter-port", str(exporter), *arguments]
         return self._spawn(command, results, (web, worker, exporter))
 
-    def verb(self, *arguments: str) -> Run:
-        """Start another verb of the command in the test's directory."""
+    def verb(self, *arguments: str, directory: Path | None = None, **environment: str) -> Run:
+        """Start another verb of the command in a directory, the test's if none is given."""
+        place = directory or self.tmp_path
         command = [sys.executable, "-m", "loadgen", *arguments]
-        return self._spawn(command, self.tmp_path / "results", (0, 0, 0))
+        return self._spawn(command, place / "results", (0, 0, 0), place, environment)
 
-    def _spawn(self, command: list[str], results: Path, ports: tuple[int, int, int]) -> Run:
+    def _spawn(
+        self,
+        command: list[str],
+        results: Path,
+        ports: tuple[int, int, int],
+        directory: Path | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Run:
         marker = f"marker-{uuid.uuid4().hex}"
         process = subprocess.Popen(
             command,
-            cwd=self.tmp_path,
-            env={**os.environ, MARKER: marker, "TMPDIR": str(self.temporary), "COLUMNS": "200"},
+            cwd=directory or self.tmp_path,
+            env={
+                **os.environ,
+                **environment,
+                MARKER: marker,
+                "TMPDIR": str(self.temporary),
+                "COLUMNS": "200",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -245,9 +245,14 @@ def _line(difference: Difference) -> str:
         return line
     if not all(map(math.isfinite, (difference.change, difference.low, difference.high))):
         return line
-    percent = [100 * value for value in (difference.change, difference.low, difference.high)]
+    change, low, high = map(_signed, (difference.change, difference.low, difference.high))
     unit = "%-points" if difference.measure == FAILURES else "%"
-    return f"{line} ({percent[0]:+.3g} {unit}, between {percent[1]:+.3g} and {percent[2]:+.3g})"
+    return f"{line} ({change} {unit}, between {low} and {high})"
+
+
+def _signed(ratio: float) -> str:
+    percent = 100 * ratio
+    return f"{percent:+,.0f}" if abs(percent) >= 100 else f"{percent:+.3g}"
 
 
 def _show(measure: str, value: float | None) -> str:

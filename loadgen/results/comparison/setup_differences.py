@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from loadgen.results.summary import Summary
 
-# Where a run listens says nothing of what it measures.
-LEFT_OUT = {"web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key"}
+# Where a run listens says nothing of what it measures; a seed is drawn anew for each.
+LEFT_OUT = {"web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key", "seed"}
 VALUE_CHARACTERS = 60
 _BUNDLED = re.compile(r"http://127\.0\.0\.1:(3[2-9]|[45]\d|6[0-5])\d{3}$")
 
@@ -40,6 +40,8 @@ def describe_setup(summary: Summary) -> dict[str, str]:
         **{f"version of {name}": version for name, version in summary.versions.items()},
         "release": summary.release_sha256[:12],
         "scenario": summary.origin.scenario_sha256[:12],
+        "workers seen": str(summary.workers.seen),
+        "machines": "; ".join(sorted(machine.kind for machine in summary.machines)),
         "commit": summary.origin.commit + (" and changes" if summary.origin.modified else ""),
     }
     return dict(_flat(facts))

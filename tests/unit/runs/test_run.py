@@ -326,3 +326,30 @@ def test_what_takes_longer_than_a_moment_is_named() -> None:
     with waiting_for("the target to answer", Progress(None, said), 0):
         await_(said.getvalue, "a line")
     assert said.getvalue() == "Waiting for the target to answer\n"
+
+
+def test_an_slo_that_speaks_of_no_request_is_said_while_the_run_goes_on(tmp_path: Path) -> None:
+    slos = [
+        {"measure": "p95_seconds", "at_most": 1, "name": "/itme"},
+        {"measure": "p95_seconds", "at_most": 1, "name": "/"},
+    ]
+    happenings = [at(second, 10 * second) for second in range(1, 7)]
+    summary, played = play(tmp_path, *happenings, final(7, 70), slos=slos)
+    said = played.said.getvalue()
+    assert said.count("speaks of no request") == 1
+    assert "of /itme" in said
+    assert "there were GET /" in said
+    assert said.index("speaks of no request") < said.index("stopped")
+    assert summary.verdict == "failed"
+
+
+def test_variables_that_set_options_of_the_scenario_are_kept_and_secrets_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "hidden")
+    played = Played(tmp_path, FakeCluster([final(1)]))
+    played.cluster.inspection = Inspection(variables={"SHOP_CORNER": "quiet", "SHOP_TOKEN": None})
+    summary = played()
+    assert summary.specification["environment"] == {"SHOP_CORNER": "quiet"}
+    assert summary.specification["secrets"] == ["SHOP_TOKEN"]
+    assert "hidden" not in summary.model_dump_json()
