@@ -9,11 +9,13 @@ change what later runs load. A name is a hash that was checked where it was read
 
 import contextlib
 import errno
+import gzip
 import os
 import shutil
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -34,6 +36,7 @@ from loadgen.fleet import agent_files as files
 from loadgen.fleet.requests import Give, Take
 from loadgen.node.settings import IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError, UsageError
+from loadgen.shared.foreign_tar import members_of
 
 SOFTWARE = Path("/opt/loadgen")
 SCENARIOS = SOFTWARE / "scenarios"
@@ -44,6 +47,8 @@ KEPT_SECONDS = 30 * 86400.0
 SPARE_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 PACKAGES_GROW = 6
+HEADER_BYTES = 2048
+NOT_WHOLE = (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile, RecursionError)
 
 
 def has_scenario(sha256: str) -> bool:
@@ -138,8 +143,9 @@ def _unpack(content: IO[bytes], directory: Path, size: int) -> None:
     links: list[Member] = []
     left = size
     try:
-        with tarfile.open(fileobj=content, mode="r|gz") as packed:
-            for number, info in enumerate(packed):
+        with tempfile.TemporaryFile(dir=directory.parent) as packed:
+            _receive(content, packed, size)
+            for number, (info, source) in enumerate(members_of(packed)):
                 member = _member(info, directory)
                 left -= member.bytes
                 if number >= FILES_MAX or left < 0:
@@ -147,12 +153,22 @@ def _unpack(content: IO[bytes], directory: Path, size: int) -> None:
                 if member.link is not None:
                     links.append(member)
                     continue
-                _write(packed.extractfile(info), member.source)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+                _write(source, member.source)
+    except NOT_WHOLE as error:
         raise OperationError(f"what came can't be unpacked ({error}); run it again") from error
     for member in links:
         member.source.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         member.source.symlink_to(str(member.link))
+
+
+def _receive(content: IO[bytes], packed: IO[bytes], size: int) -> None:
+    """Keep what comes in a file that can seek; packed, it is little more than its files."""
+    most = size + FILES_MAX * HEADER_BYTES
+    while chunk := content.read(CHUNK_BYTES):
+        packed.write(chunk)
+        if packed.tell() > most:
+            raise OperationError("more came than was announced: nothing of it is kept")
+    packed.seek(0)
 
 
 def _member(info: tarfile.TarInfo, directory: Path) -> Member:

@@ -9,7 +9,6 @@ before it writes run.json there. It does nothing when no run is under way.
 import argparse
 import os
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from loadgen.fleet.inventory import limit, load_inventory
 from loadgen.fleet.requests import Give, NodeReport, Status, Take
 from loadgen.shared import command
 from loadgen.shared.errors import NodeError, OperationError
+from loadgen.shared.foreign_tar import DAMAGED, members_of
 
 CHUNK_BYTES = 1 << 18
 TAKE_SECONDS = 300.0
@@ -110,9 +110,8 @@ def _copy(
 def _unpacked(packed: IO[bytes]) -> int:
     packed.seek(0)
     try:
-        with tarfile.open(fileobj=packed, mode="r:gz") as members:
-            return sum(member.size for member in members)
-    except (tarfile.TarError, EOFError, OSError) as error:
+        return sum(member.size for member, _ in members_of(packed))
+    except DAMAGED as error:
         raise OperationError(f"what the master sent is damaged: {error}") from error
 
 

@@ -1,47 +1,30 @@
 """Collects what one node has of a run: `logs/*` into hosts/<node>/, `results/*` into the run.
 
 A host may have been taken over: what it sends is held to plain files of its own, within bounds.
-Only the master's results belong to the run as a whole; a worker's go below its own hosts/<node>/.
+Of the master's results those that Locust and the exporter write there belong to the run as a whole;
+everything else goes below its own hosts/<node>/, as all of a worker's does. So no host writes what
+the controller keeps of a run and may carry out again (`loadgen rerun`).
 """
 
-import gzip
-import io
 import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from loadgen.fleet.connections.ssh import Remote, agent_command
 from loadgen.fleet.requests import Collect
+from loadgen.results.archive import LOCUST_REPORTS
 from loadgen.shared.errors import OperationError
 from loadgen.shared.files import MINIMUM_FREE_BYTES
+from loadgen.shared.foreign_tar import DAMAGED, members_of
 
 BYTES_MAX = 16 << 30
 FILES_MAX = 100_000
 CHUNK_BYTES = 1 << 20
-HEADER_BYTES_MAX = 8 << 20
-DAMAGED = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, RecursionError)
-
-
-class _Archive(io.RawIOBase):
-    """A gzip stream that is never asked for more at once than a tar's header may have."""
-
-    def __init__(self, packed: IO[bytes]) -> None:
-        self._stream = gzip.GzipFile(fileobj=packed, mode="rb")
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= HEADER_BYTES_MAX:
-            raise tarfile.ReadError(f"a header of {size:,} bytes")
-        return self._stream.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
+RUNS_FILES = {*LOCUST_REPORTS, "locust.html", "metrics.prom"}
+"""What a master adds to a run, beside `requests/*.parquet`: all else there is the controller's."""
 
 
 def collect_node(remote: Remote, directory: Path, request: Collect, into_run: bool = False) -> None:
@@ -61,21 +44,15 @@ def collect_node(remote: Remote, directory: Path, request: Collect, into_run: bo
 
 def unpack(packed: IO[bytes], directory: Path, node: str, into_run: bool) -> None:
     """Unpack what a node sent. OperationError: it is damaged or too large."""
-    own = directory / "hosts" / node
-    bases = {"logs": own, "results": directory if into_run else own}
     directory.mkdir(parents=True, exist_ok=True)
     spend = _budget(node, directory)
     try:
-        with tarfile.open(fileobj=_Archive(packed), mode="r:") as members:
-            for number, member in enumerate(members):
-                if number >= FILES_MAX:
-                    raise OperationError(f"{node} sent more than {FILES_MAX:,} files: look there")
-                # The list of members would grow with what comes.
-                members.members = []  # type: ignore[attr-defined]
-                target = _target(member, bases)
-                content = members.extractfile(member) if target else None
-                if target and content:
-                    _copy(content, target, spend)
+        for number, (member, content) in enumerate(members_of(packed)):
+            if number >= FILES_MAX:
+                raise OperationError(f"{node} sent more than {FILES_MAX:,} files: look there")
+            target = _target(member, directory, node, into_run)
+            if target and content:
+                _copy(content, target, spend)
     except DAMAGED as error:
         raise OperationError(
             f"what {node} sent can't be unpacked ({error}); its own copy is in "
@@ -83,12 +60,20 @@ def unpack(packed: IO[bytes], directory: Path, node: str, into_run: bool) -> Non
         ) from error
 
 
-def _target(member: tarfile.TarInfo, bases: dict[str, Path]) -> Path | None:
-    """Return where a member belongs; None for what is no plain file, or has a way out."""
+def _target(member: tarfile.TarInfo, run: Path, node: str, into_run: bool) -> Path | None:
+    """Return where a member belongs; None for a name that is none of ours, or has a way out."""
     kind, *parts = PurePosixPath(member.name).parts or ("",)
-    plain = member.isreg() and not member.issparse()
     safe = all(part != ".." and part.isprintable() for part in parts) and parts[:1] != ["hosts"]
-    return bases[kind].joinpath(*parts) if plain and safe and parts and kind in bases else None
+    if kind not in ("logs", "results") or not parts or not safe:
+        return None
+    is_runs = into_run and kind == "results" and _belongs_to_run(parts)
+    return (run if is_runs else run / "hosts" / node).joinpath(*parts)
+
+
+def _belongs_to_run(parts: list[str]) -> bool:
+    if len(parts) == 1:
+        return parts[0] in RUNS_FILES
+    return len(parts) == 2 and parts[0] == "requests" and parts[1].endswith(".parquet")
 
 
 def _copy(content: IO[bytes], target: Path, spend: Callable[[int], None]) -> None:

@@ -86,9 +86,32 @@ def test_only_a_hosts_own_plain_files_are_kept(tmp_path: Path, outcome: Outcome)
 
 
 def test_the_masters_results_are_the_runs(tmp_path: Path) -> None:
-    content = packed((member("results/stats.csv"), b"x"), (member("results/hosts/w/forged"), b"x"))
+    names = ("locust_stats.csv", "locust.html", "metrics.prom", "requests/w-1.parquet")
+    named = [member(f"results/{name}") for name in (*names, "hosts/w/forged")]
+    content = packed(*((one, b"x") for one in named))
     collecting.unpack(content, tmp_path, "master1", into_run=True)
-    assert files(tmp_path) == {"stats.csv"}
+    assert files(tmp_path) == set(names)
+
+
+@pytest.mark.fault(PART, "the master sends what the controller keeps of a run, to be carried out")
+def test_a_master_writes_nothing_that_is_the_controllers(tmp_path: Path, outcome: Outcome) -> None:
+    kept = {
+        "specification.json": '{"locustfile": "scenario/locustfile.py"}',
+        "scenario/locustfile.py": "ours",
+        "summary.json": "ours",
+        ".fleet": "ours",
+    }
+    for name, text in kept.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    others = ("journal.jsonl", "report.html", "requests/../x.parquet", "requests/a/b.parquet",
+              "ro-crate-metadata.json", "latest", "logs/forged.log", "stats.csv")  # fmt: skip
+    sent = [member(f"results/{name}") for name in (*kept, *others)]
+    collecting.unpack(packed(*((one, b"x") for one in sent)), tmp_path, "master1", into_run=True)
+    ours = {name for name in files(tmp_path) if not name.startswith("hosts/master1/")}
+    assert ours == set(kept)
+    assert {name: (tmp_path / name).read_text() for name in kept} == kept
+    outcome("each lies below hosts/master1/, and the run's own are as they were")
 
 
 def sparse() -> io.BytesIO:
@@ -114,6 +137,24 @@ def swelling_header() -> io.BytesIO:
     return made
 
 
+def endless_sparse_list() -> io.BytesIO:
+    """A list of the pieces of a sparse file, 2 MB of it, in some kilobytes."""
+    info = member("results/sparse")
+    count = 1 << 19
+    content = b"%d\n" % count + b"1\n" * (2 * count)
+    info.size = len(content)
+    info.pax_headers = {
+        "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9",
+        "GNU.sparse.name": "results/sparse",
+    }  # fmt: skip
+    made = io.BytesIO()
+    with gzip.GzipFile(fileobj=made, mode="wb", compresslevel=1) as stream:
+        stream.write(info.tobuf(tarfile.PAX_FORMAT))
+        stream.write(content.ljust(-(-len(content) // 512) * 512 + 1024, b"\0"))
+    made.seek(0)
+    return made
+
+
 @pytest.mark.fault(PART, "a worker host sends bombs: zeros, many files, sparse ones, a huge header")
 def test_bombs_are_refused_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
@@ -122,7 +163,7 @@ def test_bombs_are_refused_in_one_sentence(
     monkeypatch.setattr(collecting, "FILES_MAX", 50)
     zeros = packed((member("results/zeros", bytes(9 << 20)), bytes(9 << 20)))
     many = packed(*((member(f"results/{n}"), b"x") for n in range(60)))
-    for bomb in (zeros, many, swelling_header()):
+    for bomb in (zeros, many, swelling_header(), endless_sparse_list()):
         with pytest.raises(OperationError) as refused:
             collecting.unpack(bomb, tmp_path, "worker1", into_run=False)
         assert "worker1" in str(refused.value)
