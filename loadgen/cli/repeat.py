@@ -62,10 +62,12 @@ def export(options: argparse.Namespace) -> int:
 
 def import_(options: argparse.Namespace) -> int:
     """Carry out `loadgen import`: an exported run joins the archive."""
-    options.results.mkdir(parents=True, exist_ok=True)
     directory = bundle.import_run(options.file, options.results)
     renew_index(options.results)
-    print(f"{os.path.relpath(directory)}; repeat it with: loadgen rerun {directory.name}")
+    print(
+        f"{os.path.relpath(directory)}; repeat it with: loadgen rerun {directory.name}, which runs "
+        "its scenario as you: read it before"
+    )
     return 0
 
 

@@ -7,18 +7,33 @@ specification names as secrets.
 """
 
 import json
+import lzma
 import os
 import re
+import shutil
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
 from loadgen.shared.errors import UsageError
 from loadgen.shared.run_ids import run_directory
+from loadgen.shared.text import plain_line
 
 METADATA, CITATION = "ro-crate-metadata.json", "CITATION.cff"
-BYTES_MAX, FILES_MAX = 2 * 1024**3, 20_000
+BYTES_MAX, FILES_MAX, SUMMARY_BYTES_MAX = 2 * 1024**3, 20_000, 64 * 1024**2
+DAMAGED = (
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What zipfile raises of an archive that it can't read; RuntimeError of an encrypted one."""
 _SECRET_FILE = re.compile(
     r"(\.key|\.pem|\.p12|\.env)$|^\.env|secret|passw|credential|^accounts.*\.csv$|^id_(rsa|ed25519)",
     re.IGNORECASE,
@@ -119,41 +134,54 @@ def _citation(summary: Summary) -> str:
     return f'{head}authors:\n  - name: "The people who ran it"\n'
 
 
-def _place_of(run_id: str, results: Path, file: Path) -> Path:
-    try:
-        return run_directory(results, run_id)
-    except ValueError as error:
-        raise UsageError(f"{file} names its run {run_id!r}, which is no run's id") from error
-
-
 def import_run(file: Path, results: Path) -> Path:
     """Unpack an exported run into an archive; return its directory.
 
+    Another person made it, so it is whole and within the bounds, or nothing of it is kept.
     UsageError: no such archive, a run of that id is there, or a name leads out of it.
     """
     try:
         with zipfile.ZipFile(file) as archive:
-            summary = Summary.model_validate_json(archive.read(SUMMARY_FILE))
             entries = _checked(archive, file)
-            directory = _place_of(summary.run_id, results, file)
-            if directory.exists():
-                raise UsageError(
-                    f"{directory} is there already: remove it first, to import it anew"
-                )
-            for entry in entries:
-                place = directory / entry.filename
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(archive.read(entry))
+            directory = _place_of(archive, file, results)
+            results.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".importing-", dir=results) as fresh:
+                made = Path(fresh) / directory.name
+                for entry in entries:
+                    _unpack(archive, entry, made / entry.filename)
+                made.rename(directory)
     except OSError as error:
         raise UsageError(
-            f"{file} can't be imported into {results}: {error.strerror}; give the path of an "
-            "archive that loadgen export wrote"
+            f"{file} can't be imported into {results}: {error.strerror or error}; give the path "
+            "of an archive that loadgen export wrote"
         ) from error
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise UsageError(
-            f"{file} is no exported run ({error}): give one of loadgen export"
+            f"{file} is no exported run ({plain_line(str(error))[:300]}): give one of "
+            "loadgen export"
         ) from error
     return directory
+
+
+def _place_of(archive: zipfile.ZipFile, file: Path, results: Path) -> Path:
+    if archive.getinfo(SUMMARY_FILE).file_size > SUMMARY_BYTES_MAX:
+        raise UsageError(f"{file} has a {SUMMARY_FILE} of more than {SUMMARY_BYTES_MAX >> 20} MiB")
+    run_id = Summary.model_validate_json(archive.read(SUMMARY_FILE)).run_id
+    try:
+        directory = run_directory(results, run_id)
+    except ValueError as error:
+        raise UsageError(
+            f"{file} names its run {plain_line(run_id)[:80]!r}, which is no run's id"
+        ) from error
+    if directory.exists():
+        raise UsageError(f"{directory} is there already: remove it first, to import it anew")
+    return directory
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(entry) as content, place.open("xb") as made:
+        shutil.copyfileobj(content, made)
 
 
 def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
@@ -164,6 +192,8 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
         parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
         if not parts or parts[0] in ("/", "") or ".." in parts or ":" in parts[0]:
             raise UsageError(f"{file} holds {entry.filename!r}, which leads out of the run")
+        if not entry.filename.isprintable():
+            raise UsageError(f"{file} holds {entry.filename!r}, which no terminal can show")
     return entries
 
 

@@ -45,7 +45,7 @@ def kept_fields(directory: Path) -> dict[str, Any]:
     try:
         fields = json.loads(path.read_text())
         names = fields["locustfile"].split(",")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{directory} keeps no run that can be repeated ({SPECIFICATION_FILE}: {error}): give "
             "the directory of a run of this release"

@@ -84,9 +84,10 @@ def test_an_archive_that_leads_out_of_the_run_is_refused(
 
 def test_a_file_that_is_no_export_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.zip").write_text("no")
-    for file in (tmp_path / "no.zip", tmp_path / "absent.zip"):
-        with pytest.raises(UsageError, match="is no exported run"):
-            import_run(file, tmp_path)
+    with pytest.raises(UsageError, match="is no exported run"):
+        import_run(tmp_path / "no.zip", tmp_path)
+    with pytest.raises(UsageError, match="No such file"):
+        import_run(tmp_path / "absent.zip", tmp_path)
 
 
 def test_a_run_id_that_is_a_path_is_refused(run: Path, tmp_path: Path) -> None:
