@@ -224,7 +224,7 @@ test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts; brings the lab up i
 test-core-path: $(VENV)/.controller ## Test lab, deploy, run and teardown in one go (root on Debian; LAB_WORKERS=1)
 	tests/lab/core-path
 
-lab-down: $(VENV)/.controller ## Remove the lab; PURGE=1 removes its cached images too
+lab-down: $(VENV)/.controller ## Remove the lab's hosts; cached images (unless PURGE=1) and installed packages stay
 	@exec $(BIN)/loadgen lab-down $(call flags,PURGE) $(call passed_on,$(PLAYBOOK_OPTIONS))
 
 # --- faults ----------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ GROUPS = {
     "lab": {
         "lab": "start real hosts for tests on this machine (root on Debian)",
         "lab-host": "stop, start, cut off or slow a lab host",
-        "lab-down": "remove the lab",
+        "lab-down": "remove the lab's hosts; images in /var/cache/loadgen-lab and packages stay",
     },
 }
 EPILOG = """example: loadgen run --locustfile my/locustfile.py --host https://shop.example

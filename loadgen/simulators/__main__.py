@@ -3,7 +3,9 @@
 import argparse
 import importlib
 import inspect
+import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ import uvicorn
 from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.processes import hold_lifeline
+from loadgen.shared.text import in_url
 from loadgen.simulators.access_log import AccessLog
 
 NAMES = ("alarm_receiver", "capacity", "django_site", "dspace", "hello", "streams", "teastore")
@@ -94,6 +97,33 @@ def _add_model_options(parser: argparse.ArgumentParser, build: Callable[..., Any
     return [parameter.name for parameter in added]
 
 
+class _Server(uvicorn.Server):
+    """Says where it answers, as soon as it does."""
+
+    def __init__(self, config: uvicorn.Config, name: str) -> None:
+        super().__init__(config)
+        self._name = name
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            scheme = "https" if self.config.is_ssl else "http"
+            url = f"{scheme}://{in_url(self.config.host)}:{self.config.port}"
+            said = f"{self._name} answers at {url}; its state is at {url}/_state. Ctrl-C ends it."
+            print(said, flush=True)
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family)
+    except OSError as error:
+        raise UsageError(
+            f"--listen {in_url(address)}:{port} can't be used: {os.strerror(error.errno or 0)}; "
+            "give another address:port"
+        ) from error
+
+
 def serve(options: argparse.Namespace) -> int:
     """Serve until interrupted. UsageError: a value that the simulator's model refuses."""
     model = {name: getattr(options, name) for name in options.models}
@@ -103,7 +133,7 @@ def serve(options: argparse.Namespace) -> int:
     address, port = options.listen
     # uvicorn ends with the signal that it was sent: an exit, so that temporary files go too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=address,
         port=port,
@@ -115,7 +145,10 @@ def serve(options: argparse.Namespace) -> int:
         ssl_certfile=options.tls_certificate,
         ssl_keyfile=options.tls_key,
     )
-    return 0
+    server = _Server(config, options.name)
+    with _listen(address, port) as listening:
+        server.run(sockets=[listening])
+    return 0 if server.started else 1
 
 
 def main(arguments: list[str] | None = None) -> int:

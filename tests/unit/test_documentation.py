@@ -16,7 +16,7 @@ from loadgen import scenario
 from loadgen.cli.main import parse
 from loadgen.shared.project import PROJECT
 
-PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 SAYS_OLD_THINGS = {"CHANGELOG.md", "faults.md"}
 PLACEHOLDER = re.compile(r"…|\.\.\.|\bVERB\b|\[")
 
@@ -31,7 +31,7 @@ def commands(page: Path) -> Iterator[str]:
             continue
         command = line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
         if (fenced or line.startswith("    ")) and re.match(r"(loadgen|make) [a-z-]", command):
-            yield re.split(r"\s+#|\s+(?:&&|\||>|;)", command)[0]
+            yield re.split(r"\s+#|\s+(?:&&?|\||>|;)", command)[0]
 
 
 def shown() -> list[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """The simulators' command line."""
 
+import socket
+
 import pytest
 
 from loadgen.simulators.__main__ import NAMES, main, parse
@@ -47,3 +49,11 @@ def test_option_out_of_range_is_one_sentence(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == (
         "simulator: speed is 0.0; it must be above 0, 1 for real time\n"
     )
+
+
+def test_a_port_that_is_held_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        listen = f"127.0.0.1:{holder.getsockname()[1]}"
+        assert main(["hello", "--listen", listen]) == 2
+    said = capsys.readouterr().err
+    assert f"--listen {listen} can't be used: Address already in use; give another" in said
