@@ -33,10 +33,10 @@ from loadgen.cluster.scenario_files import (
     list_everything,
 )
 from loadgen.fleet import agent_files as files
+from loadgen.fleet.foreign_tar import members_of
 from loadgen.fleet.requests import Give, Take
 from loadgen.node.settings import IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError, UsageError
-from loadgen.shared.foreign_tar import members_of
 
 SOFTWARE = Path("/opt/loadgen")
 SCENARIOS = SOFTWARE / "scenarios"

@@ -17,11 +17,11 @@ from typing import IO, Literal
 from loadgen.cluster.packages import Packages
 from loadgen.cluster.scenario import BYTES_MAX, Scenario
 from loadgen.fleet.connections.ssh import Outcomes, Remote, agent_command, ask, on_all
+from loadgen.fleet.foreign_tar import DAMAGED, members_of
 from loadgen.fleet.inventory import limit, load_inventory
 from loadgen.fleet.requests import Give, NodeReport, Status, Take
 from loadgen.shared import command
 from loadgen.shared.errors import NodeError, OperationError
-from loadgen.shared.foreign_tar import DAMAGED, members_of
 
 CHUNK_BYTES = 1 << 18
 TAKE_SECONDS = 300.0

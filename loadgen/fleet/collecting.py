@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from loadgen.fleet.connections.ssh import Remote, agent_command
+from loadgen.fleet.foreign_tar import DAMAGED, members_of
 from loadgen.fleet.requests import Collect
 from loadgen.results.archive import LOCUST_REPORTS
 from loadgen.shared.errors import OperationError
 from loadgen.shared.files import MINIMUM_FREE_BYTES
-from loadgen.shared.foreign_tar import DAMAGED, members_of
 
 BYTES_MAX = 16 << 30
 FILES_MAX = 100_000
