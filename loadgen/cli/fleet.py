@@ -26,11 +26,13 @@ from loadgen.shared.errors import BusyError, NodeError, OperationError, UsageErr
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import UNDER_WAY
-from loadgen.shared.text import in_url, plain, plain_line
+from loadgen.shared.text import in_url, indented, plain_line
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
 
 Found = TypeVar("Found")
+LINE_CHARACTERS_MAX = 1 << 16
+NEWLINE = "\n"
 
 
 def status(options: argparse.Namespace) -> int:
@@ -39,7 +41,8 @@ def status(options: argparse.Namespace) -> int:
     found = status_of(inventory)
     for node in inventory.nodes:
         fault = found.faults.get(node.name)
-        print(plain(f"{node.name:<12} {fault or describe(found.answers[node.name])}"))
+        said = indented(fault) if fault else plain_line(describe(found.answers[node.name]))
+        print(f"{node.name:<12} {said}")
     master = found.answers.get(inventory.master.name)
     if master:
         print(plain_line(describe_run(master, inventory)))
@@ -83,8 +86,10 @@ def logs(options: argparse.Namespace) -> int:
 
     found = _on_nodes(nodes, lambda remotes: on_all(remotes, collect))
     for path in sorted(directory.glob("hosts/*/*.log")):
-        for line in path.read_text(errors="replace").splitlines():
-            print(plain_line(f"{path.parent.name} {path.stem}: {line}"))
+        with path.open(errors="replace") as file:
+            # A host that was asked for some lines may send one without end.
+            while line := file.readline(LINE_CHARACTERS_MAX):
+                print(plain_line(f"{path.parent.name} {path.stem}: {line.rstrip(NEWLINE)}"))
     print(f"also in {os.path.relpath(directory)}", file=sys.stderr)
     _require("the journals of some nodes could not be had", found.faults)
     return 0
@@ -116,7 +121,7 @@ def _clear(inventory: Inventory, master: NodeReport) -> int:
     """Say that nothing is under way; a run.json that nobody can read is removed."""
     if master.faults:
         _require("some nodes can't be asked", _ask_all(inventory.nodes, Abort()).faults)
-        print(plain("\n".join(master.faults)), file=sys.stderr)
+        print("\n".join(map(indented, master.faults)), file=sys.stderr)
         print("what the nodes kept of a run could not be read and was removed")
         return exit_codes.PASSED
     print("no run is under way")
@@ -142,7 +147,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
             bool(report.specification)
         )
     print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
-    print(plain("".join(f"  {reason}\n" for reason in summary.reasons)), end="")
+    print("".join(f"  {indented(reason)}\n" for reason in summary.reasons), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")
     return exit_codes.ERROR if summary.verdict == "error" else exit_codes.PASSED
 

@@ -2,11 +2,11 @@
 
 import contextlib
 import csv
-import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from loadgen.shared.files import point, write_text
+from loadgen.shared.files import point, replacing
 from loadgen.shared.run_ids import run_directory
 
 LATEST = "latest"
@@ -16,6 +16,7 @@ LOCUST_REPORTS = {
     "locust_failures.csv": "failures.csv",
     "locust_exceptions.csv": "exceptions.csv",
 }
+CELL_CHARACTERS_MAX = 1 << 20
 SPREADSHEETS = ("stats.csv", "failures.csv", "exceptions.csv")
 
 
@@ -42,23 +43,34 @@ def rename_locust_reports(directory: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             (directory / theirs).replace(directory / ours)
     for name in SPREADSHEETS:
-        with contextlib.suppress(OSError, ValueError, csv.Error):
-            defuse(directory / name)
+        path = directory / name
+        with contextlib.suppress(OSError):
+            try:
+                defuse(path)
+            except (ValueError, csv.Error):
+                # What can't be read as a table can't be made harmless: no spreadsheet opens this.
+                path.replace(directory / f"{name}.txt")
 
 
 def defuse(path: Path) -> None:
     """Put an apostrophe before each cell of a CSV file that a spreadsheet would calculate.
 
-    Names and errors come from targets too. Numbers stay numbers; `statistics.json` has each name
-    as it was.
+    Names and errors come from targets too, and on a fleet the file from a host: it is read a row at
+    a time. Numbers stay numbers; `statistics.json` has each name as it was. Raises OSError,
+    ValueError or csv.Error, when it is no table.
     """
+    csv.field_size_limit(CELL_CHARACTERS_MAX)
+    if not any(_is_formula(cell) for row in _rows(path) for cell in row):
+        return
+    with replacing(path) as fresh, fresh.open("w", newline="") as file:
+        writer = csv.writer(file)
+        for row in _rows(path):
+            writer.writerow(f"'{cell}" if _is_formula(cell) else cell for cell in row)
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
     with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    safe = [[f"'{cell}" if _is_formula(cell) else cell for cell in row] for row in rows]
-    if safe != rows:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(safe)
-        write_text(path, text.getvalue())
+        yield from csv.reader(file)
 
 
 def _is_formula(cell: str) -> bool:

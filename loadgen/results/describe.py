@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from loadgen.results.summary import Summary
-from loadgen.shared.text import format_seconds, plain, plain_line
+from loadgen.shared.text import format_seconds, indented, plain_line
 
 ERRORS_SHOWN = 5
 
@@ -14,7 +14,7 @@ def describe_briefly(summary: Summary) -> str:
     return (
         f"  {summary.verdict}, {summary.throughput_per_second:,.1f} requests/s, p95 "
         f"{format_seconds(summary.response_time_seconds.p95)}"
-        + "".join(f"\n  {plain(reason)}" for reason in summary.reasons)
+        + "".join(f"\n  {indented(reason)}" for reason in summary.reasons)
     )
 
 
@@ -25,8 +25,8 @@ def describe(summary: Summary, directory: Path) -> str:
     lines = [
         "",
         f"{summary.verdict.upper()}  {summary.run_id}",
-        *(f"  {plain(reason)}" for reason in summary.reasons),
-        *(f"  {plain(note)}" for note in summary.notes),
+        *(f"  {indented(reason)}" for reason in summary.reasons),
+        *(f"  {indented(note)}" for note in summary.notes),
         *(f"  SLO {_held(slo.held)}: {plain_line(slo.sentence)}" for slo in summary.slos),
         f"  {summary.requests:,} requests, {summary.failures:,} failed, "
         f"{summary.throughput_per_second:,.1f} requests/s{_interval(summary)}",

@@ -63,14 +63,12 @@ def post(summary: Summary, environment: Mapping[str, str]) -> str | None:
     request = urllib.request.Request(  # noqa: S310
         f"{url.rstrip('/')}/api/annotations",
         data=json.dumps(content(summary)).encode(),
-        headers={
-            "Authorization": f"Bearer {environment.get(TOKEN, '')}",
-            "Content-Type": "application/json",
-        },
+        headers={"Content-Type": "application/json"},
     )
+    # Not along with a redirect, which may lead to another host.
+    request.add_unredirected_header("Authorization", f"Bearer {environment.get(TOKEN, '')}")
     try:
-        with open_url(request, TIMEOUT_SECONDS) as answer:
-            answer.read()
+        open_url(request, TIMEOUT_SECONDS).close()
     except (OSError, HTTPException) as error:
         return f"Grafana at {url} did not take the run's annotation: {error}"
     return None

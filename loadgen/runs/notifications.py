@@ -88,8 +88,7 @@ def _post(url: str, summary: Summary) -> str:
         headers={"Content-Type": "application/json"},
     )
     try:
-        with open_url(request, TIMEOUT_SECONDS) as answer:
-            answer.read()
+        open_url(request, TIMEOUT_SECONDS).close()
     except (OSError, HTTPException, ValueError) as error:
         # The address itself is a secret.
         place = urllib.parse.urlsplit(url).hostname

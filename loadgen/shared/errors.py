@@ -14,6 +14,7 @@ A message says what happened, the value, the rule, and what to do next, in that 
 from collections.abc import Mapping
 
 from loadgen.shared import exit_codes
+from loadgen.shared.text import indented
 
 
 class LoadgenError(Exception):
@@ -51,5 +52,5 @@ class NodeError(OperationError):
 
     def __init__(self, summary: str, faults: Mapping[str, str]) -> None:
         self.faults = dict(faults)
-        lines = [summary, *(f"  {node}: {fault}" for node, fault in self.faults.items())]
+        lines = [summary, *(f"  {node}: {indented(fault)}" for node, fault in self.faults.items())]
         super().__init__("\n".join(lines))

@@ -54,6 +54,11 @@ def plain(text: str) -> str:
     return "".join(one if one in HARMLESS else _shown(one) for one in text)
 
 
+def indented(text: str, by: str = "    ") -> str:
+    """Return text as `plain` does, its later lines set in: none passes for a line of ours."""
+    return plain(text).replace("\n", f"\n{by}")
+
+
 def plain_line(text: str) -> str:
     """Return text on one line, as `plain` does."""
     return plain(text).replace("\n", "\\n").replace("\t", " ")

@@ -8,7 +8,7 @@ from types import TracebackType
 from loadgen.fleet.connections.ssh import PYTHON, Remote, in_release
 from loadgen.fleet.inventory import Inventory
 from loadgen.shared.errors import OperationError
-from loadgen.watch.scrape import END, Scrape, read
+from loadgen.watch.scrape import END, SCRAPE_BYTES_MAX, Scrape, read
 
 CA = "/etc/loadgen/tls/ca.pem"
 SCRAPE = "/etc/loadgen/scrape"
@@ -75,8 +75,13 @@ class FleetScrapes:
 
 
 def newest(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the last whole scrape of each chunk of a stream."""
+    """Yield the last whole scrape of each chunk of a stream. OperationError: one is too long."""
     kept = b""
     for chunk in chunks:
         *whole, kept = (kept + chunk).split(END)
         yield from whole[-1:]
+        if len(kept) > SCRAPE_BYTES_MAX:
+            raise OperationError(
+                f"the master sends a scrape of more than {SCRAPE_BYTES_MAX >> 20} MiB: that host "
+                "may have been taken over; look at it"
+            )

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 END = b"# EOF\n"
+SCRAPE_BYTES_MAX = 64 << 20
+GREATEST = 1e18
+"""No count, time or size of a run is beyond it; what is beyond, or no number, is left out."""
 
 
 Name = tuple[str, str]
@@ -78,18 +81,29 @@ def read(text: str, time: float) -> Scrape:
 
     Only what a view needs is taken apart: with 1,000 names there are tens of thousands of lines.
     """
-    scrape = Scrape(time)
+    try:
+        return _read(text, Scrape(time))
+    except KeyError as error:
+        raise ValueError(f"metrics lack the label {error}") from error
+
+
+def _read(text: str, scrape: Scrape) -> Scrape:
     for line in text.split("\n"):
         if not line or line[0] == "#":
             continue
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"this is no line of metrics: {line[:80]!r}")
-        name, labels, value = match.groups()
-        if not labels:
-            scrape.gauges[name] = float(value)
-        elif name in _WANTED:
-            _take(scrape, name, _labels(labels), float(value))
+        name, labels, text_of_value = match.groups()
+        if labels and name not in _WANTED:
+            continue
+        value = float(text_of_value)
+        if not abs(value) < GREATEST:
+            continue
+        if labels:
+            _take(scrape, name, _labels(labels), value)
+        else:
+            scrape.gauges[name] = value
     scrape.time -= scrape.gauges.get("locust_exporter_snapshot_age_seconds", 0.0)
     return scrape
 

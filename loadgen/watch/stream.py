@@ -18,7 +18,7 @@ from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_directly
-from loadgen.watch.scrape import END
+from loadgen.watch.scrape import END, SCRAPE_BYTES_MAX
 
 DEFAULT_URL = "http://127.0.0.1:9646/metrics"
 TIMEOUT_SECONDS = 5.0
@@ -52,7 +52,10 @@ def fetch(url: str, context: ssl.SSLContext | None) -> bytes:
     """Return one exposition, its histogram merged. Raises OSError, ValueError, HTTPException."""
     where = f"{url}{'&' if '?' in url else '?'}histogram=merged"
     with open_directly(where, TIMEOUT_SECONDS, context) as answer:
-        return answer.read()
+        content = answer.read(SCRAPE_BYTES_MAX + 1)
+    if len(content) > SCRAPE_BYTES_MAX:
+        raise ValueError(f"it answers with more than {SCRAPE_BYTES_MAX >> 20} MiB")
+    return content
 
 
 def pause(seconds: float, interruption: Interruption) -> None:
