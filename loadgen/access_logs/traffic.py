@@ -81,7 +81,10 @@ class Traffic:
         if route not in self.routes and len(self.routes) >= MOST_ROUTES:
             self.left_out["routes beyond the first 2,000"] += 1
             return
-        self.routes.setdefault(route, Examples()).add(path, self._draw)
+        examples = self.routes.get(route)
+        if examples is None:
+            examples = self.routes[route] = Examples()
+        examples.add(path, self._draw)
         self._place(hit.time)
         self._visit(hash(hit.client), hit.time)
 
@@ -123,8 +126,15 @@ class Traffic:
     def _place(self, time: float) -> None:
         if not self.bins:
             self.first = self.last = time
-        self.first, self.last = min(self.first, time), max(self.last, time)
-        self.bins[int(time // self.step)] += 1
+        if time > self.last:
+            self.last = time
+        elif time < self.first:
+            self.first = time
+        place = int(time // self.step)
+        if place in self.bins:
+            self.bins[place] += 1
+            return
+        self.bins[place] = 1
         while len(self.bins) > MOST_BINS:
             self.step *= 2
             wider: Counter[int] = Counter()
@@ -133,17 +143,22 @@ class Traffic:
             self.bins = wider
 
     def _visit(self, client: int, time: float) -> None:
-        before, length = self._visits.get(client, (time, 0))
+        visit = self._visits.get(client)
+        if visit is None:
+            self.clients += 1
+            self._visits[client] = (time, 1)
+            if len(self._visits) > MOST_CLIENTS:
+                self._end_visits(time)
+            return
+        before, length = visit
         pause = max(0.0, time - before)
-        if length and (pause > VISIT_GAP_SECONDS or length >= LONGEST_VISIT):
+        if pause > VISIT_GAP_SECONDS or length >= LONGEST_VISIT:
             self.lengths[length] += 1
+            self.clients += 1
             length = 0
-        elif length:
+        else:
             self.pauses[round(pause, 1) if pause < 10 else round(pause)] += 1
-        self.clients += not length
         self._visits[client] = (max(before, time), length + 1)
-        if len(self._visits) > MOST_CLIENTS:
-            self._end_visits(time)
 
     def _end_visits(self, now: float) -> None:
         """End the visits whose clients are gone; the oldest half, when none is."""

@@ -6,6 +6,7 @@ must not carry an identifier. Scenarios, simulators and recordings group paths b
 
 import re
 
+_DIGIT = re.compile(r"\d")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"(?<=/)\d+(?=/|$)")
 _HASH = re.compile(r"(?<=/)(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}(?=/|$)")
@@ -18,4 +19,6 @@ def group_path(path: str) -> str:
     The query string is dropped.
     """
     bare = path.partition("?")[0]
+    if _DIGIT.search(bare) is None:
+        return bare
     return _HASH.sub("{hash}", _NUMBER.sub("{id}", _UUID.sub("{uuid}", bare)))

@@ -57,6 +57,15 @@ class Visitor(FastUser):
     def ask(self):
         self.client.get("/")
 """
+OPEN = """
+from loadgen.scenario import ArrivalShape, OpenModelUser
+
+class Visits(OpenModelUser):
+    network_timeout = 60.0
+
+    def arrival(self):
+        self.client.get("/")
+"""
 
 
 def test_throughput_is_no_higher_than_the_target_can_bear(loadgen: Runner) -> None:
@@ -84,6 +93,27 @@ def test_throughput_is_no_higher_than_the_target_can_bear(loadgen: Runner) -> No
     statistics = json.loads((run.directory / "statistics.json").read_text())
     assert sum(point["requests"] for point in statistics["points"]) == summary["requests"]
     assert sum(second["requests"] for second in statistics["completed"]) == summary["requests"]
+    most = max(second["requests"] for second in statistics["completed"])
+    assert most <= CAPACITY_PER_SECOND + 1
+
+
+def test_arrivals_beyond_what_the_target_bears_raise_no_throughput(loadgen: Runner) -> None:
+    """In an open model the queue grows without end; what is answered can't exceed the lock."""
+    (loadgen.tmp_path / "open.py").write_text(OPEN)
+    rate = 2 * CAPACITY_PER_SECOND
+    locked = LOCKED.replace("closed.py", "open.py").replace("users: 30\nspawn_rate: 100\n", "")
+    (loadgen.tmp_path / "open.yml").write_text(f"{locked}\narrival_rate: {rate}\n")
+    code, run = loadgen.finish("--experiment", "open.yml")
+    assert code in (0, 3), run.output + run.logs()
+    summary, seconds = run.summary, run.summary["measured_seconds"]
+    assert summary["requests"] <= CAPACITY_PER_SECOND * seconds + 1
+    assert summary["throughput_per_second"] <= CAPACITY_PER_SECOND + 1 / seconds
+    assert summary["throughput_per_second"] >= 0.7 * CAPACITY_PER_SECOND
+    statistics = json.loads((run.directory / "statistics.json").read_text())
+    by_method = {entry["method"]: entry["requests"] for entry in statistics["entries"]}
+    # The row of the arrivals stands beside its requests, and is not counted once more.
+    assert by_method["ARRIVAL"] == pytest.approx(by_method["GET"], abs=2)
+    assert summary["requests"] == by_method["GET"]
     most = max(second["requests"] for second in statistics["completed"])
     assert most <= CAPACITY_PER_SECOND + 1
 
