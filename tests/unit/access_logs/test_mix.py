@@ -172,7 +172,8 @@ def test_counting_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         traffic = counted(count)
         sizes.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert sizes[1] < 1.5 * sizes[0]
+    # Ten times the hits: what grows with them would be ten times as much.
+    assert sizes[1] < 2 * sizes[0]
     assert len(traffic.bins) <= 200
     traffic.finish()
     assert traffic.replayed + traffic.left_out.total() == 20_000
