@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import socket
+from contextlib import suppress
 from functools import lru_cache
 from time import monotonic
 from typing import Any
@@ -18,6 +19,8 @@ PlainSocket = gevent.monkey.get_original("socket", "socket")
 Address = tuple[int, Any]
 """Address family and socket address."""
 _MAX_ANSWER_BYTES = 65536
+_SO_TIMESTAMPING = 37  # asm-generic/socket.h
+_ON_ARRIVAL = 1 << 3 | 1 << 4  # software stamps of received data (linux/net_tstamp.h)
 _TUNNEL_OPEN = re.compile(r"HTTP/1\.[01] 2\d\d")
 
 
@@ -84,6 +87,8 @@ def _connect(family: int, address: Any, timeout: float) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # a kernel that can't leaves the process's own clock
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _ON_ARRIVAL)
         _await_connection(sock, address, timeout)
     except BaseException:
         sock.close()

@@ -15,7 +15,6 @@ The kernel's stamp is of another clock, so what is taken over from it is the tim
 """
 
 import socket
-from contextlib import suppress
 from math import inf
 from ssl import SSLSession
 from struct import Struct
@@ -24,67 +23,56 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 from gevent import get_hub, getcurrent
-from httptools import HttpParserError, HttpParserUpgrade
 
-from loadgen.scenario.http.errors import (
-    ConnectionClosedError,
-    InvalidResponseError,
-    StaleConnectionError,
-)
-from loadgen.scenario.http.head import (
-    COMPLETE,
-    WHOLE,
-    ends_with_connection,
-    mended,
-    parser_into,
-)
+from loadgen.scenario.http.errors import ConnectionClosedError, StaleConnectionError
+from loadgen.scenario.http.message import Message
 
 RECEIVE_BYTES = 65536
-MAX_HEAD_BYTES = 262144
 _WRITABLE = "writable"
-_SO_TIMESTAMPING = 37  # asm-generic/socket.h
-_ON_ARRIVAL = 1 << 3 | 1 << 4  # software stamps of received data (linux/net_tstamp.h)
 _STAMP_BYTES = socket.CMSG_SPACE(3 * 16)
 _unpack_time = Struct("qq").unpack_from
 _JUST_SECONDS = 0.001
 _TCP_ESTABLISHED = 1  # linux/tcp.h
-_FIRST_FINAL_STATUS = 200
-_SWITCHING_PROTOCOLS = 101
 
 
-class Connection:
-    """A connected socket and the message that is being received over it.
+class Connection(Message):
+    """A connected socket and the message that is being received over it."""
 
-    `status` is 0 until the head of a final response is there. `raw` then holds that head, perhaps
-    preceded by interim responses and followed by more; `body` holds the body's parts. `complete`
-    says that all of it is there, `finished` that the connection is done with it, `reusable` that
-    another request may follow. `requests` counts them.
-    """
-
-    session: SSLSession | None = None
+    __slots__ = (
+        "__weakref__",
+        "_deadline",
+        "_greenlet",
+        "_paused",
+        "_receive_message",
+        "_send_bytes",
+        "_sent_at",
+        "_sock",
+        "_suspend",
+        "_timeout",
+        "_timer",
+        "_timer_due",
+        "_watcher",
+        "closed",
+        "connect_time",
+        "read_at",
+        "session",
+    )
 
     def __init__(self, sock: socket.socket, connect_time: float = 0.0) -> None:
+        super().__init__()
         hub = get_hub()
+        self.session: SSLSession | None = None
         self.connect_time = connect_time
-        self.requests = 0
         self.closed = self._paused = False
-        self.complete = True
         self._sock = sock
         self._send_bytes = sock.send
         self._receive_message = sock.recvmsg
-        with suppress(OSError):  # a kernel that can't leaves the process's own clock
-            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _ON_ARRIVAL)
         self._suspend = hub.switch
         self._greenlet: Any = None
         self._deadline = self._timer_due = inf
         self._timer: Any = None
         self._watcher = hub.loop.io(sock.fileno(), 1)
         self._watcher.start(_on_readable, ref(self))
-        self._renew_parser()
-
-    def _renew_parser(self) -> None:
-        self._events: list[object] = []
-        self._parser = parser_into(self._events)
 
     def send(self, request: bytes, now: float, timeout: float, head_only: bool = False) -> None:
         """Send a request and wait until the head of its response is there.
@@ -94,17 +82,11 @@ class Connection:
         StaleConnectionError when the server had closed before the request; the connection is then
         closed.
         """
-        self.requests += 1
-        self.status = 0
-        self.raw = b""
-        self.body: list[bytes] = []
-        self.complete = self.finished = False
-        self.reusable = True
-        self._head_only = head_only
+        self.begin(head_only)
         self._timeout = timeout
         self._sent_at = now
-        self._deadline = now + timeout
-        if self._deadline < self._timer_due:
+        self._deadline = deadline = now + timeout
+        if deadline < self._timer_due:
             self._arm(timeout)
         try:
             self._transmit(request)
@@ -141,29 +123,33 @@ class Connection:
             self.close()
             raise
 
-    def take_parts(self) -> list[bytes]:
-        """Return the body's parts that have come since the last call."""
-        parts, self.body = self.body, []
-        return parts
-
     def receive(self) -> None:
         """Wait for more of the response and take it in; `received_at` is when it came."""
         data = None
         while data is None:
-            self._wait()
+            if self._paused:
+                self._resume()
+            self._greenlet = getcurrent()
+            try:
+                self._suspend()
+            finally:
+                self._greenlet = None
             data = self._read()
         self._take(data)
 
     def _wait(self) -> object:
         """Suspend this greenlet until the socket is ready; TimeoutError after the deadline."""
         if self._paused:
-            self._paused = False
-            self._watcher.start(_on_readable, ref(self))
+            self._resume()
         self._greenlet = getcurrent()
         try:
             return self._suspend()
         finally:
             self._greenlet = None
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._watcher.start(_on_readable, ref(self))
 
     def _read(self) -> bytes | None:
         """Return what has arrived, b"" at the end of the stream, None if there is nothing yet."""
@@ -172,102 +158,13 @@ class Connection:
         except BlockingIOError:
             return None
         wall = time()  # read first: what happens in between must not shorten the response time
-        self.received_at = perf_counter()
+        self.received_at = self.read_at = now = perf_counter()
         if ancillary:
             seconds, nanoseconds = _unpack_time(ancillary[0][2])
             lag = wall - seconds - nanoseconds * 1e-9
-            if 0 < lag < self.received_at - self._sent_at:
-                self.received_at -= lag
+            if 0 < lag < now - self._sent_at:
+                self.received_at = now - lag
         return data
-
-    def _take(self, data: bytes) -> None:
-        if not data:
-            self._end()
-            return
-        if not self.status:
-            if not self.raw:
-                self.first_byte_at = self.received_at
-            self.raw += data
-        fault = ""
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            self.reusable = False
-        except HttpParserError as error:
-            self.reusable = False
-            fault = str(error) or "malformed"
-        self._take_events()
-        if fault and not self.complete and (self.status or not self._mend()):
-            raise InvalidResponseError(f"the response is not HTTP/1.x: {fault}")
-        if not self.status and len(self.raw) > MAX_HEAD_BYTES:
-            raise InvalidResponseError(
-                f"the response's header is larger than {MAX_HEAD_BYTES} bytes"
-            )
-
-    def _mend(self) -> bool:
-        """Parse a head that was refused once more, mended, or wait for its end; say if that goes.
-
-        Only heads that the parser refuses come here.
-        """
-        raw = mended(self.raw)
-        if raw is None:
-            return True
-        self._renew_parser()
-        self.raw, self.reusable = raw, True
-        try:
-            self._parser.feed_data(raw)
-        except HttpParserUpgrade:
-            self.reusable = False
-        except HttpParserError:
-            return False
-        self._take_events()
-        return True
-
-    def _take_events(self) -> None:
-        events = self._events
-        if (
-            len(events) == WHOLE
-            and events[3] is COMPLETE
-            and events[1].__class__ is int
-            and events[1] >= _FIRST_FINAL_STATUS
-            and events[2].__class__ is bytes
-            and not self.complete
-        ):
-            self.status, self.body, self.complete = events[1], [events[2]], True
-            events.clear()
-            return
-        for event in events:
-            if event is COMPLETE:
-                self.complete = self.status != 0
-            elif self.complete:
-                self.reusable = False  # the server sent more than was asked for
-                break
-            elif event.__class__ is bytes:
-                self.body.append(event)
-            elif event.__class__ is int:
-                self._take_status(event)
-        events.clear()
-
-    def _take_status(self, status: int) -> None:
-        if status < 0:
-            self.reusable = False
-            status = -status
-        if status >= _FIRST_FINAL_STATUS or status == _SWITCHING_PROTOCOLS:
-            self.status = status
-            self.complete = self._head_only
-
-    def _end(self) -> None:
-        self.reusable = False
-        if self.status and ends_with_connection(self.raw):
-            self.complete = True
-        elif self.raw:
-            raise ConnectionClosedError(
-                "the server closed the connection in the middle of a response"
-            )
-        elif self.requests > 1:
-            raise StaleConnectionError("the server closed the connection that it had kept open")
-        else:
-            raise ConnectionClosedError("the server closed the connection without a response")
 
     def _transmit(self, data: bytes) -> None:
         try:
@@ -353,7 +250,7 @@ class Connection:
         A connection that has just been read from is taken for alive: a server that closes keeps
         one for longer, or says so in its response.
         """
-        if perf_counter() - self.received_at < _JUST_SECONDS:
+        if perf_counter() - self.read_at < _JUST_SECONDS:
             return True
         state = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return state[0] == _TCP_ESTABLISHED
@@ -375,7 +272,11 @@ class Connection:
 
 def _on_readable(reference: "ReferenceType[Connection]") -> None:
     connection = reference()
-    if connection is not None:
+    if connection is None:
+        return
+    if connection._greenlet is not None:
+        connection._greenlet.switch()
+    else:
         connection.on_ready(None)
 
 

@@ -11,27 +11,30 @@ How = tuple[Timeouts, bool]
 """The limits of a request, and whether its body is left to be streamed."""
 
 
-def exchange(response: Response, origin: Origin, sent: bytes, how: How) -> None:
+def exchange(response: Response, origin: Origin, sent: bytes, how: How) -> bool:
     """Send a request's bytes to `origin`; fill `response`, which knows the request. Raises OSError.
 
     A safe request that meets the end of a kept connection is sent again, once (RFC 9112, 9.3.1).
+    Returns whether the response may set cookies.
     """
     try:
-        _attempt(response, origin, sent, how, fresh=False)
+        return _attempt(response, origin, sent, how)
     except StaleConnectionError as error:
         if error.sent and response.request.method not in IDEMPOTENT_METHODS:
             raise
-        _attempt(response, origin, sent, how, fresh=True)
+        return _attempt(response, origin, sent, how, fresh=True)
 
 
-def _attempt(response: Response, origin: Origin, sent: bytes, how: How, fresh: bool) -> None:
+def _attempt(
+    response: Response, origin: Origin, sent: bytes, how: How, fresh: bool = False
+) -> bool:
     limits, stream = how
     method = response.request.method
     connection = origin.acquire(limits.connect, method not in IDEMPOTENT_METHODS, fresh)
     sent_at = perf_counter()
     try:
         connection.send(sent, sent_at, limits.read, method == "HEAD")
-        if not stream:
+        if not (connection.finished or stream):
             connection.finish()
     except BaseException:
         origin.release(connection)
@@ -48,3 +51,4 @@ def _attempt(response: Response, origin: Origin, sent: bytes, how: How, fresh: b
         body = connection.body
         response.body = body[0] if len(body) == 1 else b"".join(body)
         origin.release(connection)
+    return connection.may_set_cookie

@@ -126,7 +126,9 @@ class Origin:
         if connection.closed:
             self._open -= 1
             self._admit_next(None)
-        elif not self._admit_next(connection):
+        elif self._waiting:
+            self._admit_next(connection)
+        else:
             self._idle.append(connection)
 
     def _wait(self) -> Connection | None:

@@ -48,19 +48,28 @@ _BYTES_LINES = _content_type("application/octet-stream")
 
 
 class Request:
-    """What was sent: `method`, `url`, `body` and, parsed on demand, `headers`."""
+    """What was sent: `method`, `url`, `body` and, parsed on demand, `headers`.
+
+    `head` are the bytes that were sent, at least up to the end of the header.
+    """
 
     __slots__ = ("body", "head", "lines", "method", "target", "url")
 
     def __init__(
-        self, method: str, url: str, target: str, lines: Lines, body: bytes | None
+        self,
+        method: str,
+        url: str,
+        target: str,
+        lines: Lines,
+        body: bytes | None,
+        head: bytes = b"",
     ) -> None:
         self.method = method
         self.url = url
         self.target = target
         self.lines = lines
         self.body = body
-        self.head = b""
+        self.head = head
 
     @property
     def payload(self) -> bytes | None:
@@ -71,7 +80,8 @@ class Request:
     def headers(self) -> Headers:
         """The header fields that were sent, looked up without regard to case."""
         fields = Headers()
-        for line in self.head.decode("latin-1").split("\r\n")[1:]:
+        head = self.head.partition(b"\r\n\r\n")[0]
+        for line in head.decode("latin-1").split("\r\n")[1:]:
             name, colon, value = line.partition(":")
             if colon:
                 fields.add(name, value.strip())
@@ -103,6 +113,12 @@ class Kept(NamedTuple):
     request: Request
     start: bytes
     whole: bytes
+
+    def with_body(self, body: bytes) -> Request:
+        """Return a request of this kind with a body of its own; its `head` is all that is sent."""
+        kept = self.request
+        sent = b"%bContent-Length: %d\r\n\r\n%b" % (self.start, len(body), body)
+        return Request(kept.method, kept.url, kept.target, kept.lines, body, sent)
 
     @classmethod
     def of(cls, request: Request, start: bytes) -> "Kept":

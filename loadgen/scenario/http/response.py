@@ -11,9 +11,15 @@ from geventhttpclient.header import Headers
 from locust.event import EventHook
 from locust.exception import CatchResponseError, LocustError, ResponseError
 
-from loadgen.scenario.http.charset import charset_of, default_charset, known_charset, to_text
 from loadgen.scenario.http.connection import Connection
-from loadgen.scenario.http.content import Decoder, decode
+from loadgen.scenario.http.content import (
+    Decoder,
+    charset_of,
+    decode,
+    default_charset,
+    known_charset,
+    to_text,
+)
 from loadgen.scenario.http.errors import ContentError
 from loadgen.scenario.http.head import parse_head
 from loadgen.scenario.http.request import Request
@@ -25,7 +31,6 @@ _NOT_CAUGHT = (
 )
 
 
-_COUNTED = ("name", "response_time", "response_length")
 _KEPT_IN_HISTORY = ("status_code", "raw", "body", "connect_time", "time_to_first_byte")
 
 
@@ -284,7 +289,8 @@ class CaughtResponse(Response):
     def _report(self) -> None:
         """Tell the result: past the event if it is ordinary, as the session does (outlet.py)."""
         meta = self.request_meta
-        name, milliseconds, size = (meta.get(field) for field in _COUNTED)
+        get = meta.get
+        name, milliseconds, size = get("name"), get("response_time"), get("response_length")
         if (
             not (meta["exception"] or meta["context"])
             and name.__class__ is str

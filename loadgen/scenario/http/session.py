@@ -287,8 +287,11 @@ class HttpSession(Verbs):
             key = key_of(self._common, method, url, kind, headers)
             kept = self._heads.get(key) if key is not None else None
             if kept is not None:
-                if body is None and self._jar is None:
-                    return self._origin, kept.request, kept.whole
+                if self._jar is None:
+                    if body is None:
+                        return self._origin, kept.request, kept.whole
+                    request = kept.with_body(body)
+                    return self._origin, request, request.head
                 request = kept.again(body)
                 return self._origin, request, request.finish(kept.start + self._cookies(request))
         lines = self._merge(kind, headers, auth) if kind or headers or auth else self._defaults
@@ -325,9 +328,9 @@ class HttpSession(Verbs):
         return self._pool.origin(OriginKey.of(url)), url, target
 
     def _exchange(self, response: Response, at: Origin, sent: bytes, how: How) -> None:
-        exchange(response, at, sent, how)
+        may_set_cookie = exchange(response, at, sent, how)
         self.answers += 1
-        if sets_cookie(response.raw) and response.headers is not None:
+        if may_set_cookie and sets_cookie(response.raw) and response.headers is not None:
             self.cookiejar.take(response.request.url, response.headers)
 
     def _header_text(self, origin: Origin, request: Request) -> str:

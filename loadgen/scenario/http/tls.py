@@ -39,6 +39,8 @@ def _no_password() -> str:
 class TlsConnection(Connection):
     """A connection whose bytes are TLS records; `handshake` comes before the first request."""
 
+    __slots__ = ("_incoming", "_outgoing", "_tls", "_tls_read", "_tls_write")
+
     def start(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None) -> None:
         """Prepare the handshake with `host`, resuming `session` if the server agrees."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
