@@ -4,8 +4,9 @@ With 1,000 names they are ten thousand lines. prometheus_client's own classes ch
 sample's labels again; here the labels of a name are written once and kept between scrapes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 from prometheus_client import Metric
@@ -75,30 +76,42 @@ def counters(sums: dict[Key, Totals]) -> Iterator[ByName]:
     yield ByName("locust_response_bytes_total", text, "counter", rows("response_bytes"))
 
 
-def figures(snapshot: Snapshot, limits: Limits) -> Iterator[ByName]:
-    """Yield what the run's names have come to so far, exactly; see `exporter.runs`."""
-    # Names that are alike once clipped would be the same sample twice: the first one stands.
-    entries: dict[Key, EntryStatistics] = {}
-    for entry in snapshot.entries[: limits.names]:
-        entries.setdefault((limits.clip(entry.method), limits.clip(entry.name)), entry)
-    requests: list[Row] = []
-    failures: list[Row] = []
-    averages: list[Row] = []
-    times: list[Row] = []
-    for key, entry in sorted(entries.items()):
-        requests.append((key, "", entry.requests))
-        failures.append((key, "", entry.failures))
-        average = mean(entry.response_time_total_ms, entry.requests - entry.requests_untimed)
-        if average is not None:
-            averages.append((key, "", average / 1000))
-        found = quantiles_of(
+class Figures:
+    """What the run's names have come to so far, exactly; see `exporter.runs`."""
+
+    def __init__(self) -> None:
+        # By name: an entry, which stays the same object until it changes, and what was made of it.
+        self._known: dict[Key, tuple[EntryStatistics, Mapping[str, float]]] = {}
+
+    def families(self, snapshot: Snapshot, limits: Limits) -> Iterator[ByName]:
+        """Yield a run's families."""
+        # Names that are alike once clipped would be the same sample twice: the first one stands.
+        entries: dict[Key, EntryStatistics] = {}
+        for entry in snapshot.entries[: limits.names]:
+            entries.setdefault((limits.clip(entry.method), limits.clip(entry.name)), entry)
+        averages: list[Row] = []
+        times: list[Row] = []
+        ordered = sorted(entries.items(), key=itemgetter(0))
+        self._known = {key: (entry, self._quantiles(key, entry)) for key, entry in ordered}
+        for key, (entry, found) in self._known.items():
+            average = mean(entry.response_time_total_ms, entry.requests - entry.requests_untimed)
+            if average is not None:
+                averages.append((key, "", average / 1000))
+            times += [(key, quantile, seconds) for quantile, seconds in found.items()]
+        requests: list[Row] = [(key, "", entry.requests) for key, entry in ordered]
+        failures: list[Row] = [(key, "", entry.failures) for key, entry in ordered]
+        for name, text, rows in (
+            ("requests", "Requests of this run.", requests),
+            ("failures", "Failures of this run.", failures),
+            ("response_time_average_seconds", "Mean response time of this run.", averages),
+            ("response_time_seconds", "Exact quantiles of this run; 1 is the maximum.", times),
+        ):
+            yield ByName(f"locust_run_name_{name}", text, "gauge", rows, snapshot.run_id)
+
+    def _quantiles(self, key: Key, entry: EntryStatistics) -> Mapping[str, float]:
+        known, found = self._known.get(key, (None, {}))
+        if known is entry:
+            return found
+        return quantiles_of(
             entry.response_times, entry.response_time_max_ms, entry.response_time_min_ms
         )
-        times += [(key, quantile, seconds) for quantile, seconds in found.items()]
-    for name, text, rows in (
-        ("requests", "Requests of this run.", requests),
-        ("failures", "Failures of this run.", failures),
-        ("response_time_average_seconds", "Mean response time of this run.", averages),
-        ("response_time_seconds", "Exact quantiles of this run; 1 is the maximum.", times),
-    ):
-        yield ByName(f"locust_run_name_{name}", text, "gauge", rows, snapshot.run_id)

@@ -20,7 +20,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from exporter.by_name import ByName, counters, figures
+from exporter.by_name import ByName, Figures, counters
 from exporter.growth import Growth
 from exporter.histogram import EDGE_LABELS
 from exporter.runs import RunFigures, figures_of
@@ -54,6 +54,7 @@ class LocustCollector(Collector):
         self._clock = clock
         self._fold = Fold(limits or Limits())
         self._growth = Growth()
+        self._figures = Figures()
         self._lock = threading.Lock()
         self._last: Snapshot | None = None
         self._arrived_at = -math.inf
@@ -175,7 +176,7 @@ class LocustCollector(Collector):
     def by_name(self, view: View) -> Iterator[ByName]:
         """Yield the families with a sample for each name."""
         if view.snapshot is not None and view.snapshot.run_id:
-            yield from figures(view.snapshot, self._fold.limits)
+            yield from self._figures.families(view.snapshot, self._fold.limits)
         yield from counters(view.sums)
 
     def run(self) -> RunFigures | None:

@@ -7,6 +7,7 @@ prometheus_client's byte by byte.
 """
 
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
@@ -22,7 +23,8 @@ from exporter.totals import Key, Totals
 
 _END_OF_OPENMETRICS = b"# EOF\n"
 GO_WRITES_DIGITS_BELOW = 1_000_000
-"""Below it Go, whose form prometheus_client keeps, writes a whole number as Python does."""
+_STARTS = tuple(f'{HISTOGRAM}_bucket{{le="{edge}",'.encode() for edge in EDGE_LABELS)
+_COUNT, _SUM = f"{HISTOGRAM}_count{{".encode(), f"{HISTOGRAM}_sum{{".encode()
 
 
 class _Listed(Collector):
@@ -45,7 +47,7 @@ class Exposition:
         self._registry.register(self._listed)
         for other in others:
             self._registry.register(other)
-        self._lines: dict[Key, bytes] = {}
+        self._blocks: dict[Key, _Block] = {}
         self._labels: dict[Key, str] = {}
         self._lock = threading.Lock()
 
@@ -70,31 +72,19 @@ class Exposition:
                 for family in self._collector.by_name(view)
                 for line in family.lines(self._labels, openmetrics=openmetrics)
             ).encode()
-            histogram = b"".join(self._histogram(_merged(view.sums) if merged else view.sums))
-        if openmetrics:
-            rest, end = rest[: -len(_END_OF_OPENMETRICS)], _END_OF_OPENMETRICS
-            return content_type, b"".join((rest, by_name, histogram, end))
-        return content_type, b"".join((rest, by_name, histogram))
+            end = _END_OF_OPENMETRICS if openmetrics else b""
+            histograms = self._histograms(_merged(view.sums) if merged else view.sums)
+            return content_type, b"".join((rest.removesuffix(end), by_name, *histograms, end))
 
-    def _histogram(self, sums: dict[Key, Totals]) -> Iterator[bytes]:
+    def _histograms(self, sums: dict[Key, Totals]) -> Iterator[bytes]:
         yield f"# HELP {HISTOGRAM} {HISTOGRAM_TEXT}\n# TYPE {HISTOGRAM} histogram\n".encode()
         for key, totals in sorted(sums.items()):
-            lines = self._lines.get(key) or self._lines_of(key)
-            counts = tuple(accumulate(totals.buckets))
-            seconds = floatToGoString(totals.response_time_total_ms / 1000).encode()
-            if counts[-1] < GO_WRITES_DIGITS_BELOW:
-                yield lines % (*counts, counts[-1], seconds)
-            else:
-                numbers = [floatToGoString(count).encode() for count in counts]
-                yield _with_places(key, "%b") % (*numbers, numbers[-1], seconds)
-
-    def _lines_of(self, key: Key) -> bytes:
-        self._lines[key] = _with_places(key, "%d.0")
-        return self._lines[key]
+            block = self._blocks.get(key) or self._blocks.setdefault(key, _Block(key))
+            yield block.text_of(totals)
 
     def _forget(self, sums: dict[Key, Totals]) -> None:
-        for key in self._lines.keys() - sums.keys():
-            del self._lines[key]
+        for key in self._blocks.keys() - sums.keys():
+            del self._blocks[key]
         for key in self._labels.keys() - sums.keys():
             del self._labels[key]
 
@@ -108,9 +98,42 @@ def _merged(sums: dict[Key, Totals]) -> dict[Key, Totals]:
     return {("", ""): total}
 
 
-def _with_places(key: Key, number: str) -> bytes:
-    """Return a name's lines with a place for each number: filling them in is quick."""
-    labels = labels_of(key).replace("%", "%%")
-    lines = [f'{HISTOGRAM}_bucket{{le="{edge}",{labels}}} {number}\n' for edge in EDGE_LABELS]
-    lines += [f"{HISTOGRAM}_count{{{labels}}} {number}\n", f"{HISTOGRAM}_sum{{{labels}}} %b\n"]
-    return "".join(lines).encode()
+class _Block:
+    """The lines of one name's histogram; what hasn't changed is not written again."""
+
+    def __init__(self, key: Key) -> None:
+        labels = labels_of(key).encode()
+        self._before_number = labels + b"} "
+        self._shown: tuple[list[int], float] = ([], 0.0)
+        self._text = b""
+
+    def text_of(self, totals: Totals) -> bytes:
+        """Return the lines with these counts."""
+        shown = (totals.buckets, totals.response_time_total_ms)
+        if shown != self._shown:
+            self._text, self._shown = b"".join(self._parts(*shown)), shown
+        return self._text
+
+    def _parts(self, buckets: list[int], milliseconds: float) -> Iterator[bytes]:
+        counts = list(accumulate(buckets))
+        # Edges before the first response are all zero and those from the last on all the same:
+        # most of the lines. What they share is put between their starts at once.
+        first, last = bisect_left(counts, 1), bisect_left(counts, counts[-1])
+        zero, total = self._before_number + b"0.0\n", self._before_number + _number(counts[-1])
+        total += b"\n"
+        if first:
+            yield zero.join(_STARTS[:first])
+            yield zero
+        if first < last:
+            small = counts[-1] < GO_WRITES_DIGITS_BELOW
+            place = self._before_number.replace(b"%", b"%%") + (b"%d.0\n" if small else b"%b\n")
+            numbers = counts[first:last] if small else map(_number, counts[first:last])
+            yield place.join((*_STARTS[first:last], b"")) % tuple(numbers)
+        yield total.join((*_STARTS[max(first, last) :], _COUNT, b""))
+        seconds = floatToGoString(milliseconds / 1000).encode()
+        yield b"".join((_SUM, self._before_number, seconds, b"\n"))
+
+
+def _number(count: int) -> bytes:
+    """Write a whole number as Go does, whose form prometheus_client keeps."""
+    return b"%d.0" % count if count < GO_WRITES_DIGITS_BELOW else floatToGoString(count).encode()

@@ -42,6 +42,8 @@ class Growth:
 
     def _entry(self, entry: EntryStatistics) -> EntryStatistics:
         before = self._before.get((entry.method, entry.name), _NOTHING)
+        if entry == before:
+            return before  # the same object: what was made of it needn't be made again
         changes: dict[str, float] = {}
         for field in FIELDS:
             value, least = getattr(entry, field), getattr(before, field)
@@ -57,7 +59,8 @@ class Growth:
         return entry
 
     def _times(self, now: dict[float, int], before: dict[float, int]) -> dict[float, int]:
-        gone = {time: count for time, count in before.items() if now.get(time, 0) < count}
+        count_of = now.get
+        gone = {time: count for time, count in before.items() if count_of(time, 0) < count}
         wrong = [time for time in now if not 0 <= time < math.inf]
         if not gone and not wrong:
             return now

@@ -9,7 +9,6 @@ bucket, so however the response times lie in it, a quantile is at most that far 
 """
 
 from bisect import bisect_left
-from functools import lru_cache
 
 _COARSE = (1.01, 1.51, 2.025, 3.025, 5.05, 7.05)
 _FINE = (
@@ -32,15 +31,24 @@ EDGE_LABELS: tuple[str, ...] = (*(repr(round(edge / 1000, 9)) for edge in EDGES_
 """The same in seconds, as `le` labels, `+Inf` last."""
 
 BUCKETS = len(EDGE_LABELS)
+PLACES_MAX = 10_000
+
+
+class _Places(dict[float, int]):
+    """Buckets of response times by time. Rounded times are a few hundred, asked again and again."""
+
+    def __missing__(self, response_time: float) -> int:
+        place = bisect_left(EDGES_MS, response_time)
+        if len(self) < PLACES_MAX:
+            self[response_time] = place
+        return place
+
+
+_PLACES = _Places()
 
 
 def count_into_buckets(response_times: dict[float, int], buckets: list[int]) -> None:
     """Add counts of rounded response times (ms) to `buckets`, not cumulative, `BUCKETS` long."""
+    place = _PLACES
     for response_time, count in response_times.items():
-        buckets[_place(response_time)] += count
-
-
-@lru_cache(maxsize=10_000)
-def _place(response_time: float) -> int:
-    """Return a time's bucket. Rounded times are a few hundred, looked up again and again."""
-    return bisect_left(EDGES_MS, response_time)
+        buckets[place[response_time]] += count

@@ -16,6 +16,7 @@ from loadgen.shared.snapshot import Snapshot, requests_among
 from loadgen.shared.totals import Totals
 
 QUANTILES = (0.5, 0.95, 0.99)
+_LABELS = tuple(f"{ratio:g}" for ratio in QUANTILES)
 MAXIMUM = "1"
 """The quantile under which the exact maximum is given."""
 
@@ -47,8 +48,9 @@ def quantiles_of(
     found = percentiles(times_ms, QUANTILES, minimum_ms, maximum_ms)
     if not found:
         return {}
-    labelled = {f"{ratio:g}": ms / 1000 for ratio, ms in zip(QUANTILES, found, strict=True)}
-    return labelled | {MAXIMUM: maximum_ms / 1000}
+    labelled = {label: ms / 1000 for label, ms in zip(_LABELS, found, strict=True)}
+    labelled[MAXIMUM] = maximum_ms / 1000
+    return labelled
 
 
 def figures_of(snapshot: Snapshot) -> RunFigures | None:

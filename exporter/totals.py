@@ -6,6 +6,7 @@ current one, under labels whose number is bounded. Pure; the collector gives it 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from operator import add
 
 from exporter.histogram import BUCKETS, count_into_buckets
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot
@@ -53,13 +54,13 @@ class Totals:
         """Return a copy that may be added to."""
         return replace(self, buckets=self.buckets.copy(), errors=self.errors.copy())
 
-    def add_entry(self, entry: EntryStatistics) -> None:
-        """Add an entry of a snapshot; its errors come with `add_error`."""
+    def add_entry(self, entry: EntryStatistics, buckets: list[int]) -> None:
+        """Add an entry of a snapshot, whose times are in `buckets`; its errors by `add_error`."""
         self.requests += entry.requests
         self.failures += entry.failures
         self.response_time_total_ms += entry.response_time_total_ms
         self.response_bytes += entry.response_bytes
-        count_into_buckets(entry.response_times, self.buckets)
+        self.buckets = list(map(add, self.buckets, buckets))
 
     def add_error(self, error: str, occurrences: int) -> None:
         """Add occurrences of one error."""
@@ -83,6 +84,7 @@ class Fold:
         self._admitted: set[Key] = set()
         self._admitted_errors: dict[Key, set[str]] = {}
         self._last: Snapshot | None = None
+        self._counted: dict[Key, tuple[EntryStatistics, list[int]]] = {}
         self._seen: dict[Key, Totals] | None = None
 
     def restore(
@@ -106,6 +108,8 @@ class Fold:
             # After a kill in another epoch what lay between is unknown. Counts from zero are a
             # counter reset, which increase() handles; a guess would be counted twice.
             self.restore(snapshot.epoch, self._seen or {})
+        if begins:
+            self._counted = {}
         self.epoch, self._last, self._seen = snapshot.epoch, snapshot, None
         return begins
 
@@ -124,8 +128,18 @@ class Fold:
         for entry in entries:
             key = self._admit(self._label(entry.method, entry.name), present, sums)
             over += key == self.limits.overflow
-            sums.setdefault(key, Totals()).add_entry(entry)
+            sums.setdefault(key, Totals()).add_entry(entry, self._counted_of(entry))
         self.names_over_limit = over
+
+    def _counted_of(self, entry: EntryStatistics) -> list[int]:
+        """Return an entry's buckets; an entry stays the same object until it changes."""
+        name = entry.method, entry.name
+        known, buckets = self._counted.get(name, (None, []))
+        if known is not entry:
+            buckets = [0] * BUCKETS
+            count_into_buckets(entry.response_times, buckets)
+            self._counted[name] = entry, buckets
+        return buckets
 
     def _add_errors(self, errors: Iterable[ErrorCount], sums: dict[Key, Totals]) -> None:
         for error in errors:

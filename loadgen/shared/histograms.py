@@ -7,7 +7,7 @@ Percentiles are read from merged histograms only; they are never averaged.
 
 import math
 from bisect import bisect_left
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
@@ -16,9 +16,10 @@ Histogram = Mapping[float, int]
 
 def merge(histograms: Iterable[Histogram]) -> dict[float, int]:
     """Add counts value by value."""
-    merged: Counter[float] = Counter()
+    merged: defaultdict[float, int] = defaultdict(int)
     for histogram in histograms:
-        merged.update(histogram)
+        for value, count in histogram.items():
+            merged[value] += count
     return dict(merged)
 
 
@@ -64,7 +65,7 @@ def percentiles(
         if not 0 <= ratio <= 1:
             raise ValueError(f"percentile ratio is {ratio}, but must lie in 0..1")
     values = sorted(histogram)
-    ranks = list(accumulate(histogram[value] for value in values))
+    ranks = list(accumulate(map(histogram.__getitem__, values)))
     if not ranks or not ranks[-1]:
         return []
     return [

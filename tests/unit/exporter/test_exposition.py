@@ -33,6 +33,16 @@ def test_every_format_is_the_clients_byte_by_byte(
     assert body == reference(collector, accept)
 
 
+@pytest.mark.parametrize("later", ["m1-1", "m1-2"])
+def test_what_is_kept_between_scrapes_is_never_shown_where_it_changed(later: str) -> None:
+    collector = LocustCollector(lambda: 1.0)
+    exposition = Exposition(collector)
+    for epoch, changed in (("m1-1", 3), ("m1-1", 3), (later, 2_000_000), (later, 2_000_001)):
+        entries = (entry("/same", 5, 12.0), entry("/%d", changed, 0.4), entry("/new", changed))
+        collector.update(snapshot(epoch, *entries))
+        assert exposition.render()[1] == reference(collector, "")
+
+
 def test_names_that_ended_are_gone() -> None:
     collector = LocustCollector(lambda: 1.0)
     exposition = Exposition(collector)
