@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from loadgen.recordings.har import Entry
+from loadgen.recordings.har import Entry, is_static_type
 from loadgen.scenario.extractors import Seen
 
 STATIC_TYPES = {"stylesheet", "script", "image", "font", "media", "manifest", "texttrack", "ping"}
-STATIC_MIME = ("text/css", "image/", "font/", "audio/", "video/", "application/font")
 STATIC_ENDINGS = """.css .js .mjs .map .png .jpg .jpeg .gif .svg .webp .avif .ico .woff .woff2 .ttf
 .otf .eot .mp4 .webm .mp3 .webmanifest"""
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -131,8 +130,7 @@ def _is_static(entry: Entry) -> bool:
         return True
     if urlsplit(entry["request"]["url"]).path.lower().endswith(tuple(STATIC_ENDINGS.split())):
         return True
-    mime = entry["response"]["content"]["mimeType"].lower()
-    return mime.startswith(STATIC_MIME) or "javascript" in mime
+    return is_static_type(entry["response"]["content"]["mimeType"])
 
 
 def exchange(entry: Entry) -> Exchange:

@@ -5,6 +5,8 @@ One odd request doesn't spoil a recording: it is left out and named.
 
 import json
 import re
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +23,10 @@ from loadgen.shared.request_names import group_path
 from loadgen.shared.text import plain_line
 
 LARGEST_BYTES = 128 * 1024 * 1024
+"""Up to this a file is read as a whole; of a larger one at most so much text is kept."""
+LARGEST_FILE_BYTES = 4 * 1024**3
 LONGEST_SHOWN = 80
+STATIC_MIME = ("text/css", "image/", "font/", "audio/", "video/", "application/font")
 NO_ANSWER = {None, 0, -1, "", "0"}
 Entry = dict[str, Any]
 
@@ -121,14 +126,23 @@ class Recording:
 
 def read(path: Path) -> Recording:
     """Return a HAR file's requests. Raises UsageError, one sentence, when it is none."""
-    given = _entries(path)
-    whole, left_out = [], []
-    for number, entry in enumerate(given, 1):
+    whole, left_out, kept = [], [], 0
+    for number, entry in enumerate(_entries(path), 1):
         fault, cleaned = _cleaned(entry)
         if cleaned is None:
             left_out.append(f"request {number}{_shown(entry)}: {fault}")
-        else:
-            whole.append(cleaned)
+            continue
+        whole.append(cleaned)
+        kept += len(cleaned["response"]["content"]["text"])
+        if kept > LARGEST_BYTES:
+            raise UsageError(
+                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB of pages and other"
+                " answers that are text: record a shorter session"
+            )
+    if not whole and not left_out:
+        raise UsageError(
+            f"recording {path} has no requests: begin to record before the first page is loaded"
+        )
     if not whole:
         raise UsageError(
             f"recording {path} has no request that can be read: {left_out[0]}; save the session"
@@ -137,16 +151,15 @@ def read(path: Path) -> Recording:
     return Recording(path, whole, left_out)
 
 
-def _entries(path: Path) -> list[object]:
+def _entries(path: Path) -> Iterable[object]:
+    """Return a file's entries; those of a large file come one by one."""
+    size = 0
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
-        size = max(len(content), path.stat().st_size)
+        size = len(content)
         if size > LARGEST_BYTES:
-            raise UsageError(
-                f"recording {path} has {size / 1e6:.0f} MB; at most {LARGEST_BYTES / 1e6:.0f} MB"
-                " are read: record a shorter session, or save it without response bodies of files"
-            )
+            return _streamed(path)
         entries = json.loads(content.decode("utf-8-sig"))["log"]["entries"]
     except OSError as fault:
         raise UsageError(f"recording {path} can't be read: {fault.strerror}") from fault
@@ -164,11 +177,39 @@ def _entries(path: Path) -> list[object]:
         raise UsageError(
             f"recording {path} is JSON but no HAR file: it has no list log.entries"
         ) from (entries if isinstance(entries, Exception) else None)
-    if not entries:
-        raise UsageError(
-            f"recording {path} has no requests: begin to record before the first page is loaded"
-        )
     return entries
+
+
+def _streamed(path: Path) -> Iterator[object]:
+    """Yield the entries of a file that is larger than what is held in memory as a whole."""
+    if path.stat().st_size > LARGEST_FILE_BYTES:
+        raise UsageError(
+            f"recording {path} has {path.stat().st_size / 1e6:,.0f} MB; at most"
+            f" {LARGEST_FILE_BYTES / 1e6:,.0f} MB are read: record a shorter session, or save it"
+            " without response bodies of files"
+        )
+    # It comes with har2locust: only the machine that makes locustfiles has it.
+    try:
+        import ijson  # noqa: PLC0415
+    except ImportError as fault:
+        raise UsageError(
+            f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB, which needs the package"
+            " ijson: use make record HAR=FILE, which installs it"
+        ) from fault
+    try:
+        with path.open("rb") as file:
+            if file.read(len(BOM_UTF8)) != BOM_UTF8:
+                file.seek(0)
+            yield from ijson.items(file, "log.entries.item", use_float=True)
+    except OSError as fault:
+        raise UsageError(f"recording {path} can't be read: {fault.strerror}") from fault
+    except (ijson.JSONError, ValueError, RecursionError) as fault:
+        if re.search("premature|incomplete", str(fault), re.IGNORECASE):
+            raise UsageError(
+                f"recording {path} ends in the middle: save the session again"
+            ) from fault
+        reason = plain_line(str(fault).partition("\n")[0])[:LONGEST_SHOWN]
+        raise UsageError(f"recording {path} is no HAR file: {reason}") from fault
 
 
 def _cleaned(entry: object) -> tuple[str, Entry | None]:
@@ -191,7 +232,15 @@ def _cleaned(entry: object) -> tuple[str, Entry | None]:
     if not made.request.url.isprintable():
         return "its address has a control character", None
     made.request.cookies += _sent_cookies(made.request.headers)
+    if is_static_type(made.response.content.mime_type):
+        # Nothing is looked for in it, and most of a large recording is of this kind.
+        made.response.content.text = ""
     return "", made.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+
+def is_static_type(mime: str) -> bool:
+    """Tell whether an answer of this media type is a static file."""
+    return mime.lower().startswith(STATIC_MIME) or "javascript" in mime.lower()
 
 
 def _sent_cookies(headers: list[_Pair]) -> list[_Pair]:

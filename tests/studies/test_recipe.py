@@ -35,7 +35,9 @@ def _searched(directory: Path, url: str, search: dict[str, object]) -> tuple[dic
     )  # fmt: skip
     print(finished.stdout)
     output = finished.stdout + finished.stderr
-    found = json.loads(next(directory.glob("results/*/capacity.json")).read_text())
+    made = list(directory.glob("results/*/capacity.json"))
+    assert made, output
+    found = json.loads(made[0].read_text())
     return found, output
 
 

@@ -1,11 +1,13 @@
 """`loadgen record`: what it makes of good recordings, and says of bad ones."""
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from loadgen.recordings.har import LARGEST_BYTES
+from loadgen.recordings import har
+from loadgen.recordings.har import LARGEST_FILE_BYTES
 from tests.unit.recordings.hars import SITE, Entry, entry, run_record, write
 
 UUID = "1f8e2a3c-0000-4000-8000-00000000000a"
@@ -75,12 +77,12 @@ def _bad_recordings(directory: Path) -> dict[str, tuple[Path, str]]:
     empty.touch()
     binary.write_bytes(b"\x89PNG\xff\x00")
     with large.open("wb") as file:
-        file.truncate(max(LARGEST_BYTES + 1, 200_000_000))
+        file.truncate(LARGEST_FILE_BYTES + 1)
     return {
         "cut": (cut, "ends in the middle"),
         "empty": (empty, "is empty"),
         "binary": (binary, "is not UTF-8 text"),
-        "large": (large, "200 MB"),
+        "large": (large, "at most 4,295 MB are read: record a shorter session"),
         "missing": (directory / "missing.har", "No such file"),
         "early": (early, "ends in the middle"),
         "page": (page, "is no HAR file"),
@@ -145,3 +147,48 @@ def test_record_overwrites_no_file_that_was_not_named(
     assert run_record(write(tmp_path / "session.har", _session())) == 2
     assert "exists already" in capsys.readouterr().err
     assert mine.read_text() == "mine"
+
+
+def test_a_large_recording_is_read_piece_by_piece_to_the_same_locustfile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "whole.har", _session())
+    assert run_record(path, "--output", tmp_path / "whole.py") == 0
+    monkeypatch.setattr(har, "LARGEST_BYTES", path.stat().st_size - 1)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert run_record(path, "--output", tmp_path / "pieces.py") == 0
+    assert (tmp_path / "pieces.py").read_text() == (tmp_path / "whole.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text[:-200], "ends in the middle"),
+        (lambda text: text.replace('"request"', "request", 1), "is no HAR file"),
+        (lambda _: "\0" * 3000, "is no HAR file"),
+        (lambda text: text.replace('"entries"', '"other"', 1), "has no requests"),
+    ],
+)
+def test_a_large_recording_that_is_none_is_said_in_one_sentence(
+    change: Callable[[str], str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(har, "LARGEST_BYTES", 1000)
+    path = write(tmp_path / "large.har", _session())
+    path.write_text(change(path.read_text()))
+    assert run_record(path, "--output", tmp_path / "made.py") == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_more_text_than_can_be_held_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(har, "LARGEST_BYTES", 100)
+    path = write(tmp_path / "large.har", _session())
+    assert run_record(path, "--output", tmp_path / "made.py") == 2
+    assert "answers that are text: record a shorter session" in capsys.readouterr().err
