@@ -186,6 +186,12 @@ def main(arguments: list[str] | None = None) -> int:
     except LoadgenError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # As when the runs' user has put something in the way.
+        print(
+            f"{error.filename or kind.verb}: {error.strerror or error}; look there", file=sys.stderr
+        )
+        return OperationError.exit_code
     if answer is not None:
         print(answer.model_dump_json())
     return 0

@@ -59,7 +59,7 @@ def make_results(directory: Path, specification: str) -> None:
     with as_owner():
         for path in (directory.parent, directory):
             path.mkdir(mode=0o750, exist_ok=True)
-        (directory / SPECIFICATION_FILE).write_text(specification)
+        _write_anew(directory / SPECIFICATION_FILE, specification)
 
 
 def share(directory: Path) -> None:
@@ -75,15 +75,36 @@ def share(directory: Path) -> None:
 def create(path: Path, text: str) -> None:
     """Make a file for its owner alone. FileExistsError: something is there already."""
     with as_owner():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+        _create(path, text)
 
 
 def discard(path: Path) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, or whatever lies in its place."""
     with as_owner():
+        _discard(path)
+
+
+def _create(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def _discard(path: Path, *, ignore_errors: bool = False) -> None:
+    # A directory last: rmtree opens what it is given, and would wait for a pipe's other end.
+    try:
         path.unlink(missing_ok=True)
+    except IsADirectoryError:
+        shutil.rmtree(path, ignore_errors)
+    except OSError:
+        if not ignore_errors:
+            raise
+
+
+def _write_anew(path: Path, text: str) -> None:
+    # A pipe in its place would be waited for until somebody reads it.
+    _discard(path)
+    _create(path, text)
 
 
 def read_kept(path: Path, bytes_max: int = KEPT_BYTES_MAX) -> str | None:
@@ -139,7 +160,7 @@ def add_results(packed: tarfile.TarFile, directory: Path) -> None:
 def remove(run_id: str) -> None:
     """Remove a run's directory."""
     with as_owner():
-        shutil.rmtree(run_directory(RUNS, run_id), ignore_errors=True)
+        _discard(run_directory(RUNS, run_id), ignore_errors=True)
 
 
 def keep_figures(run_id: str, figures: str) -> None:
@@ -149,11 +170,11 @@ def keep_figures(run_id: str, figures: str) -> None:
         for path in (VERDICTS, directory):
             path.mkdir(mode=0o750, exist_ok=True)
         being_written = directory / "summary.json.new"
-        being_written.write_text(figures)
+        _write_anew(being_written, figures)
         being_written.replace(directory / "summary.json")
         newest = sorted(VERDICTS.iterdir(), key=lambda path: path.lstat().st_mtime, reverse=True)
         for path in newest[VERDICTS_MAX:]:
-            shutil.rmtree(path, ignore_errors=True)
+            _discard(path, ignore_errors=True)
 
 
 def last_scrape(state_directory: Path, run_id: str) -> bytes:

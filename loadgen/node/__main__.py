@@ -12,6 +12,7 @@ reporter (in a worker), and hands over to Locust, whose command line it builds f
 import locust.main  # isort: split
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -54,6 +55,7 @@ from loadgen.specification.locust_options import VARIABLES
 from loadgen.specification.run import SEED_VARIABLE
 
 STATISTICS_INTERVAL_SECONDS = 1.0
+SNAPSHOT_BYTES_MAX = 64 << 20
 
 
 def locust_arguments(
@@ -189,12 +191,18 @@ def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:
 
 
 def follow(node: NodeSettings) -> None:
-    """Print each snapshot of the master as one JSON line until interrupted."""
+    """Print each snapshot of the master as one JSON line until interrupted.
+
+    Root does so on a fleet, and whoever may write where the socket lies may speak in the master's
+    place: what is no snapshot is left out.
+    """
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.MAXMSGSIZE, SNAPSHOT_BYTES_MAX)
         socket.subscribe(b"")
         socket.connect(node.publisher_endpoint)
         while True:
-            print(json.dumps(asdict(unpack(socket.recv()))), flush=True)
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                print(json.dumps(asdict(unpack(socket.recv()))), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
