@@ -43,8 +43,8 @@ def bucket(milliseconds: float) -> float:
 
     Below zero there is nothing to round to: such a time counts as 0.
     """
-    microseconds = max(0, int(milliseconds * 1000 + 0.5))
-    if microseconds < _TABLE_SIZE:
+    microseconds = int(milliseconds * 1000 + 0.5)
+    if 0 <= microseconds < _TABLE_SIZE:
         return _TABLE[microseconds]
     # Rounding to whole milliseconds first would round twice: 104.5 to 105, and that to 106.
-    return _round_count(microseconds) / 1000
+    return _round_count(max(0, microseconds)) / 1000

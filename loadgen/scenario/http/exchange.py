@@ -17,28 +17,25 @@ def exchange(response: Response, origin: Origin, sent: bytes, how: How) -> bool:
     A safe request that meets the end of a kept connection is sent again, once (RFC 9112, 9.3.1).
     Returns whether the response may set cookies.
     """
-    try:
-        return _attempt(response, origin, sent, how)
-    except StaleConnectionError as error:
-        if error.sent and response.request.method not in IDEMPOTENT_METHODS:
-            raise
-        return _attempt(response, origin, sent, how, fresh=True)
-
-
-def _attempt(
-    response: Response, origin: Origin, sent: bytes, how: How, fresh: bool = False
-) -> bool:
     limits, stream = how
     method = response.request.method
-    connection = origin.acquire(limits.connect, method not in IDEMPOTENT_METHODS, fresh)
-    sent_at = perf_counter()
-    try:
-        connection.send(sent, sent_at, limits.read, method == "HEAD")
-        if not (connection.finished or stream):
-            connection.finish()
-    except BaseException:
-        origin.release(connection)
-        raise
+    safe, fresh = method in IDEMPOTENT_METHODS, False
+    while True:
+        connection = origin.acquire(limits.connect, not safe, fresh)
+        sent_at = perf_counter()
+        try:
+            connection.send(sent, sent_at, limits.read, method == "HEAD")
+            if not (connection.finished or stream):
+                connection.finish()
+            break
+        except StaleConnectionError as error:
+            origin.release(connection)
+            if fresh or (error.sent and not safe):
+                raise
+            fresh = True
+        except BaseException:
+            origin.release(connection)
+            raise
     response.status_code = connection.status
     response.raw = connection.raw
     response.time_to_first_byte = connection.first_byte_at - sent_at

@@ -26,6 +26,13 @@ class LeanTaskSet(DefaultTaskSet):
         tasks = self._user.tasks
         return tasks[0] if len(tasks) == 1 else super().get_next_task()  # type: ignore[no-untyped-call]
 
+    def execute_next_task(self) -> None:
+        """Run the next task and, after each wait, the one that follows; ends by an exception."""
+        queue = self._task_queue
+        while True:
+            self.execute_task(queue.popleft() if queue else self.get_next_task())  # type: ignore[no-untyped-call]
+            self.wait()
+
     def wait(self) -> None:
         """Wait as the user's `wait_time` says; go on at once if that is 0 s and it was answered."""
         user: Any = self._user

@@ -133,23 +133,18 @@ class Kept(NamedTuple):
 
 
 Heads = dict[Key, Kept]
-"""The kept requests of all users."""
+"""The kept requests of all users, by what a session's have in common, method, URL, kind of body."""
 
 
-def key_of(
-    common: str, method: str, url: str, kind: Lines, headers: Mapping[str, Any] | None
-) -> Key | None:
-    """Return what a kept request is found by; None if it can't be kept.
+def with_texts(key: Key, headers: Mapping[str, Any]) -> Key | None:
+    """Return the key of a request with header fields of its own; None if it can't be kept.
 
-    `common` is what a session's requests have in common, `kind` are the lines of a kind of body.
     1, True and 1.0 are equal but not the same header, so header fields must be texts.
     """
-    if not headers:
-        return common, method, url, kind.get("content-type")
     for value in headers.values():
         if value.__class__ is not str:
             return None
-    return common, method, url, kind.get("content-type"), *headers.items()
+    return *key, *headers.items()
 
 
 def keep(heads: Heads, key: Key, request: Request, start: bytes) -> None:

@@ -27,6 +27,7 @@ from loadgen.scenario.http.request import (
     NO_LINES,
     Fields,
     Heads,
+    Key,
     Lines,
     Request,
     basic_auth,
@@ -34,8 +35,8 @@ from loadgen.scenario.http.request import (
     encode_body,
     header_lines,
     keep,
-    key_of,
     target_of,
+    with_texts,
 )
 from loadgen.scenario.http.response import CaughtResponse, Response
 from loadgen.scenario.http.tally import Ordinary
@@ -282,10 +283,12 @@ class HttpSession(Verbs):
         `others` are auth, params and files, if any.
         """
         auth, params, files = others
-        key = None
-        if not (auth or params or files) and url.startswith("/"):
-            key = key_of(self._common, method, url, kind, headers)
-            kept = self._heads.get(key) if key is not None else None
+        key: Key | None = None
+        if not (auth or params or files) and url[:1] == "/":
+            key = self._common, method, url, kind.get("content-type")
+            if headers:
+                key = with_texts(key, headers)
+            kept = self._heads.get(key) if key else None
             if kept is not None:
                 if self._jar is None:
                     if body is None:

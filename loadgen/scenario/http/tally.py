@@ -40,7 +40,7 @@ def add(statistics: RequestStats, method: str, name: str, milliseconds: float, s
     kept_as = locust_stats.bucket_response_time(milliseconds)
     for entry in (statistics.total, statistics.entries[name, method]):
         last = entry.last_request_timestamp
-        if entry.use_response_times_cache and last and second > int(last):
+        if last and second > last and entry.use_response_times_cache:
             entry._cache_response_times(second - 1)
         entry.num_requests += 1
         entry.num_reqs_per_sec[second] += 1

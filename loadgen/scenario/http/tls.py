@@ -9,6 +9,7 @@ from functools import cache
 
 from loadgen.scenario.http.connection import Connection
 
+_read, _transmit = Connection._read, Connection._transmit
 _RECORD_BYTES = 16384  # no record holds more (RFC 8446, 5.1), and a read gives one
 
 
@@ -39,7 +40,15 @@ def _no_password() -> str:
 class TlsConnection(Connection):
     """A connection whose bytes are TLS records; `handshake` comes before the first request."""
 
-    __slots__ = ("_incoming", "_outgoing", "_tls", "_tls_read", "_tls_write")
+    __slots__ = (
+        "_incoming",
+        "_outgoing",
+        "_sealed",
+        "_take_records",
+        "_tls",
+        "_tls_read",
+        "_tls_write",
+    )
 
     def start(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None) -> None:
         """Prepare the handshake with `host`, resuming `session` if the server agrees."""
@@ -47,7 +56,9 @@ class TlsConnection(Connection):
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=host, session=session
         )
-        self._tls_read, self._tls_write = self._tls.read, self._tls.write
+        direct = getattr(self._tls, "_sslobj", self._tls)  # what SSLObject passes each call on to
+        self._tls_read, self._tls_write = direct.read, direct.write
+        self._take_records, self._sealed = self._incoming.write, self._outgoing.read
 
     def handshake(self, now: float, timeout: float) -> None:
         """Shake hands; `timeout` is for each wait. Raises OSError (ssl.SSLError is one)."""
@@ -87,24 +98,25 @@ class TlsConnection(Connection):
         return bool(self._tls.session_reused)
 
     def _flush(self) -> None:
-        super()._transmit(self._outgoing.read())
+        _transmit(self, self._sealed())
 
     def _transmit(self, data: bytes) -> None:
         self._tls_write(data)
-        super()._transmit(self._outgoing.read())
+        _transmit(self, self._sealed())
 
     def receive(self) -> None:
         """As for a plain connection; what is already decrypted or received comes first."""
-        data = self._decrypt() if self._incoming.pending else None
-        while data is None:
-            self._wait()
-            data = self._read()
-        self._take(data)
+        if self._incoming.pending:
+            data = self._decrypt()
+            if data is not None:
+                self._take(data)
+                return
+        super().receive()
 
     def _read_records(self) -> None:
-        records = super()._read()
+        records = _read(self)
         if records:
-            self._incoming.write(records)
+            self._take_records(records)
         elif records is not None:
             self._incoming.write_eof()
 
@@ -114,14 +126,15 @@ class TlsConnection(Connection):
 
     def _decrypt(self) -> bytes | None:
         try:
-            return self._tls_read(_RECORD_BYTES)
+            data: bytes | None = self._tls_read(_RECORD_BYTES)
         except ssl.SSLWantReadError:
-            return None
+            data = None
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
+            data = b""
         finally:
             if self._outgoing.pending:
                 self._flush()
+        return data
 
     def _on_idle(self) -> None:
         """Session tickets may come between requests; anything else ends the connection."""
