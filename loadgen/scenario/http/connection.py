@@ -112,7 +112,7 @@ class Connection(Message):
         if not self.reusable:
             self.close()
         elif self._head_only:
-            self._renew_parser()  # the old one waits for the body that the header promises
+            self.forget_parser()  # it waits for the body that the header promises
 
     def receive_more(self) -> None:
         """Wait for the next part of the body; raises as `send` does."""
@@ -264,7 +264,7 @@ class Connection(Message):
         self._watcher.close()
         self._disarm()
         self._sock.close()
-        self._parser.__init__(None)  # type: ignore[misc]  # it refers to itself by its callbacks
+        self.forget_parser()
 
     def __del__(self) -> None:
         self.close()

@@ -6,7 +6,7 @@ look it up costs a quarter of parsing it. What the parser found in it holds for 
 
 from time import monotonic
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from loadgen.scenario.http.errors import (
     ConnectionClosedError,
@@ -97,11 +97,17 @@ class Message:
         self.requests = 0
         self.received_at = 0.0
         self.complete = True
-        self._renew_parser()
-
-    def _renew_parser(self) -> None:
         self._events: list[object] = []
-        self._parser = parser_into(self._events)
+        self._parser: HttpResponseParser | None = None
+
+    def forget_parser(self) -> None:
+        """Let the next response that needs one have a new parser; most need none, a head is known.
+
+        It refers to itself by its callbacks.
+        """
+        if self._parser is not None:
+            self._parser.__init__(None)  # type: ignore[misc]
+            self._parser = None
 
     def begin(self, head_only: bool) -> None:
         """Expect a response; `head_only` says that it has no body whatever its header promises."""
@@ -151,6 +157,8 @@ class Message:
 
     def _parse(self, data: bytes) -> str:
         """Feed the parser; return what it has against the data, "" for nothing."""
+        if self._parser is None:
+            self._parser = parser_into(self._events)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -168,7 +176,8 @@ class Message:
         raw = mended(self.raw)
         if raw is None:
             return True
-        self._renew_parser()
+        self.forget_parser()
+        self._events.clear()
         self.raw, self.reusable = raw, True
         if self._parse(raw):
             return False

@@ -1,6 +1,5 @@
 """Keeps connections: one pool a user unless users are told to share, one origin for each server."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -90,7 +89,7 @@ class Origin:
         self._settings = settings
         self._idle: list[Connection] = []
         self._open = 0
-        self._waiting: deque[AsyncResult] = deque()
+        self._waiting: list[AsyncResult] = []
         self._session: SSLSession | None = None
 
     def acquire(
@@ -147,7 +146,7 @@ class Origin:
     def _admit_next(self, connection: Connection | None) -> bool:
         if not self._waiting:
             return False
-        self._waiting.popleft().set(connection)
+        self._waiting.pop(0).set(connection)
         return True
 
     def _connect(self, timeout: float) -> Connection:

@@ -54,8 +54,8 @@ def test_a_known_head_gives_what_parsing_gives(
         if not (learning.complete and learning.reusable):
             learning, parsing = Message(), Message()
         elif head_only:
-            learning._renew_parser()
-            parsing._renew_parser()
+            learning.forget_parser()
+            parsing.forget_parser()
 
 
 def _state(one: Message, parts: list[bytes], head_only: bool) -> tuple[object, ...]:
