@@ -15,7 +15,7 @@ from loadgen.cluster.local import LocalCluster
 from loadgen.deploy.versions import versions
 from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.summary import Summary
-from loadgen.runs import capacity_search, grafana_annotation, notifications, sweep
+from loadgen.runs import capacity_search, grafana_annotation, notifications, sweep, target_cpu
 from loadgen.runs.hooks import run_hooks
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import execute
@@ -122,8 +122,9 @@ def run_once(
     environment = {**os.environ, **names}
     grafana_annotation.check(environment)
     notifications.check(environment)
+    target_cpu.check(environment)
     run_hooks("before", specification.before, environment)
-    summary, _ = execute(
+    summary, directory = execute(
         specification.seeded(),
         _cluster(specification, options),
         options.results.absolute(),
@@ -137,9 +138,10 @@ def run_once(
     )
     if fault := grafana_annotation.post(summary, environment):
         print(f"loadgen: {fault}", file=sys.stderr)
-    for told in notifications.notify(summary, environment):
+    for told in notifications.notify(summary, environment, directory):
         print(f"loadgen: {told}", file=sys.stderr)
-    run_hooks("after", specification.after, environment)
+    outcome = {"LOADGEN_VERDICT": summary.verdict, "LOADGEN_RESULTS": str(directory)}
+    run_hooks("after", specification.after, environment | outcome)
     return summary
 
 

@@ -18,6 +18,14 @@ STATISTICS_FILE = "statistics.json"
 
 
 @dataclass(frozen=True, slots=True)
+class HostCpu:
+    """How busy a machine of the target was: (Unix time, share of all its cores, 0 to 1)."""
+
+    host: str
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Statistics by method and name over the measured interval, and the interval over time.
 
@@ -30,6 +38,7 @@ class Record:
     completed: list[SecondCount] = field(default_factory=list)
     completed_width: int = 1
     errors: list[ErrorCount] = field(default_factory=list)
+    target_cpu: list[HostCpu] = field(default_factory=list)
 
 
 def dump_record(record: Record) -> str:

@@ -13,7 +13,7 @@ from loadgen.results import archive
 from loadgen.results.junit import build_junit
 from loadgen.results.notes import notes_of
 from loadgen.results.page.report import build_report
-from loadgen.results.statistics_file import STATISTICS_FILE, Record, dump_record
+from loadgen.results.statistics_file import STATISTICS_FILE, HostCpu, Record, dump_record
 from loadgen.results.summary import (
     SUMMARY_FILE,
     AfterStop,
@@ -51,6 +51,7 @@ class Outcome:
     ended_at: datetime
     machines: tuple[Machine, ...] = ()
     origin: Origin = field(default_factory=Origin)
+    target_cpu: tuple[HostCpu, ...] = ()
 
 
 def write_results(plan: Plan, outcome: Outcome) -> Summary:
@@ -99,6 +100,7 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
     answered = [*entries, *(measured.entries_after if measured else ())]
     summary = _with_log_shortage(summary, plan, sum(entry.requests for entry in answered))
     record = _record(entries, outcome.timeline, measured.errors if measured else [])
+    record = dataclasses.replace(record, target_cpu=list(outcome.target_cpu))
     archive.rename_locust_reports(directory)
     files: dict[str, Callable[[], str]] = {
         SUMMARY_FILE: lambda: summary.model_dump_json(indent=2) + "\n",

@@ -3,7 +3,8 @@
 Configured by the environment, so that an address which is a secret stands on no command line:
 
     LOADGEN_WEBHOOK_URL     gets a POST with JSON: `text` for chat (Slack, Mattermost, Rocket.Chat),
-                            and `run` with the figures for programs
+                            and `run` with figures and the results' directory for programs
+    LOADGEN_WEBHOOK_FORM    `slack`: `text` alone; `json`: the fields of `run` alone
     GITHUB_STEP_SUMMARY     a file that GitHub Actions sets; the verdict is appended as Markdown
 
 Neither ever changes a run's verdict or its exit code.
@@ -22,24 +23,31 @@ from loadgen.shared.loopback import open_url
 from loadgen.shared.text import format_seconds, plain_line
 
 WEBHOOK, STEP_SUMMARY = "LOADGEN_WEBHOOK_URL", "GITHUB_STEP_SUMMARY"
+FORM, FORMS = "LOADGEN_WEBHOOK_FORM", ("", "slack", "json")
 TIMEOUT_SECONDS = 5.0
 _MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#"})
 
 
 def check(environment: Mapping[str, str]) -> None:
-    """Raise UsageError when the webhook is no web address; call it before a run."""
+    """Raise UsageError when the webhook can't be used as it is set; call it before a run."""
     url = environment.get(WEBHOOK, "")
     if url and urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(
             f"{WEBHOOK} is no web address: set one like https://chat.example/hooks/…, or none"
         )
+    form = environment.get(FORM, "")
+    if form not in FORMS:
+        raise UsageError(f"{FORM} is {form!r}: set it to slack, to json, or not at all for both")
 
 
-def notify(summary: Summary, environment: Mapping[str, str]) -> list[str]:
-    """Tell everybody that is configured; return a sentence for each that could not be told."""
+def notify(summary: Summary, environment: Mapping[str, str], directory: Path) -> list[str]:
+    """Tell everybody that is configured; return a sentence for each that could not be told.
+
+    `directory` holds the run's results.
+    """
     faults = []
     if url := environment.get(WEBHOOK):
-        faults.append(_post(url, summary))
+        faults.append(_post(url, _body(summary, directory, environment.get(FORM, ""))))
     if file := environment.get(STEP_SUMMARY):
         faults.append(_append(Path(file), summary))
     return [fault for fault in faults if fault]
@@ -79,12 +87,20 @@ def _escaped(text: str) -> str:
     return plain_line(text).translate(_MARKDOWN)
 
 
-def _post(url: str, summary: Summary) -> str:
+def _body(summary: Summary, directory: Path, form: str) -> Mapping[str, object]:
     fields = {"run_id", "verdict", "reasons", "requests", "failures", "throughput_per_second"}
     run = summary.model_dump(mode="json", include=fields | {"response_time_seconds", "slos"})
+    run["results"] = str(directory)
+    if form == "json":
+        return run
+    words = {"text": text_of(summary)}
+    return words if form == "slack" else {**words, "run": run}
+
+
+def _post(url: str, body: Mapping[str, object]) -> str:
     request = urllib.request.Request(  # noqa: S310  checked before the run
         url,
-        data=json.dumps({"text": text_of(summary), "run": run}).encode(),
+        data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
     try:

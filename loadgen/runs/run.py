@@ -5,6 +5,7 @@ stays behind and what was measured is kept.
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,11 +16,13 @@ from loadgen.cluster.scenario import find_scenario
 from loadgen.results import archive
 from loadgen.results.kept import keep
 from loadgen.results.page.index_page import renew_index
+from loadgen.results.statistics_file import HostCpu
 from loadgen.results.summary import Origin, Summary
 from loadgen.results.writer import write_results
 from loadgen.runs.course import RUN_FAULT, Course
 from loadgen.runs.planning import make_plan
 from loadgen.runs.progress import Progress
+from loadgen.runs.target_cpu import target_cpu
 from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
@@ -259,13 +262,29 @@ class Run:
             cluster.workers_expected,
             versions,
         )
-        outcome = replace(outcome, machines=self._cluster.machines, origin=self._origin)
+        outcome = replace(
+            outcome,
+            machines=self._cluster.machines,
+            origin=self._origin,
+            target_cpu=self._target_cpu(),
+        )
         summary = write_results(self._plan, outcome)
         archive.point_latest(self._plan.directory.parent, self._plan.run_id)
         with contextlib.suppress(OSError):
             renew_index(self._plan.directory.parent)
         self._tell(summary)
         return summary
+
+    def _target_cpu(self) -> tuple[HostCpu, ...]:
+        last = self._course.last
+        if last is None or last.measured_from is None or self._interruption.forced:
+            return ()
+        end = last.measured_until or last.time
+        try:
+            return tuple(target_cpu(os.environ, last.measured_from, end))
+        except OperationError as error:
+            self._progress.step(f"The report lacks the target's CPU: {error}")
+            return ()
 
     def _tell(self, summary: Summary) -> None:
         """Let the cluster's exporter know the verdict; the run is what it is without that."""

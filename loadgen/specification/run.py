@@ -99,7 +99,7 @@ class RunSpecification(BaseModel):
     and recorded; `secrets` names variables that are taken from this process's environment and
     recorded by name only. `env_file` has lines NAME=value, which are recorded by its name only.
     `before` and `after` are commands around the run, to reset the target for example; they see
-    LOADGEN_RUN_ID and LOADGEN_HOST.
+    LOADGEN_RUN_ID and LOADGEN_HOST, `after` also LOADGEN_VERDICT and LOADGEN_RESULTS.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -132,7 +132,7 @@ def test_an_slo_marked_abort_ends_the_run_at_once(loadgen: Runner) -> None:
 
 def test_a_warm_up_is_not_in_the_numbers(loadgen: Runner) -> None:
     write(loadgen, "warm.yml", "users: 10\nrun_time: 3s\nwarm_up: 4s\nworkers: 1\n")
-    script = "echo $LOADGEN_RUN_ID >> hooks.log"
+    script = "echo $LOADGEN_RUN_ID $LOADGEN_VERDICT $LOADGEN_RESULTS >> hooks.log"
     hooks = json.dumps([["sh", "-c", script]])
     write(
         loadgen,
@@ -142,8 +142,9 @@ def test_a_warm_up_is_not_in_the_numbers(loadgen: Runner) -> None:
     code, run = loadgen.finish("--experiment", "warm.yml", "--request-log", "--quiet")
     assert code == 0, run.output + run.logs()
     assert 20 <= run.summary["requests"] < 50 < run.summary["requests_logged"]
-    lines = (loadgen.tmp_path / "hooks.log").read_text().split()
-    assert lines == [run.directory.name] * 2
+    before, after = (loadgen.tmp_path / "hooks.log").read_text().splitlines()
+    assert before.split() == [run.directory.name]
+    assert after == f"{run.directory.name} {run.summary['verdict']} {run.directory}"
     assert "Run " not in run.output
 
 

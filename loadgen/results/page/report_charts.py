@@ -29,6 +29,7 @@ def charts(record: Record) -> list[Chart]:
     windows = regroup(points, _window(end - start))
     found = [
         _response_times(windows, start),
+        _target_cpu(record, start),
         _throughput(record, start, end),
         _users(points, start),
         _heatmap(windows, start),
@@ -66,6 +67,27 @@ def _response_times(windows: Sequence[Point], start: float) -> Chart:
         "x": _middles(windows, start),
         "series": list[JsonValue](lines),
         "points": len(windows) < 3,
+    }
+
+
+def _target_cpu(record: Record, start: float) -> Chart:
+    """Show the target's machines where Prometheus knew them, under the response time."""
+    values = {one.host[:60]: dict(one.points) for one in record.target_cpu}
+    times = sorted({time for points in values.values() for time in points})
+    if not times:
+        return {}
+    return {
+        "id": "target-cpu",
+        "title": "CPU of the target",
+        "caption": "per cent of all cores of each machine, as Prometheus has it",
+        "unit": "",
+        "height": 130,
+        "x": [round(time - start, 3) for time in times],
+        "series": [
+            _line(host, [points[time] * 100 if time in points else None for time in times])
+            for host, points in values.items()
+        ],
+        "points": len(times) < 3,
     }
 
 

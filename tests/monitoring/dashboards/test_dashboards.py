@@ -7,6 +7,7 @@ LOADGEN_LONG=1 (`make test-monitoring`) the runs are seen at scrapes of 5, 15 an
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,40 @@ def test_fifty_names_and_a_hundred_workers_are_shown_as_the_greatest(
         0,
     ]
     near(tiles["Busiest worker"], 0.59)
+
+
+# What Grafana.com's dashboard 11985 asks: tiles and lines that are one series each, then columns.
+OLD_SINGLE = (
+    *("locust_running", "locust_users", "locust_workers_count", "locust_requests_fail_ratio"),
+    "sum(locust_requests_current_rps)",
+    *(f'locust_requests_num_{name}{{method=~""}}' for name in ("requests", "failures")),
+    *(f"avg(locust_requests_{name}_response_time)" for name in ("max", "min", "avg", "median")),
+    *(f"locust_requests_current_response_time_percentile_{part}" for part in (95, 50)),
+    'sum(rate(locust_requests_num_requests{method=~".+"}[1m]))',
+)
+OLD_COLUMNS = (
+    *("avg_content_length", "min_response_time", "max_response_time", "avg_response_time"),
+    *("median_response_time", "num_failures", "current_fail_per_sec", "num_requests"),
+    "current_rps",
+)
+
+
+def of_wide(query: str) -> str:
+    query = re.sub(r"(locust_\w+)\{", r'\1{fleet="wide",', query)
+    return re.sub(r"(locust_\w+)(?![\w{])", r'\1{fleet="wide"}', query)
+
+
+def test_every_query_of_grafana_coms_dashboard_11985_has_data(
+    watched: Watched, seconds: int
+) -> None:
+    prometheus, now = watched.prometheus[seconds], watched.runs[-1].ended
+    for query in OLD_SINGLE:
+        assert len(prometheus.samples(of_wide(query), now)) == 1, query
+    for column in OLD_COLUMNS:
+        query = f'sum(locust_requests_{column}{{method=~".+"}}) by (method, name)'
+        assert len(prometheus.samples(of_wide(query), now)) == WIDE_NAMES, query
+    errors = "sum(locust_errors) by (method, name, error)"
+    assert prometheus.samples(of_wide(errors), now)
 
 
 def test_hosts_are_shown_by_name(watched: Watched, seconds: int) -> None:

@@ -114,7 +114,8 @@ def _wide_exporter(directory: Path, port: int) -> Iterator[None]:
 
     publishing = threading.Thread(target=publish)
     publishing.start()
-    exporter = subprocess.Popen([*command, "--listen", f"127.0.0.1:{port}"], cwd=ROOT)
+    command += ["--listen", f"127.0.0.1:{port}", "--compatible-names"]
+    exporter = subprocess.Popen(command, cwd=ROOT)
     try:
         yield
     finally:
