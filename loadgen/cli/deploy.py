@@ -88,7 +88,20 @@ def _options(options: argparse.Namespace) -> list[str]:
     vault = [word for word in options.vault if word != ASK]
     if len(vault) < len(options.vault):
         _ask_for_all()
+    if own := ",".join(filter(None, map(vault_identity, vault))):
+        # What a playbook calls on this machine reads the inventory too.
+        before = os.environ.get("ANSIBLE_VAULT_IDENTITY_LIST")
+        os.environ["ANSIBLE_VAULT_IDENTITY_LIST"] = f"{before},{own}" if before else own
     return ["--inventory", str(options.inventory), *vault, *options.passed_on]
+
+
+def vault_identity(word: str) -> str:
+    """Return what Ansible's environment calls an option for Vault; empty for one that asks."""
+    option, _, value = word.partition("=")
+    name, at, source = value.rpartition("@") if option == "--vault-id" else ("", "", value)
+    if source in ("prompt", "prompt_ask_vault_pass"):
+        return ""
+    return f"{name or 'default'}{at or '@'}{os.path.abspath(source)}"  # noqa: PTH100 - as typed
 
 
 def _ask_for_all() -> None:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ CACHES = ("__pycache__", "node_modules")
 DEFAULT_PLATFORM = "manylinux_2_28_x86_64"
 DEFAULT_PYTHON = "3.11"
 DEFAULT_ROLES = ("node",)
+KEPT = 5
+"""Releases that the controller keeps."""
+SENDING_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,20 @@ def build(directory: Path) -> Release:
             packed = Path(scratch) / "release.tar"
             _pack(release.directory, packed)
             packed.rename(release.archive)
+    _prune(directory, sha256)
     return release
+
+
+def _prune(directory: Path, used: str) -> None:
+    """Keep the releases that were used last; one of this hour another deploy may be sending."""
+    now = time.time()
+    for path in (directory / used, directory / f"{used}.tar"):
+        os.utime(path)
+    last = {path: path.stat().st_mtime for path in directory.glob("[0-9a-f]*[0-9a-f]")}
+    for path in sorted(last, key=lambda one: -last[one])[KEPT:]:
+        if now - last[path] > SENDING_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+            path.with_suffix(".tar").unlink(missing_ok=True)
 
 
 def fingerprint(directory: Path) -> str:

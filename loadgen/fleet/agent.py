@@ -1,11 +1,12 @@
 """What `loadgen` asks of one node of a fleet, carried out there as root, over SSH.
 
-    python -m loadgen.fleet.agent VERB < request.json
+    python -m loadgen.fleet.agent serve
+    python -m loadgen.fleet.agent collect < request.json
 
-The verbs and what each needs are the models of `loadgen.fleet.requests`. A request is one JSON
-object, in one line of standard input, so that nothing secret is on a command line; for `take` a
-tar follows it. The answer is one JSON object on standard output, or a tar (`collect`, `give`). A
-fault is one sentence on standard error.
+The verbs and what each needs are the models of `loadgen.fleet.requests`. An agent that serves
+answers one request after another, a line each, until its input ends; what answers with a tar
+(`collect`, `give`) is a process of its own. Requests come by standard input, so that nothing secret
+is on a command line.
 """
 
 import argparse
@@ -14,9 +15,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import ValidationError
 
@@ -28,13 +30,16 @@ from loadgen.fleet.agent_report import report
 from loadgen.fleet.agent_units import Units, systemctl
 from loadgen.fleet.requests import (
     Abort,
+    AgentAnswer,
     AgentRequest,
     AskTarget,
     Collect,
     Drain,
     Finish,
+    Following,
     Forget,
     Give,
+    Halt,
     Keep,
     NodeReport,
     Preflight,
@@ -51,6 +56,7 @@ from loadgen.shared.errors import LoadgenError, OperationError
 from loadgen.shared.machine import this_machine
 from loadgen.shared.run_ids import run_directory
 
+CHUNK_BYTES = 1 << 18
 JOURNAL_BYTES_MAX = 64 << 20
 SETTINGS = Path("/etc/loadgen/node.json")
 
@@ -72,12 +78,6 @@ def preflight(node: NodeSettings, request: Preflight) -> NodeReport:
     found.packages = agent_scenarios.list_packages()
     found.machine = this_machine(node.name)
     return found
-
-
-def take(node: NodeSettings, request: Take) -> NodeReport:
-    """Take in a scenario or its packages, from standard input."""
-    agent_scenarios.take(node, request, sys.stdin.buffer)
-    return report(node)
 
 
 def give(node: NodeSettings, request: Give) -> None:
@@ -146,54 +146,117 @@ def keep(node: NodeSettings, request: Keep) -> NodeReport:
     return report(node)
 
 
-Handler = Callable[[NodeSettings, Any], NodeReport | None]
+Handler = Callable[[NodeSettings, Any], NodeReport]
 HANDLERS: dict[type[AgentRequest], Handler] = {
     Preflight: preflight,
-    Take: take,
-    Give: give,
     AskTarget: ask_target,
     Prepare: agent_run.prepare,
+    Halt: agent_run.halt,
     Start: agent_run.start,
     Finish: agent_run.finish,
     Settle: agent_run.settle,
     Abort: agent_run.abort,
-    Collect: collect,
     Forget: forget,
     Keep: keep,
     Status: status,
     Drain: agent_run.drain,
     Stop: agent_run.tell_master,
 }
+TARS: dict[type[AgentRequest], Callable[[NodeSettings, Any], None]] = {
+    Collect: collect,
+    Give: give,
+}
+SERVED: tuple[type[AgentRequest], ...] = (*HANDLERS, Take)
+VERBS = {kind.verb: kind for kind in SERVED}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one verb."""
-    verbs = {kind.verb: kind for kind in HANDLERS}
-    told = [f"{name:10} {(kind.__doc__ or '').splitlines()[0]}" for name, kind in verbs.items()]
-    parser = argparse.ArgumentParser(
-        prog="python -m loadgen.fleet.agent",
-        description="\n".join([str(__doc__), *told]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("verb", choices=verbs)
-    kind = verbs[parser.parse_args(arguments).verb]
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer requests until there are no more."""
+    while line := requests.readline():
+        verb, _, content = line.partition(b" ")
+        said = _answered(verb.decode(errors="replace"), content, requests)
+        answers.write(said.model_dump_json().encode() + b"\n")
+        answers.flush()
+        if said.report is None and verb == Take.verb.encode():
+            # What is left of its content is no request.
+            return
+
+
+def _answered(verb: str, content: bytes, requests: IO[bytes]) -> AgentAnswer:
+    """Carry out one request; a fault is one sentence."""
+    try:
+        kind = VERBS[verb]
+        request, node = kind.model_validate_json(content), load_node_settings(SETTINGS)
+        if isinstance(request, Take):
+            return AgentAnswer(report=_take(node, request, requests))
+        return AgentAnswer(report=HANDLERS[kind](node, request))
+    except (KeyError, ValidationError) as error:
+        fault = f"the request '{verb}' is not of this release: {_in_one_line(error)}"
+        return AgentAnswer(fault=fault)
+    except LoadgenError as error:
+        return AgentAnswer(fault=str(error))
+    except OSError as error:
+        return AgentAnswer(fault=_in_the_way(error, verb))
+    except Exception as error:
+        # One request that fails must leave an agent that answers the next, which may be to abort.
+        traceback.print_exc()
+        return AgentAnswer(fault=f"'{verb}' failed there: {_in_one_line(error)}")
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _take(node: NodeSettings, request: Take, requests: IO[bytes]) -> NodeReport:
+    """Take in a scenario or its packages, which follow the request."""
+    content = Following(requests)
+    agent_scenarios.take(node, request, content)
+    while content.read(CHUNK_BYTES):
+        pass
+    return report(node)
+
+
+def write_tar(verb: str) -> int:
+    """Carry out one verb whose answer is a tar on standard output."""
+    kind = next(one for one in TARS if one.verb == verb)
     try:
         request = kind.model_validate_json(sys.stdin.buffer.readline() or "{}")
-        answer = HANDLERS[kind](load_node_settings(SETTINGS), request)
+        TARS[kind](load_node_settings(SETTINGS), request)
     except ValidationError as error:
-        print(f"the request '{kind.verb}' is not of this release: {error}", file=sys.stderr)
+        print(f"the request '{verb}' is not of this release: {error}", file=sys.stderr)
         return OperationError.exit_code
     except LoadgenError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        # As when the runs' user has put something in the way.
-        print(
-            f"{error.filename or kind.verb}: {error.strerror or error}; look there", file=sys.stderr
-        )
+        print(_in_the_way(error, verb), file=sys.stderr)
         return OperationError.exit_code
-    if answer is not None:
-        print(answer.model_dump_json())
+    return 0
+
+
+def _in_the_way(error: OSError, verb: str) -> str:
+    """As when the runs' user has put something where a file is looked for."""
+    return f"{error.filename or verb}: {error.strerror or error}; look there"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve, or carry out one verb that answers with a tar."""
+    told = [f"{name:10} {(kind.__doc__ or '').splitlines()[0]}" for name, kind in VERBS.items()]
+    parser = argparse.ArgumentParser(
+        prog="python -m loadgen.fleet.agent",
+        description="\n".join([str(__doc__), *told]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("verb", choices=["serve", *(kind.verb for kind in TARS)])
+    verb = parser.parse_args(arguments).verb
+    if verb != "serve":
+        return write_tar(verb)
+    # What a handler starts must not read requests, nor write where answers go.
+    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(2, 1)
+        serve(requests, answers)
     return 0
 
 

@@ -14,20 +14,21 @@ from loadgen.fleet.requests import (
     AgentRequest,
     Drain,
     Finish,
+    Halt,
     NodeReport,
     Prepare,
     Settle,
     Start,
 )
 from loadgen.node import control
-from loadgen.node.settings import IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
+from loadgen.node.settings import DRAINED_FILE, IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import BusyError, OperationError
 
 QUIT_SECONDS = 20.0
 
 
 def prepare(node: NodeSettings, request: Prepare) -> NodeReport:
-    """Write run.json and stop the node's processes.
+    """Write run.json.
 
     BusyError when another run holds the master. What a worker has from a run that was cut off is
     replaced.
@@ -36,12 +37,12 @@ def prepare(node: NodeSettings, request: Prepare) -> NodeReport:
     units = Units.now()
     if not units.master:
         files.discard(path)
+    files.discard(node.state_directory / DRAINED_FILE)
     try:
         _write_run(node, request.run)
         agent_scenarios.use(request.run)
         if request.run.results_directory:
             files.make_results(request.run.results_directory, request.specification)
-        systemctl("stop", *units.load)
     except BusyError:
         raise
     except BaseException:
@@ -67,7 +68,9 @@ def _become_idle(node: NodeSettings) -> None:
     """Take run.json away; what the run brought is what the web UI offers from now on.
 
     Secrets are gone with the run, and a scenario that may not load without them is not offered.
+    A host that was drained is one of the fleet again.
     """
+    files.discard(node.state_directory / DRAINED_FILE)
     path, idle = node.state_directory / RUN_FILE, node.state_directory / IDLE_FILE
     if files.changed_at(path) is None:
         return
@@ -80,6 +83,15 @@ def _become_idle(node: NodeSettings) -> None:
         nothing = ("results_directory", "request_log", "request_log_directory")
         changes: dict[str, object] = {"master_arguments": (), **dict.fromkeys(nothing)}
         files.create(idle, run.model_copy(update=changes).model_dump_json())
+
+
+def halt(node: NodeSettings, request: Halt) -> NodeReport:
+    """End the idle processes; nothing of theirs is worth the seconds that they take to say so."""
+    del request
+    names = Units.now().load
+    kill("KILL", *names)
+    systemctl("stop", *names)
+    return report(node)
 
 
 def start(node: NodeSettings, request: Start) -> NodeReport:
@@ -152,8 +164,14 @@ def abort(node: NodeSettings, request: Abort) -> NodeReport:
 
 
 def drain(node: NodeSettings, request: Drain) -> NodeReport:
-    """Stop this node's workers; each sends its last statistics before it ends."""
+    """Stop this node's workers; each sends its last statistics before it ends.
+
+    A note stays until the run is over, so that no deploy takes them back into it.
+    """
     del request
+    note = node.state_directory / DRAINED_FILE
+    files.discard(note)
+    files.create(note, "")
     systemctl("stop", *(unit.name for unit in Units.now().workers))
     files.discard(node.state_directory / RUN_FILE)
     return report(node)

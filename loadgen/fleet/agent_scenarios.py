@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol
 
 from pydantic import ValidationError
 
@@ -49,6 +49,14 @@ CHUNK_BYTES = 1 << 20
 PACKAGES_GROW = 6
 HEADER_BYTES = 2048
 NOT_WHOLE = (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile, RecursionError)
+
+
+class Readable(Protocol):
+    """What an archive is read from."""
+
+    def read(self, size: int) -> bytes:
+        """Return up to so many bytes, none at the end."""
+        ...
 
 
 def has_scenario(sha256: str) -> bool:
@@ -85,7 +93,7 @@ def use(run: RunSettings) -> None:
             ) from error
 
 
-def take(node: NodeSettings, request: Take, content: IO[bytes]) -> None:
+def take(node: NodeSettings, request: Take, content: Readable) -> None:
     """Take in a scenario or a set of packages. OperationError: it is damaged, or doesn't fit."""
     home = SCENARIOS if request.kind == "scenario" else PACKAGES
     grows = PACKAGES_GROW if request.kind == "packages" else 1
@@ -137,7 +145,7 @@ def _room(home: Path, size: int) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _unpack(content: IO[bytes], directory: Path, size: int) -> None:
+def _unpack(content: Readable, directory: Path, size: int) -> None:
     """Write plain files first and links last, so that no file goes through a link."""
     directory.mkdir(mode=DIRECTORY_MODE)
     links: list[Member] = []
@@ -161,7 +169,7 @@ def _unpack(content: IO[bytes], directory: Path, size: int) -> None:
         member.source.symlink_to(str(member.link))
 
 
-def _receive(content: IO[bytes], packed: IO[bytes], size: int) -> None:
+def _receive(content: Readable, packed: IO[bytes], size: int) -> None:
     """Keep what comes in a file that can seek; packed, it is little more than its files."""
     most = size + FILES_MAX * HEADER_BYTES
     while chunk := content.read(CHUNK_BYTES):

@@ -27,13 +27,16 @@ from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.connections.ssh import Outcomes, Remote, ask, ask_all, on_all
 from loadgen.fleet.follower import Follower
 from loadgen.fleet.inventory import Inventory
+from loadgen.fleet.joined import find_joined, with_joined
 from loadgen.fleet.probing import (
     Probe,
     certificate_faults,
     clock_fault,
     may_miss,
     probe,
+    refuse_local_options,
     release_fault,
+    require_free,
     said_of,
     share_workers,
 )
@@ -43,6 +46,7 @@ from loadgen.fleet.requests import (
     Collect,
     Finish,
     Forget,
+    Halt,
     Keep,
     NodeReport,
     Preflight,
@@ -54,10 +58,10 @@ from loadgen.fleet.requests import (
 from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over
-from loadgen.shared.errors import BusyError, NodeError, OperationError, TargetError, UsageError
+from loadgen.shared.errors import NodeError, OperationError, TargetError, UsageError
 from loadgen.shared.machine import Machine
 from loadgen.shared.run_ids import RunId, run_directory
-from loadgen.shared.snapshot import UNDER_WAY, Snapshot
+from loadgen.shared.snapshot import Snapshot
 from loadgen.shared.text import in_url
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
@@ -101,6 +105,7 @@ class FleetCluster:
         self._held: Plan | None = None
         self._since = time.time()
         self._follower: Follower | None = None
+        self._met: set[str] = set()
 
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Import the locustfiles here, under a node's environment; the release is the same."""
@@ -114,7 +119,7 @@ class FleetCluster:
 
     def preflight(self, specification: RunSpecification) -> None:
         """Check every node at once. NodeError has a sentence for each that can't take part."""
-        _refuse_local_options(specification)
+        refuse_local_options(specification)
         self._scenario = find_scenario(specification.locustfiles)
         self._scenario.require_portable()
         self.scenario = self._scenario.fingerprint()
@@ -140,7 +145,7 @@ class FleetCluster:
                 faults,
             )
         self.machines = tuple(one.machine for one in reports.answers.values() if one.machine)
-        self._require_free(reports.answers[self.inventory.master.name])
+        require_free(reports.answers[self.inventory.master.name], self.inventory.path, self.web_url)
         self._share(specification, reports.answers)
         self._reports = reports.answers
 
@@ -187,8 +192,14 @@ class FleetCluster:
         self._require(on_all(master, lambda remote: self._prepare(remote, plan)))
         self._held = plan
         self._follower = Follower(self._master, plan.run_id)
-        others = {name: one for name, one in self._remotes.items() if name not in master}
-        self._require(on_all(others, lambda remote: self._prepare(remote, plan)))
+
+        def halt(remote: Remote) -> NodeReport:
+            if remote is not self._master:
+                self._prepare(remote, plan)
+            return ask(remote, Halt())
+
+        # No worker of the run may meet the idle master, so that all of them end before any starts.
+        self._require(on_all(self._remotes, halt))
         self._require(on_all(self._remotes, self._start_node))
 
     def next_snapshot(self, timeout_seconds: float) -> Snapshot | None:
@@ -196,7 +207,9 @@ class FleetCluster:
         if self._follower is None:
             return None
         with contextlib.suppress(queue.Empty):
-            return self._follower.snapshots.get(timeout=timeout_seconds)
+            snapshot = self._follower.snapshots.get(timeout=timeout_seconds)
+            self._met.update(worker.id for worker in snapshot.workers)
+            return snapshot
         return None
 
     def faults(self) -> Mapping[str, str]:
@@ -212,6 +225,10 @@ class FleetCluster:
     def finish(self) -> Mapping[str, str]:
         """Let every node end its part and stand idle, workers first; then collect from all."""
         plan, self._held = self._held, None
+        if plan and len(self._met) > self.workers_expected:
+            joined = find_joined(self.inventory, self._remotes, plan.run_id)
+            self._remotes |= joined
+            self.inventory = with_joined(self.inventory, joined)
         workers = self._worker_remotes()
         forgot = ask_all(workers, Finish())
         master = {self._master.node.name: self._master}
@@ -318,17 +335,6 @@ class FleetCluster:
             faults.append(f"has no worker process; run {self._deploy}")
         return faults
 
-    def _require_free(self, master: NodeReport) -> None:
-        end = f"make stop INVENTORY={self.inventory.path} ends and collects it"
-        if master.run_id:
-            raise BusyError(
-                f"run {master.run_id} is under way on this fleet; wait for it, or {end}"
-            )
-        if master.state in UNDER_WAY:
-            raise BusyError(
-                f"a test started from {self.web_url} is under way; wait for it, or {end}"
-            )
-
     def _share(self, specification: RunSpecification, reports: Mapping[str, NodeReport]) -> None:
         available = {name: reports[name].workers for name in self._worker_remotes()}
         self._shares = share_workers(specification.workers, available)
@@ -391,15 +397,3 @@ class FleetCluster:
         master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
         faults = collected.faults | ask_all(kept, done).faults
         return faults | ask_all(master, done).faults
-
-
-def _refuse_local_options(specification: RunSpecification) -> None:
-    fields = RunSpecification.model_fields
-    local = ("web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key")
-    given = [name for name in local if getattr(specification, name) != fields[name].default]
-    if given:
-        option = "--" + given[0].replace("_", "-")
-        raise UsageError(
-            f"{option} is for runs on one machine; on a fleet the inventory decides it: see "
-            "inventory/sample/group_vars"
-        )

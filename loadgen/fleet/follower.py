@@ -11,7 +11,7 @@ from loadgen.fleet.connections.ssh import PYTHON, Remote, in_release
 from loadgen.shared.errors import OperationError
 from loadgen.shared.snapshot import Snapshot
 
-COMMAND = f"{PYTHON} -m loadgen.node follow --settings /etc/loadgen/node.json"
+COMMAND = f"{PYTHON} -m loadgen.fleet.agent_snapshots"
 SILENCE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
 LINE_BYTES_MAX = 64 << 20

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class Inventory:
     exporter_port: int = EXPORTER_PORT
     target: str | None = None
     grafana: str | None = None
+    vault: tuple[str, ...] = ()
+    """Ansible's options for Vault, with which it was read."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -84,7 +86,7 @@ def load_inventory(path: Path, vault: Sequence[str] = ()) -> Inventory:
     """
     if not path.exists():
         raise UsageError(f"inventory {path} does not exist; {choices(path)}")
-    return parse_inventory(path, _list(path, vault))
+    return replace(parse_inventory(path, _list(path, vault)), vault=tuple(vault))
 
 
 def choices(path: Path, inventories: Path = Path("inventory")) -> str:

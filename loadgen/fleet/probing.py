@@ -11,7 +11,9 @@ from cryptography import x509
 from loadgen.fleet.connections.ssh import Outcomes, Remote
 from loadgen.fleet.requests import NodeReport
 from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
-from loadgen.shared.errors import OperationError, UsageError
+from loadgen.shared.errors import BusyError, OperationError, UsageError
+from loadgen.shared.snapshot import UNDER_WAY
+from loadgen.specification.run import RunSpecification
 
 PROBE = ["sh", "-c", "readlink /opt/loadgen/current || echo none; date +%s.%N"]
 
@@ -121,3 +123,25 @@ def said_of(rounds: Iterable[Outcomes[NodeReport]]) -> dict[str, str]:
             if report.faults:
                 found.setdefault(name, []).extend(report.faults)
     return {name: "; also, ".join(faults) for name, faults in found.items()}
+
+
+def refuse_local_options(specification: RunSpecification) -> None:
+    """UsageError: an option was given that only means something on one machine."""
+    fields = RunSpecification.model_fields
+    local = ("web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key")
+    given = [name for name in local if getattr(specification, name) != fields[name].default]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise UsageError(
+            f"{option} is for runs on one machine; on a fleet the inventory decides it: see "
+            "inventory/sample/group_vars"
+        )
+
+
+def require_free(master: NodeReport, inventory: Path, web_url: str) -> None:
+    """Raise BusyError where a run, or a test from the web UI, is under way."""
+    end = f"make stop INVENTORY={inventory} ends and collects it"
+    if master.run_id:
+        raise BusyError(f"run {master.run_id} is under way on this fleet; wait for it, or {end}")
+    if master.state in UNDER_WAY:
+        raise BusyError(f"a test started from {web_url} is under way; wait for it, or {end}")

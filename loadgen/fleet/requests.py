@@ -1,10 +1,13 @@
 """What `loadgen` asks of a node's agent and what comes back: one model a verb, one answer.
 
-A request crosses over as JSON on the agent's standard input, its verb as the agent's only
-argument. Both ends are of one release, so a field that one of them doesn't know is a fault.
+A request crosses over as one line of the agent's standard input: its verb, then JSON. What follows
+it (`Take`) comes in pieces, each after its length, and an empty piece ends it. The answer is one
+line too. Both ends are of one release, so a field that one of them doesn't know is a fault.
 """
 
-from typing import Annotated, ClassVar, Literal
+import struct
+from collections.abc import Iterable, Iterator
+from typing import IO, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,7 +70,7 @@ class AskTarget(AgentRequest):
 
 
 class Prepare(AgentRequest):
-    """Write run.json, which is the lock on a master, and stop the processes.
+    """Write run.json, which is the lock on a master.
 
     `specification` is kept beside a run's results so that another process can end and judge it.
     """
@@ -75,6 +78,12 @@ class Prepare(AgentRequest):
     verb = "prepare"
     run: RunSettings
     specification: str
+
+
+class Halt(AgentRequest):
+    """End the idle processes at once, so that the run's own can start."""
+
+    verb = "halt"
 
 
 class Start(AgentRequest):
@@ -185,3 +194,45 @@ class NodeReport(BaseModel):
     def workers(self) -> int:
         """How many worker processes this node has, running or not."""
         return sum(name.startswith("loadgen-worker@") for name in self.units)
+
+
+class AgentAnswer(BaseModel):
+    """What an agent says to one request: what the node is, or a fault, which is one sentence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    report: NodeReport | None = None
+    fault: Annotated[str, Field(max_length=1 << 16)] = ""
+
+
+_LENGTH = struct.Struct(">I")
+
+
+def framed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield pieces as they follow a request: each after its length, and an empty one last."""
+    for piece in filter(None, pieces):
+        yield _LENGTH.pack(len(piece))
+        yield piece
+    yield _LENGTH.pack(0)
+
+
+class Following:
+    """A file of the pieces that follow a request on a stream; EOFError when they break off."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._left, self._is_over = stream, 0, False
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none after the last piece."""
+        if not self._left and not self._is_over:
+            self._left = _LENGTH.unpack(self._exactly(_LENGTH.size))[0]
+            self._is_over = not self._left
+        wanted = min(size, self._left)
+        self._left -= wanted
+        return self._exactly(wanted)
+
+    def _exactly(self, size: int) -> bytes:
+        found = self._stream.read(size)
+        if len(found) < size:
+            raise EOFError("it broke off")
+        return found

@@ -2,7 +2,6 @@
 
     python -m loadgen.node master --settings /etc/loadgen/node.json
     python -m loadgen.node worker --settings /etc/loadgen/node.json
-    python -m loadgen.node follow --settings …     print the master's snapshots, a JSON line each
 
 It sets up the channel's keys, the resolution of response times, the publisher (in a master) or the
 reporter (in a worker), and hands over to Locust, whose command line it builds from the settings.
@@ -12,17 +11,13 @@ reporter (in a worker), and hands over to Locust, whose command line it builds f
 import locust.main  # isort: split
 
 import argparse
-import contextlib
-import json
 import os
 import random
 import site
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
-import zmq
 from locust import events, runners, stats
 from locust.env import Environment
 
@@ -50,12 +45,11 @@ from loadgen.node.statistics import time_rounding
 from loadgen.shared import command
 from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
-from loadgen.shared.snapshot import Phase, unpack
+from loadgen.shared.snapshot import Phase
 from loadgen.specification.locust_options import VARIABLES
 from loadgen.specification.run import SEED_VARIABLE
 
 STATISTICS_INTERVAL_SECONDS = 1.0
-SNAPSHOT_BYTES_MAX = 64 << 20
 
 
 def locust_arguments(
@@ -190,21 +184,6 @@ def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:
     locust.main.main()
 
 
-def follow(node: NodeSettings) -> None:
-    """Print each snapshot of the master as one JSON line until interrupted.
-
-    Root does so on a fleet, and whoever may write where the socket lies may speak in the master's
-    place: what is no snapshot is left out.
-    """
-    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        socket.setsockopt(zmq.MAXMSGSIZE, SNAPSHOT_BYTES_MAX)
-        socket.subscribe(b"")
-        socket.connect(node.publisher_endpoint)
-        while True:
-            with contextlib.suppress(ValueError, TypeError, RecursionError):
-                print(json.dumps(asdict(unpack(socket.recv()))), flush=True)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the launcher; see the module's docstring for its commands."""
     parser = argparse.ArgumentParser(
@@ -212,7 +191,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["master", "worker", "follow"])
+    parser.add_argument("command", choices=["master", "worker"])
     parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     options = parser.parse_args(arguments)
@@ -220,11 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _carry_out(options: argparse.Namespace) -> None:
-    node = load_node_settings(options.settings)
-    if options.command in ("master", "worker"):
-        launch(options.command, node, options.lifeline)
-        return
-    follow(node)
+    launch(options.command, load_node_settings(options.settings), options.lifeline)
 
 
 if __name__ == "__main__":

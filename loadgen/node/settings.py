@@ -21,6 +21,8 @@ IDLE_LOCUSTFILE = "loadgen/node/idle_locustfile.py"
 Role = Literal["master", "worker"]
 RUN_FILE = "run.json"
 IDLE_FILE = "idle.json"
+DRAINED_FILE = "drained"
+"""A worker host was taken out of the run under way, and rests until that is over."""
 PUBLISHER_SOCKET = "publisher.sock"
 CONTROL_SOCKET = "control.sock"
 

@@ -157,6 +157,7 @@ def main():
         free_bytes=free_bytes(software),
         run_under_way=has_run or web_test_under_way(module, software, state),
         has_run=has_run,
+        drained=os.path.exists(os.path.join(state, "drained")),
         links=links(software),
         missing=missing(module, given["packages"]),
         installed=sorted(os.listdir(recorded)) if os.path.isdir(recorded) else [],

@@ -43,6 +43,10 @@ options:
     description: A run is under way.
     type: bool
     default: false
+  rest:
+    description: Instances of I(template) that are down stay down, since somebody drained this host.
+    type: bool
+    default: false
   wants:
     description: Where systemd keeps the links of units that start with the host.
     type: path
@@ -147,7 +151,9 @@ def is_up(properties):
 def plan(module, systemd):
     """Sort the units by what has to be done with them."""
     given = module.params
-    own = given["names"] + instance_names(given["template"], given["instances"])
+    instances = instance_names(given["template"], given["instances"])
+    own = given["names"] + instances
+    resting = instances if given["rest"] else []
     shown, reloaded = systemd.find(own + given["plain"])
     changed_at = newest(given["inputs"])
     stale = [
@@ -157,7 +163,7 @@ def plan(module, systemd):
     return {
         "reload": reloaded or any(one["NeedDaemonReload"] == "yes" for one in shown.values()),
         "enable": [n for n, one in shown.items() if is_disabled(n, one, given["wants"])],
-        "start": [name for name, one in shown.items() if not is_up(one)],
+        "start": [n for n, one in shown.items() if not is_up(one) and n not in resting],
         "restart": [] if given["hold"] else stale,
         "stop": [] if given["hold"] else extra,
         "held": stale + extra if given["hold"] else [],
@@ -183,6 +189,7 @@ def main():
             "inputs": {"type": "list", "elements": "str", "default": []},
             "plain": {"type": "list", "elements": "str", "default": []},
             "hold": {"type": "bool", "default": False},
+            "rest": {"type": "bool", "default": False},
             "wants": {"type": "path", "default": "/etc/systemd/system/multi-user.target.wants"},
         },
         supports_check_mode=True,

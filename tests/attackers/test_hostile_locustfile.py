@@ -21,7 +21,15 @@ from typing import Any
 import pytest
 
 from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_scenarios, agent_units
-from loadgen.fleet.requests import AgentRequest, Collect, Forget, Keep, Prepare, Settle
+from loadgen.fleet.requests import (
+    AgentAnswer,
+    AgentRequest,
+    Collect,
+    Forget,
+    Keep,
+    Prepare,
+    Settle,
+)
 from loadgen.node import control
 from loadgen.node.settings import RunSettings
 from loadgen.shared.project import PROJECT
@@ -139,6 +147,7 @@ VERBS: dict[str, AgentRequest | None] = {
         run=RunSettings(run_id=RUN, locustfiles=("a.py",), results_directory=Path("to be set")),
         specification="{}",
     ),
+    "halt": None,
     "finish": None,
     "settle": Settle(processes={WORKERS[0]: 2**31 - 9}),
     "collect": Collect(run_id=RUN),
@@ -190,9 +199,17 @@ def carry_out(
         run = request.run.model_copy(update={"results_directory": host.kept / "runs" / RUN})
         request = request.model_copy(update={"run": run})
     line = request.model_dump_json() if request else "{}"
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(line.encode() + b"\n")))
-    code = agent.main([verb])
-    output, errors = said.readouterr()
+    if verb in [kind.verb for kind in agent.TARS]:
+        given = SimpleNamespace(buffer=io.BytesIO(line.encode() + b"\n"))
+        monkeypatch.setattr(sys, "stdin", given)
+        code = agent.main([verb])
+        output, errors = said.readouterr()
+    else:
+        answers = io.BytesIO()
+        agent.serve(io.BytesIO(f"{verb} {line}\n".encode()), answers)
+        assert b"Traceback" not in said.readouterr().err
+        answer = AgentAnswer.model_validate_json(answers.getvalue())
+        code, output, errors = int(bool(answer.fault)), answers.getvalue(), answer.fault.encode()
     assert b"Traceback" not in errors
     assert code == 0 or len(errors.strip().splitlines()) == 1, errors
     return code, output + errors

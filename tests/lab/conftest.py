@@ -1,5 +1,9 @@
-"""The lab, and its fleet deployed once a module; every test leaves it idle, whole and on time."""
+"""The lab, and its fleet deployed once a module; every test leaves it idle, whole and on time.
 
+With LAB_IS_READY=1 the lab is up and its fleet deployed, and both stay.
+"""
+
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +13,7 @@ import pytest
 from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, await_idle, deploy
 
 HARD_TIMEOUT_SECONDS = 900
+IS_READY = os.environ.get("LAB_IS_READY") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def lab_up() -> Iterator[None]:
     """Bring the lab up, and down again if it wasn't up before."""
+    if IS_READY:
+        yield
+        return
     was_up = INVENTORY.exists()
     subprocess.run(["make", "lab"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
     yield
@@ -31,7 +39,8 @@ def lab_up() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def deployed() -> None:
     """Deploy once; on a fleet that is deployed already this changes nothing."""
-    deploy()
+    if not IS_READY:
+        deploy()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ ADDRESSES = {
     "worker1": "10.77.0.21",
     "worker2": "10.77.0.22",
     "worker3": "10.77.0.23",
+    "worker4": "10.77.0.24",
     "monitor1": "10.77.0.31",
 }
 MASTER = ADDRESSES["master1"]

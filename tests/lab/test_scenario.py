@@ -81,7 +81,7 @@ def test_an_edit_is_under_load_without_a_deploy_and_secrets_stay(
     assert second["origin"]["scenario_sha256"] != first["origin"]["scenario_sha256"]
     assert second["release_sha256"] == first["release_sha256"]
     on_host("worker1", "! grep -rqs secret-1414 /var/lib/loadgen /run/loadgen /opt/loadgen")
-    listed = on_host("worker1", "find /var/lib/loadgen/scenarios -perm /o+rwx")
+    listed = on_host("worker1", "find /opt/loadgen/scenarios -perm /o+rwx")
     assert listed.strip() == ""
     print(f"first load after {before:.1f} s, again {again:.1f} s, after an edit {edited:.1f} s")
 

@@ -52,6 +52,7 @@ class Session:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
+        self.timeout = 0.0
         self._words = list(words)
         self._process: Process | None = None
         self._unsent = bytearray()
@@ -83,8 +84,10 @@ class Session:
     def receive(self, timeout: float) -> Iterator[tuple[bool, bytes]]:
         """Yield (whether it is an error, chunk) until both streams end; sends meanwhile.
 
-        `timeout` is the longest silence in seconds; TimeoutError after it.
+        `timeout` is the longest silence in seconds; TimeoutError after it. Whoever goes on sending
+        in between may set another one.
         """
+        self.timeout = timeout
         errors = _number(self.process.stderr)
         poll = select.poll()
         open_streams = {_number(self.process.stdout), errors}
@@ -92,7 +95,7 @@ class Session:
             poll.register(stream, select.POLLIN)
         while open_streams:
             self._watch_input(poll)
-            ready = poll.poll(timeout * 1000)
+            ready = poll.poll(self.timeout * 1000)
             if not ready:
                 raise TimeoutError
             for stream, _ in ready:

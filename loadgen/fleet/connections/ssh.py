@@ -4,7 +4,9 @@ Fabric's connections are carried by OpenSSH (`loadgen.fleet.connections.openssh`
 that Ansible would give it, so that both get to the same hosts in the same way.
 """
 
+import resource
 import shlex
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,14 +17,25 @@ from pydantic import ValidationError
 from loadgen.fleet.connections.openssh import Connection, LoginError, Session, resolved
 from loadgen.fleet.connections.ssh_faults import explain
 from loadgen.fleet.inventory import Node
-from loadgen.fleet.requests import AgentRequest, NodeReport
-from loadgen.shared.errors import OperationError
+from loadgen.fleet.requests import (
+    AgentAnswer,
+    AgentRequest,
+    Collect,
+    Give,
+    NodeReport,
+    Take,
+    framed,
+)
+from loadgen.shared.errors import OperationError, UsageError
 
 CALL_SECONDS = 60.0
 ANSWER_BYTES_MAX = 16 << 20
 SAID_BYTES_MAX = 1 << 16
 """Of errors, and of what comes before a command begins, the newest so much is kept."""
 MAXIMUM_PARALLEL = 64
+DESCRIPTORS_A_HOST = 8
+"""The pipes of the process that logged in, of an agent's, and of a command's beside it."""
+SPARE_DESCRIPTORS = 200
 BROKEN = 255
 """The exit status of ssh itself."""
 MULTIPLEXER = (
@@ -43,9 +56,12 @@ def in_release(command: str) -> list[str]:
     return ["sh", "-c", f"cd {SOFTWARE}/current 2>/dev/null || {{ {UNDEPLOYED}; }}; exec {command}"]
 
 
-def agent_command(kind: type[AgentRequest]) -> list[str]:
-    """Return the command for one verb of `loadgen.fleet.agent`."""
+def agent_command(kind: type[Collect | Give]) -> list[str]:
+    """Return the command for a verb whose answer is a tar."""
     return in_release(f"{PYTHON} -m loadgen.fleet.agent {kind.verb}")
+
+
+AGENT = in_release(f"{PYTHON} -m loadgen.fleet.agent serve")
 
 
 @dataclass
@@ -62,6 +78,8 @@ class Remote:
     def __init__(self, node: Node) -> None:
         self.node = node
         self._connection = Connection(node)
+        self._agent: Conversation | None = None
+        self._asking = threading.Lock()
 
     def open(self) -> None:
         """Connect. OperationError: one sentence that tells what is wrong."""
@@ -76,7 +94,40 @@ class Remote:
 
     def close(self) -> None:
         """Disconnect; safe at any time."""
+        self._hang_up()
         self._connection.close()
+
+    def ask(self, content: bytes, timeout: float, more: Iterable[bytes] = ()) -> bytes:
+        """Send the agent one request, with what follows it; return its answer, one line.
+
+        One agent answers all requests of this connection, for starting one takes as long as a
+        dozen answers. OperationError: as for `run`.
+        """
+        with self._asking:
+            self.open()
+            if self._agent is not None and self._agent.is_over:
+                self._hang_up()
+            if self._agent is None:
+                self._agent = Conversation(self.node, self._connection.create_session())
+            try:
+                return self._agent.ask(content, timeout, more)
+            except BaseException as error:
+                # What it says next would be the answer to this request.
+                self._hang_up()
+                if isinstance(error, TimeoutError):
+                    raise self._silent(timeout) from error
+                raise
+
+    def _hang_up(self) -> None:
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            agent.close()
+
+    def _silent(self, seconds: float) -> OperationError:
+        return OperationError(
+            f"{self.node.address} said nothing for {seconds:.0f} s; the host is overloaded or "
+            "cut off: look at it, then run it again"
+        )
 
     def run(
         self,
@@ -92,11 +143,7 @@ class Remote:
         answer = bytearray()
         for chunk in self.stream(command, stdin, timeout, more):
             answer += chunk
-            if len(answer) > ANSWER_BYTES_MAX:
-                raise OperationError(
-                    f"{self.node.address} answered more than {ANSWER_BYTES_MAX >> 20} MiB: that "
-                    "host may have been taken over; look at it"
-                )
+            require_bounded(self.node, answer)
         return bytes(answer)
 
     def stream(
@@ -118,10 +165,7 @@ class Remote:
             line = f"{shlex.join(command)}\n".encode()
             yield from Rooted(self.node, session, timeout).output(line + stdin, more)
         except TimeoutError as error:
-            raise OperationError(
-                f"{self.node.address} said nothing for {timeout:.0f} s; the host is overloaded or "
-                "cut off: look at it, then run it again"
-            ) from error
+            raise self._silent(timeout) from error
         finally:
             session.close()
 
@@ -135,8 +179,13 @@ class Rooted:
         self._has_started = False
         self._was_asked = False
 
-    def output(self, content: bytes, more: Iterable[bytes] = ()) -> Iterator[bytes]:
-        """Send both once root, yield what comes. OperationError: it failed. TimeoutError."""
+    def output(
+        self, content: bytes, more: Iterable[bytes] = (), last: bool = True
+    ) -> Iterator[bytes]:
+        """Send both once root, yield what comes. OperationError: it failed. TimeoutError.
+
+        After the `last` that is sent the command's input is closed.
+        """
         before = bytearray()
         marker = f"{self._node.started}\n".encode()
         for is_error, chunk in self._session.receive(self._timeout):
@@ -153,7 +202,7 @@ class Rooted:
             if marker in before:
                 self._has_started = True
                 self._errors.clear()
-                self._session.send(content, more, last=True)
+                self._session.send(content, more, last)
                 if rest := bytes(before.partition(marker)[2]):
                     yield rest
         if status := self._session.recv_exit_status():
@@ -192,8 +241,54 @@ class Rooted:
         )
 
 
+class Conversation:
+    """One agent on a node, which answers one request after another, a line each."""
+
+    def __init__(self, node: Node, session: Session) -> None:
+        self._node, self._session = node, session
+        self._output: Iterator[bytes] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the agent has ended, or the way to it has."""
+        return self._output is not None and self._session.exit_status_ready()
+
+    def ask(self, content: bytes, timeout: float, more: Iterable[bytes]) -> bytes:
+        """Return the answer to one request. OperationError, or TimeoutError after a silence."""
+        if self._output is None:
+            self._session.exec_command(self._node.start)
+            first = f"{shlex.join(AGENT)}\n".encode() + content
+            rooted = Rooted(self._node, self._session, timeout)
+            self._output = rooted.output(first, more, last=False)
+        else:
+            self._session.timeout = timeout
+            self._session.send(content, more)
+        answer = bytearray()
+        while not answer.endswith(b"\n"):
+            chunk = next(self._output, b"")
+            if not chunk:
+                raise OperationError("its agent ended and gave no answer; run it again")
+            answer += chunk
+            require_bounded(self._node, answer)
+        return bytes(answer)
+
+    def close(self) -> None:
+        """End the agent, which gets a closed input."""
+        self._session.close()
+
+
+def require_bounded(node: Node, answer: bytearray) -> None:
+    """OperationError: it is more than an answer has."""
+    if len(answer) > ANSWER_BYTES_MAX:
+        raise OperationError(
+            f"{node.address} answered more than {ANSWER_BYTES_MAX >> 20} MiB: that "
+            "host may have been taken over; look at it"
+        )
+
+
 def on_all(remotes: Mapping[str, Remote], action: Callable[[Remote], Answer]) -> Outcomes[Answer]:
     """Do one thing on every node at once; one node's fault is its own."""
+    allow_descriptors(len(remotes))
     outcomes: Outcomes[Answer] = Outcomes()
 
     def one(name: str, remote: Remote) -> None:
@@ -208,6 +303,20 @@ def on_all(remotes: Mapping[str, Remote], action: Callable[[Remote], Answer]) ->
     return outcomes
 
 
+def allow_descriptors(hosts: int) -> None:
+    """Let this process hold connections to so many hosts. UsageError: the system doesn't."""
+    needed = hosts * DESCRIPTORS_A_HOST + SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= needed or soft == resource.RLIM_INFINITY:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise UsageError(
+            f"{hosts} hosts need {needed:,} open files here and this system allows {hard:,}: raise "
+            "nofile in /etc/security/limits.conf, or LimitNOFILE of the unit that runs this"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 def ask(
     remote: Remote,
     request: AgentRequest,
@@ -216,16 +325,19 @@ def ask(
 ) -> NodeReport:
     """Have a node's agent do something and tell what the node is after it.
 
-    `more` follows the request on the agent's standard input.
+    `more` follows the request, piece by piece. OperationError: what the agent says, one sentence.
     """
-    line = request.model_dump_json().encode() + b"\n"
-    answer = remote.run(agent_command(type(request)), line, timeout, more)
+    line = f"{request.verb} {request.model_dump_json()}\n".encode()
+    answer = remote.ask(line, timeout, framed(more) if isinstance(request, Take) else ())
     try:
-        return NodeReport.model_validate_json(answer)
+        said = AgentAnswer.model_validate_json(answer)
     except ValidationError as error:
         raise OperationError(
             f"it answered '{request.verb}' in a way that this release doesn't know; run make deploy"
         ) from error
+    if said.report is None:
+        raise OperationError((said.fault.strip().splitlines() or ["it said nothing"])[-1].strip())
+    return said.report
 
 
 def ask_all(remotes: Mapping[str, Remote], request: AgentRequest) -> Outcomes[NodeReport]:

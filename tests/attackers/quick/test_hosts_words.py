@@ -1,7 +1,7 @@
 """A hostile agent at the other end: what it says is no place, and never a crash."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from loadgen.fleet import fleet_lock
 from loadgen.fleet.connections import ssh
-from loadgen.fleet.connections.ssh import Remote, ask
+from loadgen.fleet.connections.openssh import Session
+from loadgen.fleet.connections.ssh import Conversation, Remote, ask
 from loadgen.fleet.follower import Follower
+from loadgen.fleet.inventory import Node
 from loadgen.fleet.requests import Collect, Forget, NodeReport, Status
 from loadgen.node.settings import RunSettings
 from loadgen.results.summary import SUMMARY_FILE
@@ -45,22 +47,35 @@ JSON = st.recursive(
 )
 
 
-class Hostile:
+class HostileSession(Session):
+    """A session with an agent that says what it likes, once it is root."""
+
+    def __init__(self, chunks: Sequence[bytes]) -> None:
+        super().__init__([])
+        self.chunks = chunks
+
+    def exec_command(self, command: str) -> None:
+        del command
+
+    def receive(self, timeout: float) -> Iterator[tuple[bool, bytes]]:
+        del timeout
+        yield from ((False, chunk) for chunk in (b"STARTED\n", *self.chunks))
+
+    def recv_exit_status(self) -> int:
+        return 0
+
+
+class Hostile(Remote):
     """A node whose agent answers what it likes."""
 
     def __init__(self, *chunks: bytes) -> None:
-        self.chunks = chunks
-        self.node = type("Node", (), {"name": "master1", "address": "10.0.0.1"})()
-
-    def stream(self, *_: object) -> Sequence[bytes]:
-        return self.chunks
-
-    def run(self, *arguments: Any) -> bytes:
-        return Remote.run(cast("Remote", self), *arguments)
+        super().__init__(Node("master1", "10.0.0.1", "10.0.0.1", started="STARTED"))
+        self._agent = Conversation(self.node, HostileSession(chunks))
 
 
-def answer(said: bytes) -> NodeReport:
-    return ask(cast("Remote", Hostile(said)), Status())
+def answer(report: bytes) -> NodeReport:
+    """Have a host answer with a report of this text."""
+    return ask(Hostile(b'{"report": ' + report + b"}\n"), Status())
 
 
 @pytest.mark.parametrize("text", IDS)
@@ -132,10 +147,14 @@ def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
 def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
     monkeypatch.setattr(ssh, "ANSWER_BYTES_MAX", 1 << 20)
     with pytest.raises(OperationError, match="answered more than 1 MiB"):
-        ask(cast("Remote", Hostile(*[b"x" * (1 << 16)] * 40)), Status())
+        ask(Hostile(*[b"x" * (1 << 16)] * 40), Status())
     for said in (b"", b"{", b"[" * 100_000, b"\xff", b"null", b'{"run_id": NaN}'):
         with pytest.raises(OperationError):
             answer(said)
+        with pytest.raises(OperationError):
+            ask(Hostile(said), Status())
+        with pytest.raises(OperationError):
+            ask(Hostile(said + b"\n"), Status())
     for time in ("NaN", "Infinity", "-1", "1e300"):
         with pytest.raises(OperationError):
             answer(json.dumps(REPORT).replace("1800000000.0", time).encode())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadgen.cli import main
+from loadgen.cli.deploy import vault_identity
 from loadgen.cli.main import GROUPS, find, make_parser, parse
 from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import BusyError, UsageError
@@ -121,6 +122,20 @@ def test_two_changes_of_a_fleet_at_once_are_refused(tmp_path: Path) -> None:
     options = parse(["teardown", "--inventory", str(tmp_path)])
     with pytest.raises(BusyError, match="is being changed by process"):
         options.carry_out(options)
+
+
+@pytest.mark.parametrize(
+    ("word", "identity"),
+    [
+        ("--vault-password-file=vault.txt", "default@{here}/vault.txt"),
+        ("--vault-id=dev@keys/dev", "dev@{here}/keys/dev"),
+        ("--vault-id=keys/dev", "default@{here}/keys/dev"),
+        ("--vault-id=dev@prompt", ""),
+        ("--vault-id=prompt", ""),
+    ],
+)
+def test_what_a_playbook_calls_here_finds_vaults_passwords_too(word: str, identity: str) -> None:
+    assert vault_identity(word) == identity.replace("{here}", str(Path.cwd()))
 
 
 def test_a_verb_whose_packages_lack_says_what_installs_them(

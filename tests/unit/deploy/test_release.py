@@ -1,6 +1,8 @@
 """A release is its contents; a wheelhouse is its locked requirements."""
 
+import os
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,21 @@ def test_a_release_has_no_users_code_and_no_experiment(tmp_path: Path) -> None:
     assert {path.name for path in built.directory.iterdir()} == set(release.PARTS)
     assert not {"locustfiles", "experiments"} & set(release.PARTS)
     assert not list(built.directory.rglob("__pycache__"))
+
+
+def test_the_controller_keeps_the_releases_that_were_used_last(tmp_path: Path) -> None:
+    for age in range(1, 9):
+        old = tmp_path / f"{age:064x}"
+        old.mkdir()
+        archive = old.with_suffix(".tar")
+        archive.touch()
+        for path in (old, archive):
+            os.utime(path, times=(time.time() - age * 7200,) * 2)
+    (tmp_path / "notes").mkdir()
+    now = release.build(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    names = [now.sha256, *(f"{age:064x}" for age in range(1, release.KEPT))]
+    assert left == {"notes", *names, *(f"{name}.tar" for name in names)}
 
 
 def test_nobody_else_reads_a_release(tmp_path: Path) -> None:

@@ -2,17 +2,28 @@
 
 import contextlib
 import io
-import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_units
 from loadgen.fleet.agent_units import EXPORTER_UNIT, MASTER_UNIT, Units, parse_units
-from loadgen.fleet.requests import Finish, Keep, NodeReport, Prepare, Settle, Start, Status
+from loadgen.fleet.requests import (
+    Abort,
+    AgentAnswer,
+    Drain,
+    Finish,
+    Halt,
+    Keep,
+    NodeReport,
+    Prepare,
+    Settle,
+    Start,
+    Status,
+)
 from loadgen.node.__main__ import locust_arguments
 from loadgen.node.settings import (
+    DRAINED_FILE,
     NodeSettings,
     RunSettings,
     load_idle_settings,
@@ -141,11 +152,23 @@ def test_the_masters_run_is_a_lock_and_a_workers_is_replaced(
 
 def test_a_run_that_cant_be_prepared_leaves_no_lock(systemd: Systemd, node: NodeSettings) -> None:
     systemd.enable(paragraph(MASTER_UNIT, "inactive"))
+    lost = run_settings(RUN_1, None).model_copy(update={"scenario_directory": Path("/nowhere")})
+    with pytest.raises(OperationError, match="is not there any more"):
+        agent_run.prepare(node, Prepare(run=lost, specification="{}"))
+    assert prepare(node, RUN_2).run_id == RUN_2
+
+
+def test_idle_processes_end_at_once_and_a_fault_of_systemds_is_said(
+    systemd: Systemd, node: NodeSettings
+) -> None:
+    systemd.enable(*(paragraph(name) for name in (EXPORTER_UNIT, MASTER_UNIT, WORKERS[0])))
+    agent_run.halt(node, Halt())
+    names = f"{MASTER_UNIT} {WORKERS[0]}"
+    assert systemd.asked_to("kill") == [f"--signal=KILL {names}"]
+    assert systemd.asked_to("stop") == [names]
     systemd.refuses.touch()
     with pytest.raises(OperationError, match="broken; see journalctl"):
-        prepare(node)
-    systemd.refuses.unlink()
-    assert prepare(node, RUN_2).run_id == RUN_2
+        agent_run.halt(node, Halt())
 
 
 def test_run_json_is_for_its_owner_alone(systemd: Systemd, node: NodeSettings) -> None:
@@ -192,31 +215,58 @@ def test_settle_kills_a_process_that_doesnt_end_and_starts_idle_ones(
     assert found.faults == [f"{WORKERS[0]} did not end when asked and was killed"]
 
 
-def ask(verb: str, request: object, monkeypatch: pytest.MonkeyPatch, settings: Path) -> int:
-    monkeypatch.setattr(agent, "SETTINGS", settings)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(request).encode())))
-    return agent.main([verb])
+def test_a_drained_host_says_so_until_the_run_is_over(systemd: Systemd, node: NodeSettings) -> None:
+    systemd.enable(paragraph(WORKERS[0]))
+    note = node.state_directory / DRAINED_FILE
+    for _ in range(2):
+        prepare(node)
+        agent_run.drain(node, Drain())
+        assert note.exists()
+        assert agent.status(node, Status()).run_id is None
+    agent_run.finish(node, Finish())
+    assert not note.exists()
+    agent_run.drain(node, Drain())
+    agent_run.abort(node, Abort())
+    assert not note.exists()
+    agent_run.drain(node, Drain())
+    prepare(node)
+    assert not note.exists()
 
 
-def test_the_agent_answers_with_one_object_or_one_sentence(
-    systemd: Systemd,
-    node: NodeSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def ask(*requests: str) -> list[AgentAnswer]:
+    """Have an agent serve these requests; return its answers."""
+    answers = io.BytesIO()
+    agent.serve(io.BytesIO("".join(f"{one}\n" for one in requests).encode()), answers)
+    return [AgentAnswer.model_validate_json(line) for line in answers.getvalue().splitlines()]
+
+
+def test_an_agent_answers_one_request_after_another_with_a_report_or_one_sentence(
+    systemd: Systemd, node: NodeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     systemd.enable(paragraph(WORKERS[0]))
     settings = tmp_path / "node.json"
     settings.write_text(node.model_dump_json())
-    assert ask("status", {}, monkeypatch, settings) == 0
-    assert NodeReport.model_validate_json(capsys.readouterr().out).name == "node1"
+    monkeypatch.setattr(agent, "SETTINGS", settings)
+    told = ask("status {}", "start {}", "sta\xfftus {}", 'status {"users": 3}', "status {}")
+    assert [bool(one.report) for one in told] == [True, False, False, False, True]
+    assert told[4].report == told[0].report
+    assert told[0].report
+    assert told[0].report.name == "node1"
+    faults = [one.fault for one in told[1:4]]
+    assert all("is not of this release" in one and "\n" not in one for one in faults), faults
+    settings.unlink()
+    assert "make deploy writes it" in ask("status {}")[0].fault
 
-    assert ask("start", {}, monkeypatch, settings) == 4
-    assert "the request 'start' is not of this release" in capsys.readouterr().err
-    assert ask("status", {"users": 3}, monkeypatch, settings) == 4
-    assert "not of this release" in capsys.readouterr().err
-    assert ask("status", {}, monkeypatch, tmp_path / "absent") == 2
-    assert "make deploy writes it" in capsys.readouterr().err
+
+def test_an_agent_that_a_request_breaks_answers_the_next(
+    node: NodeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "node.json"
+    settings.write_text(node.model_dump_json())
+    monkeypatch.setattr(agent, "SETTINGS", settings)
+    monkeypatch.setattr(agent, "report", None)
+    told = ask("status {}", "status {}")
+    assert [one.fault[:32] for one in told] == ["'status' failed there: TypeError:"[:32]] * 2
 
 
 def test_the_exporter_is_given_the_verdicts_of_the_newest_runs(
@@ -235,8 +285,8 @@ def test_the_exporter_is_given_the_verdicts_of_the_newest_runs(
 
 
 def test_every_verb_has_a_handler_and_one_model() -> None:
-    verbs = [kind.verb for kind in agent.HANDLERS]
-    assert len(set(verbs)) == len(verbs) == 15
+    verbs = [kind.verb for kind in (*agent.SERVED, *agent.TARS)]
+    assert len(set(verbs)) == len(verbs) == 16
 
 
 @pytest.mark.parametrize("stays", [True, False])

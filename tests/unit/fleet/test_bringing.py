@@ -11,7 +11,7 @@ from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.fleet.bringing import bring_scenario, join, one_platform
 from loadgen.fleet.connections.ssh import Remote
 from loadgen.fleet.inventory import Node
-from loadgen.fleet.requests import NodeReport
+from loadgen.fleet.requests import AgentAnswer, Following, NodeReport
 from loadgen.shared.errors import NodeError, OperationError
 
 SHA256 = "a" * 64
@@ -28,19 +28,14 @@ class Taking(Remote):
         self.fault, self.has, self.report = fault, has, report
         self.got: list[tuple[dict[str, object], bytes]] = []
 
-    def run(
-        self,
-        command: Sequence[str],
-        stdin: bytes = b"",
-        timeout: float = 0.0,
-        more: Iterable[bytes] = (),
-    ) -> bytes:
-        del timeout, command
-        content = b"".join(more)
+    def ask(self, content: bytes, timeout: float, more: Iterable[bytes] = ()) -> bytes:
+        del timeout
+        following = Following(io.BytesIO(b"".join(more)))
         if self.fault:
-            raise OperationError(self.fault)
-        self.got.append((json.loads(stdin), content))
-        return self.report.model_dump_json().encode()
+            return AgentAnswer(fault=self.fault).model_dump_json().encode()
+        pieces = iter(lambda: following.read(1 << 20), b"") if content.startswith(b"take") else ()
+        self.got.append((json.loads(content.partition(b" ")[2]), b"".join(pieces)))
+        return AgentAnswer(report=self.report).model_dump_json().encode()
 
     def stream(
         self,

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from loadgen.fleet.connections import ssh
 from loadgen.fleet.connections.openssh import Connection
 from loadgen.fleet.connections.ssh import Outcomes, Remote, on_all
 from loadgen.fleet.inventory import Inventory, load_inventory
 from loadgen.shared.errors import OperationError
 from tests.unit.fleet.sshds import Sshds, make_key, sshds
+from tests.waiting import await_
 
 PROJECT = Path(__file__).resolve().parents[3]
 ECHO = ["sh", "-c", "printf 'in:'; cat"]
@@ -200,6 +202,43 @@ def outcomes(fleet: Inventory) -> Outcomes[bytes]:
     finally:
         for remote in remotes.values():
             remote.close()
+
+
+@pytest.mark.parametrize("way", ["port_and_key", "local", "asking_sudo"])
+def test_one_agent_answers_every_request_of_a_connection(
+    fleet: Inventory, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = 'n=0; while read -r verb rest; do n=$((n + 1)); echo "$n $verb"; done'
+    monkeypatch.setattr(ssh, "AGENT", ["sh", "-c", counting])
+    remote = remote_to(fleet, way)
+    try:
+        assert [remote.ask(b"one {}\n", 20.0), remote.ask(b"two {}\n", 20.0)] == [
+            b"1 one\n",
+            b"2 two\n",
+        ]
+        with pytest.raises(OperationError, match="said nothing for 0 s"):
+            remote.ask(b"", 0.2)
+        # After a fault it is a fresh one, so that no answer is another request's.
+        assert remote.ask(b"three {}\n", 20.0) == b"1 three\n"
+    finally:
+        remote.close()
+
+
+def test_an_agent_that_has_ended_is_started_again(
+    fleet: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "AGENT", ["sh", "-c", "read -r line; echo $line; exit 0"])
+    remote = remote_to(fleet, "port_and_key")
+    try:
+        assert remote.ask(b"one\n", 20.0) == b"one\n"
+        await_(lambda: remote._agent and remote._agent.is_over, "the end of the agent")
+        assert remote.ask(b"two\n", 20.0) == b"two\n"
+        monkeypatch.setattr(ssh, "AGENT", ["sh", "-c", "echo it has no room >&2; exit 3"])
+        remote.close()
+        with pytest.raises(OperationError, match="it has no room"):
+            remote.ask(b"three\n", 20.0)
+    finally:
+        remote.close()
 
 
 def remote_to(fleet: Inventory, name: str) -> Remote:

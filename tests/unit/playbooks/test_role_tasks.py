@@ -30,6 +30,13 @@ NEEDS_MORE_THAN_MINIMAL = {
 }
 
 
+def test_targets_let_workers_in_before_one_joins_a_run() -> None:
+    plays = yaml.safe_load((PLAYBOOKS / "deploy.yml").read_text())
+    names = [play["name"] for play in plays]
+    workers = names.index("Ensure that every node holds what the fleet asks of it")
+    assert names.index("Ensure that simulated targets serve") < workers
+
+
 def tasks(content: Any) -> Iterator[dict[str, Any]]:
     """Yield every task of a page, those inside blocks and plays too."""
     for one in content or []:

@@ -70,6 +70,13 @@ def test_fewer_instances_are_stopped_and_their_links_go(host: Host) -> None:
     assert [path.name for path in (host.state / "wants").iterdir()] == ["loadgen-worker@1.service"]
 
 
+def test_a_drained_host_rests_until_the_run_is_over(host: Host) -> None:
+    host.write("loadgen-worker@.service")
+    given = {"template": "loadgen-worker@.service", "instances": 1}
+    assert host.converge(**given, rest=True)["start"] == []
+    assert host.converge(**given)["start"] == ["loadgen-worker@1.service"]
+
+
 def test_a_unit_without_a_file_is_named(host: Host) -> None:
     answer = host.converge(names=["loadgen-master.service"])
     assert answer["failed"]

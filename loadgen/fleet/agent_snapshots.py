@@ -1,0 +1,41 @@
+"""Prints the master's snapshots on its own machine, a JSON line each, until interrupted.
+
+    python -m loadgen.fleet.agent_snapshots
+
+A process of its own that doesn't import Locust: it starts while the run's master does.
+"""
+
+import contextlib
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import zmq
+
+from loadgen.node.settings import load_node_settings
+from loadgen.shared import command
+from loadgen.shared.snapshot import unpack
+
+SETTINGS = Path("/etc/loadgen/node.json")
+SNAPSHOT_BYTES_MAX = 64 << 20
+
+
+def follow(settings: Path) -> None:
+    """Print each snapshot of the master.
+
+    Root does so on a fleet, and whoever may write where the socket lies may speak in the master's
+    place: what is no snapshot is left out.
+    """
+    node = load_node_settings(settings)
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.MAXMSGSIZE, SNAPSHOT_BYTES_MAX)
+        socket.subscribe(b"")
+        socket.connect(node.publisher_endpoint)
+        while True:
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                print(json.dumps(asdict(unpack(socket.recv()))), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(command.ending(lambda: follow(SETTINGS)))
