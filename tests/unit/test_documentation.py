@@ -15,6 +15,7 @@ import pytest
 from loadgen import scenario
 from loadgen.cli.main import parse
 from loadgen.shared.project import PROJECT
+from tests.studies import commands as commands_typed
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 SAYS_OLD_THINGS = {"CHANGELOG.md", "faults.md"}
@@ -102,3 +103,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_what_a_locustfile_may_import_is_listed() -> None:
     page = (PROJECT / "docs" / "scenarios.md").read_text()
     assert not [name for name in scenario.__all__ if f"`{name}`" not in page]
+
+
+def test_every_command_is_typed_by_a_test_or_says_why_not() -> None:
+    typed = {" ".join(one.command.split()) for one in commands_typed.HERE}
+    pages = {page.name for page in PROJECT.glob("docs/start/*.md")}
+    left = {
+        " ".join(command.split())
+        for page, command in shown()
+        if page not in pages and " ".join(command.split()) not in typed
+    }
+    reasons = commands_typed.ELSEWHERE
+    assert not [one for one in left if not any(one.startswith(begin) for begin in reasons)]
+    assert not [begin for begin in reasons if not any(one.startswith(begin) for one in left)]
+    shown_words = {" ".join(command.split()) for _page, command in shown()}
+    assert typed <= shown_words, "a command that no page shows any more"
