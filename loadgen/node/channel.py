@@ -171,16 +171,19 @@ def install(role: Role, keys: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run `python -m loadgen.node.channel create DIRECTORY NAME`."""
+    """Run `python -m loadgen.node.channel create DIRECTORY NAME...`."""
     parser = argparse.ArgumentParser(prog="python -m loadgen.node.channel", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    create = commands.add_parser("create", help="make a key pair: NAME.key and NAME.key_secret")
+    create = commands.add_parser("create", help="make key pairs: NAME.key and NAME.key_secret")
     create.add_argument("directory", type=Path)
-    create.add_argument("name")
+    create.add_argument("names", metavar="NAME", nargs="+")
     options = parser.parse_args(arguments)
-    if (options.directory / f"{options.name}.key_secret").exists():
-        parser.error(f"{options.directory}/{options.name}.key_secret exists: remove it first")
-    create_key_pair(options.directory, options.name)
+    secrets = [options.directory / f"{name}.key_secret" for name in options.names]
+    there = [str(path) for path in secrets if path.exists()]
+    if there:
+        parser.error(f"{there[0]} exists: remove it first")
+    for name in options.names:
+        create_key_pair(options.directory, name)
     return 0
 
 

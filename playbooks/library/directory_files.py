@@ -236,6 +236,7 @@ def open_directory(path, make=False):
                     raise Missing() from error
                 os.mkdir(name, 0o755, dir_fd=here)
                 deeper = os.open(name, DIRECTORY, dir_fd=here)
+                os.fchmod(deeper, 0o755)  # whatever the login's umask is
             os.close(here)
             here = deeper
     except BaseException:

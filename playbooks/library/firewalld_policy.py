@@ -86,22 +86,27 @@ class Firewall:
         return sorted(names | {self.call("--get-default-zone").strip()})
 
     def unsaved(self, policy):
-        """Whether something is in force that a reload would drop."""
+        """Whether a reload would change more than the policy.
+
+        It drops what was added at runtime alone, brings back what was taken away so, and puts into
+        force what somebody has saved for later.
+        """
         for words in (["--list-all-zones"], ["--list-all-policies"]):
             saved = blocks(self.call("--permanent", *words))
             now = blocks(self.call(*words))
-            if any(now[name] - saved.get(name, set()) for name in now if name != policy):
+            names = (set(now) | set(saved)) - {policy}
+            if any(now.get(name) != saved.get(name) for name in names):
                 return True
         for words in (["--get-all-chains"], ["--get-all-rules"], ["--get-all-passthroughs"]):
             now = set(self.call("--direct", *words).splitlines())
-            if now - set(self.call("--permanent", "--direct", *words).splitlines()):
+            if now != set(self.call("--permanent", "--direct", *words).splitlines()):
                 return True
         return any(self.unsaved_entries(name) for name in self.call("--get-ipsets").split())
 
     def unsaved_entries(self, ipset):
         words = ["--ipset=" + ipset, "--get-entries"]
         code, saved = self.ask("--permanent", *words)
-        return bool(set(self.call(*words).split()) - set(saved.split() if code == 0 else []))
+        return set(self.call(*words).split()) != set(saved.split() if code == 0 else [])
 
 
 def blocks(listing):

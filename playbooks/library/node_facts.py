@@ -14,9 +14,9 @@ short_description: Learn what a host has of a fleet
 description:
   - Returns C(free_bytes) below I(software), C(run_under_way), C(has_run) when that is one of
     loadgen and not of the web UI, C(links) of I(software), C(missing) of I(packages),
-    C(installed) by an earlier deploy, C(masked) of I(units), whether C(firewalld) runs,
-    C(rival_firewalls) that are in force, and whether C(fapolicyd) runs and has no
-    rule for I(software).
+    and where some are the names of all that are C(present), C(installed) by an earlier deploy,
+    C(masked) of I(units), whether C(firewalld) runs, C(rival_firewalls) that are in force, and
+    whether C(fapolicyd) runs and has no rule for I(software).
 options:
   software:
     description: Where releases and virtual environments live.
@@ -71,6 +71,17 @@ def missing(module, packages):
     else:
         absent = set(packages) - {line[-1] for line in lines if line[0] == "installed"}
     return [name for name in packages if name in absent]
+
+
+def present(module, absent):
+    """Names of all packages, where some are to come; what comes with those is told from them."""
+    if not absent:
+        return []
+    red_hat = os.path.exists(os.path.join(module.params["etc"], "redhat-release"))
+    query = ["rpm", "--query", "--all", "--queryformat", "installed %{NAME}\n"] if red_hat else DPKG
+    _, output, _ = module.run_command(query, environ_update={"LC_ALL": "C"})
+    lines = [line.split() for line in output.splitlines()]
+    return sorted({line[1] for line in lines if line[0] == "installed"})
 
 
 def active(module, *units):
@@ -151,6 +162,7 @@ def main():
     given = module.params
     recorded = os.path.join(given["records"], "packages")
     software, state = given["software"], given["state_directory"]
+    absent = missing(module, given["packages"])
     has_run = os.path.exists(os.path.join(state, "run.json"))
     module.exit_json(
         changed=False,
@@ -159,7 +171,8 @@ def main():
         has_run=has_run,
         drained=os.path.exists(os.path.join(state, "drained")),
         links=links(software),
-        missing=missing(module, given["packages"]),
+        missing=absent,
+        present=present(module, absent),
         installed=sorted(os.listdir(recorded)) if os.path.isdir(recorded) else [],
         masked=masked(module),
         firewalld=bool(active(module, "firewalld.service")),

@@ -13,7 +13,8 @@ DOCUMENTATION = r"""
 module: selinux_ports
 short_description: Label TCP ports, and remember which labels are one's own
 description:
-  - A port that has the type already, by policy or by the site's own label, is left as it is.
+  - A port that has the type already, by policy or by the site's own label, is left as it is; a
+    range counts for each of its ports.
   - A port that the site has given another type keeps it, and is named in C(left_alone).
   - What is labelled here goes into I(record) first, so that I(state=absent) takes away that alone.
 options:
@@ -41,20 +42,31 @@ class Semanage:
 
     def call(self, *words):
         command = ["semanage", "port"] + list(words)
-        code, output, errors = self.module.run_command(command, environ_update={"LC_ALL": "C"})
+        # It writes the policy's files anew, which everybody must be able to read.
+        code, output, errors = self.module.run_command(
+            command, environ_update={"LC_ALL": "C"}, umask=0o022
+        )
         if code != 0:
             self.module.fail_json(msg="{}: {}".format(" ".join(command), errors.strip()))
         return output
 
     def types(self, *options):
-        """Types of single TCP ports; a range that covers many gives its ports no type here."""
+        """Types by TCP port or range of ports, first and last."""
         found = {}
         for line in self.call("--list", "--noheading", *options).splitlines():
             words = line.split()
             if words[1:2] == ["tcp"]:
-                for port in "".join(words[2:]).split(","):
-                    found.setdefault(port, []).append(words[0])
+                for ports in "".join(words[2:]).split(","):
+                    first, _, last = ports.partition("-")
+                    found.setdefault((int(first), int(last or first)), []).append(words[0])
         return found
+
+
+def types_of(port, found):
+    """Types of a port, by its own label and by ranges."""
+    return {
+        one for (low, high), kinds in found.items() if low <= int(port) <= high for one in kinds
+    }
 
 
 def read_record(path):
@@ -77,13 +89,13 @@ def present(module, semanage):
     wanted = {str(port): kind for port, kind in module.params["ports"].items()}
     record = read_record(module.params["record"])
     known, sites = semanage.types(), semanage.types("--locallist")
-    open_ones = {port: kind for port, kind in wanted.items() if kind not in known.get(port, [])}
-    left = sorted(port for port in open_ones if port in sites and port not in record)
+    open_ones = {port: kind for port, kind in wanted.items() if kind not in types_of(port, known)}
+    left = sorted(port for port in open_ones if types_of(port, sites) and port not in record)
     todo = {port: kind for port, kind in open_ones.items() if port not in left}
     if todo and not module.check_mode:
         write_record(module, module.params["record"], dict(record, **todo))
         for port, kind in sorted(todo.items()):
-            verb = "--modify" if port in known else "--add"
+            verb = "--modify" if (int(port), int(port)) in known else "--add"
             semanage.call(verb, "--type", kind, "--proto", "tcp", port)
     return {"changed": bool(todo), "ports": sorted(todo), "left_alone": left}
 
@@ -93,7 +105,7 @@ def absent(module, semanage):
     if not record:
         return {"changed": False, "ports": []}
     sites = semanage.types("--locallist")
-    ours = sorted(port for port, kind in record.items() if kind in sites.get(port, []))
+    ours = sorted(p for p, kind in record.items() if kind in sites.get((int(p), int(p)), []))
     if not module.check_mode:
         for port in ours:
             semanage.call("--delete", "--proto", "tcp", port)

@@ -137,16 +137,9 @@ def test_the_data_source_asks_where_prometheus_listens(
 def test_a_fleets_rules_are_those_of_one_machine_but_for_the_runbooks_place(
     tmp_path: Path, seconds: int, name: str
 ) -> None:
-    task = next(
-        one
-        for one in yaml.safe_load((ROLES / "prometheus/tasks/configure.yml").read_text())
-        if one.get("loop") == ["rules/locust.yml", "alerts/locust.yml"]
-    )
-    content = task["ansible.builtin.copy"]["content"].strip().removeprefix("{{").removesuffix("}}")
     text = evaluate(
-        content,
+        f"_prometheus_{name.partition('/')[0]}",
         HOST,
-        item=name,
         prometheus_scrape_interval_seconds=seconds,
         prometheus_runbook_url="https://wiki.example/runbook",
         _prometheus_exporter=str(ROOT / "exporter"),

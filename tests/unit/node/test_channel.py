@@ -75,7 +75,8 @@ def test_what_is_no_user_id_has_no_owner(admitted: channel.AdmittedKeys, user_id
 
 
 def test_secret_key_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
-    assert channel.main(["create", str(tmp_path), "worker"]) == 0
+    assert channel.main(["create", str(tmp_path), "worker", "worker2"]) == 0
+    assert (tmp_path / "worker2.key_secret").exists()
 
     assert (tmp_path / "worker.key_secret").stat().st_mode & 0o777 == 0o600
     public, _ = channel.load_key_pair(tmp_path / "worker.key_secret")

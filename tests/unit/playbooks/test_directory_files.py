@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ def test_files_are_written_once_with_their_modes(tmp_path: Path) -> None:
     assert (directory / "keys").stat().st_mode & 0o777 == 0o750
     assert (directory / "keys/master.key").stat().st_mode & 0o777 == 0o640
     assert not hold(directory, files, mode="0640", directory_mode="0750")["changed"]
+
+
+def test_directories_on_the_way_are_open_whatever_the_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        hold(tmp_path / "etc" / "program" / "rules", {"a.yml": ""}, mode="0640")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "etc", tmp_path / "etc/program", tmp_path / "etc/program/rules"):
+        assert path.stat().st_mode & 0o777 == 0o755, path
 
 
 def test_a_wrong_mode_is_mended_without_a_rewrite(tmp_path: Path) -> None:

@@ -158,6 +158,39 @@ def test_packages_have_their_distributions_names(
         assert set(packages) == set(found)
 
 
+@pytest.mark.parametrize(
+    ("role", "paths"),
+    [
+        # AppStream's Grafana 9.2.10 has no bin below its home; the vendor's packages have.
+        ("grafana", ["/usr/sbin/grafana-server", "/usr/share/grafana/bin/grafana"]),
+        ("node_exporter", ["/usr/bin/node_exporter", "/usr/bin/prometheus-node-exporter"]),
+        ("prometheus", ["/usr/bin/prometheus"]),
+    ],
+)
+def test_a_program_is_looked_for_where_each_distribution_has_it(
+    role: str, paths: list[str]
+) -> None:
+    assert set(paths) <= set(evaluate(f"_{role}_candidates", **EVERYTHING))
+
+
+@pytest.mark.parametrize("role", ["grafana", "node_exporter", "prometheus"])
+def test_an_archives_program_is_looked_for_where_it_is_unpacked(role: str) -> None:
+    found = evaluate(f"_{role}_candidates", **{f"{role}_source": "archive"})
+    place = evaluate("_archive_directory", archive_name=role)
+    assert all(path.startswith(f"{place}/") for path in found), found
+
+
+@pytest.mark.parametrize(
+    ("role", "minimum"), [("node_exporter", "1.5.0"), ("prometheus", "2.26.0"), ("grafana", "")]
+)
+def test_a_program_is_asked_for_by_the_version_that_the_kit_needs(role: str, minimum: str) -> None:
+    page = PLAYBOOKS / "roles" / role / "tasks/install.yml"
+    asked = [
+        one["program_facts"] for one in yaml.safe_load(page.read_text()) if "program_facts" in one
+    ]
+    assert [one.get("minimum", "") for one in asked] == [minimum]
+
+
 def test_rhel_10_calls_its_own_python_without_a_version() -> None:
     ten = {**RHEL, "distribution_major_version": "10"}
     found = evaluate("_fleet_packages", ansible_facts=ten, fleet_python_version="3.12")

@@ -77,6 +77,21 @@ def test_rules_of_the_site_that_are_in_force_but_not_saved_stay(host: Host) -> N
     assert (host.now["ports"], host.now["rules"]) == (["12345/tcp"], [])
 
 
+def test_what_the_site_has_closed_at_runtime_alone_stays_closed(host: Host) -> None:
+    host.call("--permanent", "--add-port=12345/tcp")
+    host.call("--reload")
+    host.call("--remove-port=12345/tcp")
+    assert host.converge(A)["until_reload"] == ["public"]
+    host.converge(state="absent")
+    assert (host.now["ports"], host.now["reloads"]) == ([], 1)
+
+
+def test_what_the_site_has_saved_for_later_comes_no_sooner(host: Host) -> None:
+    host.call("--permanent", "--add-port=12345/tcp")
+    assert host.converge(A)["until_reload"] == ["public"]
+    assert (host.now["ports"], host.now["reloads"]) == ([], 0)
+
+
 def test_the_next_reload_of_the_site_brings_the_policy_itself(host: Host) -> None:
     host.call("--add-port=12345/tcp")
     host.converge(A)

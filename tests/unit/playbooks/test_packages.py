@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.playbooks.modules import run_beside, run_module
+from tests.unit.playbooks.roles import evaluate
 
 
 @pytest.fixture
@@ -63,6 +64,31 @@ def test_a_package_is_there_under_another_name_that_provides_it(red_hat: Path) -
 def test_the_same_question_on_debian(tmp_path: Path) -> None:
     with_packages(tmp_path, "dpkg", {"chrony": []})
     assert node_facts(tmp_path, packages=["g++", "chrony"])["missing"] == ["g++"]
+
+
+@pytest.mark.parametrize(
+    ("manager", "file"), [("rpm", "redhat-release"), ("dpkg", "debian_version")]
+)
+def test_what_comes_with_the_packages_is_told_from_what_was_there(
+    tmp_path: Path, manager: str, file: str
+) -> None:
+    (tmp_path / file).write_text("")
+    with_packages(tmp_path, manager, {"chrony": {}, "bash": {}})
+    assert node_facts(tmp_path, packages=["chrony"])["present"] == []
+    before = node_facts(tmp_path, packages=["gcc-c++"])
+    assert before["present"] == ["bash", "chrony"]
+    after = ["installed bash", "installed gcc-c++", "installed gcc", "config-files old"]
+    came = evaluate("_packages_came", __preflight=before, __packages_now={"stdout_lines": after})
+    assert came == ["gcc", "gcc-c++"]
+
+
+def test_what_made_room_for_the_packages_is_noted_for_teardown() -> None:
+    effects = evaluate(
+        "_packages_effects",
+        __preflight={"present": ["bash", "systemd-timesyncd"]},
+        __packages_now={"stdout_lines": ["installed bash", "installed chrony"]},
+    )
+    assert effects == ["packages/chrony", "replaced/systemd-timesyncd"]
 
 
 def run(state: Path, *units: str) -> None:

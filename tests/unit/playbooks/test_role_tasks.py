@@ -58,6 +58,19 @@ def test_a_task_needs_nothing_that_a_minimal_rhel_lacks(page: Path) -> None:
             assert asked["use_proxy"] is False, f"{task['name']} would ask a proxy of the site"
 
 
+def test_the_packages_are_installed_on_all_hosts_at_once() -> None:
+    """It takes longest by far: a second play with it would double a deploy's time."""
+    plays = yaml.safe_load((PLAYBOOKS / "deploy.yml").read_text())
+    roles = {
+        play["hosts"]: [one["ansible.builtin.import_role"]["name"] for one in play["tasks"]]
+        for play in plays
+        if "tasks" in play
+    }
+    assert [hosts for hosts, names in roles.items() if "release" in names and "host" in names] == [
+        "master:workers:targets"
+    ]
+
+
 @pytest.mark.parametrize("page", sorted((ROLES / "release/tasks").glob("*.yml")))
 def test_what_is_run_on_a_host_leaves_readable_files_whatever_its_umask_is(page: Path) -> None:
     for task in tasks(yaml.safe_load(page.read_text())):

@@ -1,6 +1,7 @@
 """The module that labels ports, beside a semanage that refuses what the real one refuses."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,27 @@ def test_the_sites_own_labels_stay(host: Host) -> None:
     assert host.converge(OURS)["left_alone"] == ["9646"]
     host.converge(OURS, "absent")
     assert host.labels == own
+
+
+@pytest.mark.parametrize(("kind", "left"), [("http_port_t", []), ("site_port_t", ["8089"])])
+def test_a_range_of_the_sites_own_counts_for_each_of_its_ports(
+    host: Host, kind: str, left: list[str]
+) -> None:
+    own = {"8080-8090": kind}
+    host.site_labels(own)
+    answer = host.converge({"8089": "http_port_t"})
+    assert (answer["changed"], answer["left_alone"]) == (False, left)
+    host.converge({"8089": "http_port_t"}, "absent")
+    assert host.labels == own
+
+
+def test_the_policys_files_are_written_for_everybody_to_read(host: Host) -> None:
+    before = os.umask(0o077)
+    try:
+        host.converge(OURS)
+    finally:
+        os.umask(before)
+    assert (host.state / "semanage.json").stat().st_mode & 0o044 == 0o044
 
 
 def test_a_label_that_the_site_has_changed_since_stays(host: Host) -> None:
