@@ -111,6 +111,14 @@ def test_a_host_that_is_cut_off_is_named_and_hides_none(loadgen: Loadgen) -> Non
     assert re.search(r"worker1 +worker, \d of \d units active", said), said
 
 
+def test_a_run_may_begin_without_a_host_that_is_down_and_says_which(loadgen: Loadgen) -> None:
+    with fault(["cut", "worker3"], ["join", "worker3"]):
+        code, output = loadgen("run", "--run-time", "2s", "--users", "6", "--allow-missing", "1")
+    assert code == 0, output
+    assert re.search(r"Without worker3: .*10\.77\.0\.23", output), output
+    assert any("worker3" in note for note in loadgen.summary["notes"]), loadgen.summary["notes"]
+
+
 def test_a_firewall_closed_on_the_worker_port_is_named_as_that(loadgen: Loadgen) -> None:
     chain = "type filter hook input priority -300; ip saddr 10.77.0.21 tcp dport 5557 drop;"
     on_host("master1", f"nft 'table inet closed {{ chain input {{ {chain} }}; }}'")
