@@ -191,10 +191,9 @@ def run(options: Options) -> int:
     if receiver is not None:
         receiver.stop()
     collector.hold()
-    before = pages.scrapes.count
+    since = time.monotonic()
     code = kept.close()
-    patience = pages.scrapes.patience(options.linger)
-    pages.scrapes.wait(before, patience, lambda: not signals.empty())
+    pages.scrapes.wait(since, options.linger, lambda: not signals.empty())
     server.stop()
     return code
 

@@ -11,7 +11,7 @@ import html
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from exporter.exposition import Exposition
@@ -21,6 +21,9 @@ GZIP_LEVEL = 1
 """Higher levels take three times as long for a tenth fewer bytes."""
 GZIP_FORMAT = 31
 HEALTH = ("/-/healthy", "/-/ready", "/healthz")
+SCRAPER_HEADER = "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS"
+SCRAPER = ("REMOTE_ADDR", "HTTP_HOST", "HTTP_USER_AGENT", SCRAPER_HEADER)
+SCRAPERS_MAX = 100
 TEXT = "text/plain; charset=utf-8"
 FOREIGN = b"This exporter listens on loopback and answers as 127.0.0.1 or localhost only.\n"
 PAGE = """<!doctype html>
@@ -37,46 +40,58 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 """Status, headers, body."""
 
 
+class Scraper:
+    """When one scraper came last, and how often it comes."""
+
+    def __init__(self, now: float) -> None:
+        self.last = now
+        self.interval: float | None = None
+
+    def note(self, now: float) -> None:
+        """Take note that it has come again."""
+        self.interval, self.last = now - self.last, now
+
+    def due(self, most: float) -> float:
+        """Return until when its next scrape may be waited for, in the clock's seconds."""
+        interval = most if self.interval is None else min(self.interval, most)
+        return self.last + 1.5 * interval + 1.0
+
+
 class Scrapes:
-    """When a scraper came, and how often it comes; `watch` and browsers are no scrapers."""
+    """Who scrapes, each Prometheus by itself; `watch` and browsers are no scrapers."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
-        self._count = 0
-        self._last: float | None = None
-        self._interval: float | None = None
+        self._scrapers: dict[Hashable, Scraper] = {}
 
-    def note(self) -> None:
-        """Take note of a scrape that begins now."""
+    def note(self, who: Hashable = "") -> None:
+        """Take note of a scrape that begins now; `who` tells scrapers apart."""
         with self._changed:
             now = self._clock()
-            if self._last is not None:
-                self._interval = now - self._last
-            self._last = now
-            self._count += 1
+            if who in self._scrapers:
+                self._scrapers[who].note(now)
+            elif len(self._scrapers) < SCRAPERS_MAX:
+                self._scrapers[who] = Scraper(now)
             self._changed.notify_all()
 
-    @property
-    def count(self) -> int:
-        """How many scrapes have begun."""
-        return self._count
+    def awaited(self, since: float, most: float) -> int:
+        """Return how many scrapers haven't come since a time and still may.
 
-    def patience(self, most: float) -> float:
-        """Return how long the next scrape may take from now, in seconds; 0 when none is to come."""
+        `most` is the longest interval between two scrapes that is waited for, in seconds; 0: none.
+        """
+        now = self._clock()
         with self._changed:
-            if self._last is None:
-                return 0.0
-            interval = most if self._interval is None else min(self._interval, most)
-            return max(0.0, self._last + 1.5 * interval + 1.0 - self._clock())
+            return sum(
+                one.last < since and bool(most) and one.due(most) > now
+                for one in self._scrapers.values()
+            )
 
-    def wait(self, count: int, seconds: float, given_up: Callable[[], bool]) -> bool:
-        """Wait until more than `count` scrapes have begun; False when there were none in time."""
-        deadline = self._clock() + seconds
-        with self._changed:
-            while self._count <= count and self._clock() < deadline and not given_up():
+    def wait(self, since: float, most: float, given_up: Callable[[], bool]) -> None:
+        """Wait until each scraper that is awaited has come."""
+        while self.awaited(since, most) and not given_up():
+            with self._changed:
                 self._changed.wait(0.1)
-            return self._count > count
 
 
 class Pages:
@@ -112,9 +127,9 @@ class Pages:
         return "404 Not Found", [("Content-Type", TEXT)], b"Metrics are at /metrics.\n"
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:
-        # Prometheus and its like send their time-out along.
-        if "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS" in environ:
-            self.scrapes.note()
+        # Prometheus and its like send their time-out along; two of them differ in something.
+        if SCRAPER_HEADER in environ:
+            self.scrapes.note(tuple(str(environ.get(name, "")) for name in SCRAPER))
         merged = "histogram=merged" in environ.get("QUERY_STRING", "").split("&")
         accept = environ.get("HTTP_ACCEPT", "")
         content_type, body = self._exposition.render(accept, merged=merged)

@@ -37,6 +37,8 @@ REQUESTS_ONLY = 'method!~"ARRIVAL|ALARM|TRANSACTION"'
 COUNTED = f"{CHOSEN},{REQUESTS_ONLY}"
 BY_NAME = "sum by (method, name)"
 RUNS = "locust_run_start_timestamp_seconds"
+SEEN = "150s"
+"""Holds two scrapes of a minute."""
 
 
 def rate(metric: str, selector: str = COUNTED) -> str:
@@ -98,10 +100,10 @@ def _variables(made: Dashboard) -> Dashboard:
     end = f"floor({end} or vector(time())) * 1000 + 60000"
     methods = f"label_values(locust_requests_total{{{FLEET}}}, method)"
     names = f'label_values(locust_requests_total{{{FLEET},method=~"$method"}}, name)'
-    # An archive tells of the same runs, for ever.
-    live = f"and on (run_id) last_over_time(locust_run_info{{{FLEET}}}[1m])"
-    started = f"last_over_time({RUNS}{{{FLEET}}}[1m]) * 1000 {live}"
-    ended = f"last_over_time(locust_run_end_timestamp_seconds{{{FLEET}}}[1m]) * 1000 {live}"
+    # An archive tells of the same runs, for ever. Scrapes may be a minute apart, and a bit late.
+    live = f"and on (run_id) last_over_time(locust_run_info{{{FLEET}}}[{SEEN}])"
+    started = f"last_over_time({RUNS}{{{FLEET}}}[{SEEN}]) * 1000 {live}"
+    ended = f"last_over_time(locust_run_end_timestamp_seconds{{{FLEET}}}[{SEEN}]) * 1000 {live}"
     lost = f"locust_run_workers_lost{{{FLEET}}}"
     return (
         made.with_variable(
@@ -123,7 +125,9 @@ def _variables(made: Dashboard) -> Dashboard:
         .annotation(annotation("Start", GOOD, started, at_value=True))
         .annotation(annotation("End", "blue", ended, at_value=True))
         .annotation(
-            annotation("Worker lost", BAD, f"max_over_time({lost}[2m]) > min_over_time({lost}[2m])")
+            annotation(
+                "Worker lost", BAD, f"max_over_time({lost}[{SEEN}]) > min_over_time({lost}[{SEEN}])"
+            )
         )
     )
 

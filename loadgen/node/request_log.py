@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isnan, nan
 from pathlib import Path
 
@@ -35,6 +35,7 @@ SCHEMA = pl.Schema(
         "error": pl.String(),
         "worker": pl.String(),
         "phase": pl.String(),
+        "trace_id": pl.String(),
     }
 )
 
@@ -42,7 +43,8 @@ SCHEMA = pl.Schema(
 class Rows:
     """Some requests, column by column: what most rows have in common is kept once.
 
-    Times are in seconds and ms, NaN for none; a status is 0 for none. `errors` are by row.
+    Times are in seconds and ms, NaN for none; a status is 0 for none. `errors` and `traces` are by
+    row.
     `phases` are (first row, phase).
     """
 
@@ -51,6 +53,7 @@ class Rows:
         self.methods: list[str] = []
         self.names: list[str] = []
         self.errors: dict[int, str] = {}
+        self.traces: dict[int, str] = {}
         self.phases: list[tuple[int, Phase]] = []
 
     def frame(self, worker: str) -> pl.DataFrame:
@@ -63,18 +66,24 @@ class Rows:
             "method": pl.Series(self.methods, dtype=pl.String),
             "name": pl.Series(self.names, dtype=pl.String),
             "status": statuses.set(statuses == 0, None),
-            "error": pl.Series([None], dtype=pl.String).gather([0] * count),
+            "error": _by_row(self.errors, count),
             "worker": pl.Series([worker]).gather([0] * count),
             "phase": pl.concat(self._phase_columns(count)),
+            "trace_id": _by_row(self.traces, count),
         }
-        if self.errors:
-            columns["error"] = pl.Series(map(self.errors.get, range(count)), dtype=pl.String)
         return pl.DataFrame(columns).cast({"start_us": pl.Int64, "duration_us": pl.Int64})
 
     def _phase_columns(self, count: int) -> list[pl.Series]:
         ends = [*(row for row, _ in self.phases[1:]), count]
         parts = zip(self.phases, ends, strict=True)
         return [pl.Series([phase]).gather([0] * (end - row)) for (row, phase), end in parts]
+
+
+def _by_row(texts: dict[int, str], count: int) -> pl.Series:
+    """Return a column that is null where there is no text."""
+    if not texts:
+        return pl.Series([None], dtype=pl.String).gather([0] * count)
+    return pl.Series(map(texts.get, range(count)), dtype=pl.String)
 
 
 def _microseconds(values: "array[float]", each: float) -> pl.Series:
@@ -111,6 +120,7 @@ class RequestLog:
         exception: BaseException | str | None = None,
         start_time: float | None = None,
         response: object = None,
+        context: Mapping[str, object] = {},
         **_: object,
     ) -> None:
         """Take one request as Locust's `request` event describes it; times in ms and seconds."""
@@ -122,6 +132,8 @@ class RequestLog:
         row = len(self._rows.starts)
         if exception is not None:
             self._rows.errors[row] = encodable(_describe(exception))
+        if context and (trace := context.get("trace_id")):
+            self._rows.traces[row] = encodable(str(trace))
         method = encodable(str(request_type))
         self.take(method, str(name), milliseconds, 0, float(start_time), known)
 
@@ -132,6 +144,7 @@ class RequestLog:
         rows = self._rows
         if self._ratio < 1 and self._random.random() >= self._ratio:
             rows.errors.pop(len(rows.starts), None)
+            rows.traces.pop(len(rows.starts), None)
             return
         phase = self._phase()
         if phase != self._last_phase:

@@ -11,6 +11,7 @@ directory; after collection `merge_log` makes one `requests.parquet` of them, or
     error        String   null when it succeeded
     worker       String
     phase        String   warm_up, measured or stopping: when it was answered
+    trace_id     String   of the trace that a FastUser with trace_ratio began; null without one
 """
 
 import logging
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from loadgen.node.request_log import CHUNK_ROWS, DIRECTORY, SCHEMA
+from loadgen.results.statistics_file import Trace
 from loadgen.shared.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 MERGED_FILE = "requests.parquet"
+TRACES_MAX = 20
 CHANCE_DEVIATIONS = 6
 """A sample smaller than this many standard deviations below its mean isn't chance."""
 
@@ -73,6 +76,21 @@ def rows_after_warm_up(run_directory: Path) -> int:
     return int(rows.select(pl.len()).collect().item())
 
 
+def slowest_traces(run_directory: Path) -> list[Trace]:
+    """Return the slowest measured requests that began a trace; none without a log."""
+    merged = run_directory / MERGED_FILE
+    if not merged.is_file():
+        return []
+    traced = pl.col("trace_id").is_not_null() & (pl.col("phase") == "measured")
+    rows = pl.scan_parquet(merged).filter(traced & pl.col("duration_us").is_not_null())
+    found = rows.sort("duration_us", descending=True).head(TRACES_MAX).collect()
+    return [
+        Trace(row["trace_id"], row["method"], row["name"], row["start_us"] / 1e6,
+              row["duration_us"] / 1e6, row["error"] or "")
+        for row in found.iter_rows(named=True)
+    ]  # fmt: skip
+
+
 def _is_ours(chunk: Path) -> bool:
     """Tell whether a chunk can be read; one from a host that sends anything else is left aside."""
     try:
@@ -93,9 +111,9 @@ def read_log(run_directory: Path) -> pl.DataFrame:
         )
     try:
         log = pl.scan_parquet(path)
-        if "phase" not in log.collect_schema():
-            # A log of an earlier release: its times have to tell.
-            log = log.with_columns(phase=pl.lit(None, pl.String))
+        # A log of an earlier release lacks some: without a phase its times have to tell.
+        for name in {"phase", "trace_id"} - set(log.collect_schema()):
+            log = log.with_columns(pl.lit(None, pl.String).alias(name))
         return log.select(list(SCHEMA)).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise UsageError(

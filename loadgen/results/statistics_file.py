@@ -26,6 +26,18 @@ class HostCpu:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A slow request that began a trace: Unix time of its start, and seconds."""
+
+    trace_id: str
+    method: str
+    name: str
+    started_at: float
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Statistics by method and name over the measured interval, and the interval over time.
 
@@ -39,6 +51,7 @@ class Record:
     completed_width: int = 1
     errors: list[ErrorCount] = field(default_factory=list)
     target_cpu: list[HostCpu] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
 
 
 def dump_record(record: Record) -> str:

@@ -107,6 +107,7 @@ def _frame(rows: Sequence[tuple[int, int, str, str]]) -> pl.DataFrame:
             "error": [None] * len(rows),
             "worker": [row[3] for row in rows],
             "phase": ["measured"] * len(rows),
+            "trace_id": [None] * len(rows),
         },
         schema=SCHEMA,
     )

@@ -13,7 +13,13 @@ from loadgen.results import archive
 from loadgen.results.junit import build_junit
 from loadgen.results.notes import notes_of
 from loadgen.results.page.report import build_report
-from loadgen.results.statistics_file import STATISTICS_FILE, HostCpu, Record, dump_record
+from loadgen.results.statistics_file import (
+    STATISTICS_FILE,
+    HostCpu,
+    Record,
+    Trace,
+    dump_record,
+)
 from loadgen.results.summary import (
     SUMMARY_FILE,
     AfterStop,
@@ -100,7 +106,9 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
     answered = [*entries, *(measured.entries_after if measured else ())]
     summary = _with_log_shortage(summary, plan, sum(entry.requests for entry in answered))
     record = _record(entries, outcome.timeline, measured.errors if measured else [])
-    record = dataclasses.replace(record, target_cpu=list(outcome.target_cpu))
+    record = dataclasses.replace(
+        record, target_cpu=list(outcome.target_cpu), traces=_slowest_traces(plan)
+    )
     archive.rename_locust_reports(directory)
     files: dict[str, Callable[[], str]] = {
         SUMMARY_FILE: lambda: summary.model_dump_json(indent=2) + "\n",
@@ -159,6 +167,14 @@ def _merge_request_log(plan: Plan) -> int | None:
     with contextlib.suppress(OSError):
         return merge_log(plan.directory)
     return None
+
+
+def _slowest_traces(plan: Plan) -> list[Trace]:
+    if plan.specification.request_log is None:
+        return []
+    from loadgen.results.request_log import slowest_traces  # noqa: PLC0415
+
+    return slowest_traces(plan.directory)
 
 
 def _write_response_times(directory: Path) -> None:

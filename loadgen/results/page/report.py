@@ -62,6 +62,7 @@ def build_report(summary: Summary, record: Record) -> str:
             "headings": HEADINGS,
             "rows": _rows(record.entries),
             "errors": errors[:ERRORS_MAX],
+            "traces": record.traces,
             "errors_left_out": len(errors) - ERRORS_MAX,
             "specification": _specification(summary),
             "facts": _facts(summary),

@@ -84,6 +84,9 @@ class FastUser(User, RestMixin[RestResponse]):
     proxy_port: int | None = None
     """The port of `proxy_host`."""
 
+    trace_ratio: float = 0.0
+    """The share of requests, 0 to 1, that begin a trace (W3C's traceparent); see tracing.py."""
+
     max_retries: int = 0
     """Not supported: must be 0. A load test counts what a server failed to answer."""
 
@@ -98,7 +101,7 @@ class FastUser(User, RestMixin[RestResponse]):
 
     def make_client(self) -> HttpSession:
         """Return a client of this user's settings, with cookies and connections of its own."""
-        return HttpSession(
+        return self._kind_of_client()(
             base_url=str(self.host),
             request_event=self.environment.events.request,
             user=self,
@@ -107,6 +110,14 @@ class FastUser(User, RestMixin[RestResponse]):
             max_redirects=self.max_redirects,
             heads=self.heads,
         )
+
+    def _kind_of_client(self) -> Callable[..., HttpSession]:
+        if not self.trace_ratio:
+            return HttpSession
+        # It is made of this package's parts, and most users need none of it.
+        from loadgen.scenario.tracing import TracedSession  # noqa: PLC0415
+
+        return partial(TracedSession, self.trace_ratio)
 
     def _settings(self) -> Settings:
         factory = type(self).ssl_context_factory
@@ -139,6 +150,11 @@ class FastUser(User, RestMixin[RestResponse]):
         who = type(self).__name__
         if self.max_retries:
             raise StopTest(NO_RETRIES.format(f"{who} has max_retries = {self.max_retries!r}"))
+        if not (isinstance(self.trace_ratio, int | float) and 0 <= self.trace_ratio <= 1):
+            raise StopTest(
+                f"{who} has trace_ratio = {self.trace_ratio!r}: give the share from 0 to 1 of the "
+                "requests that are to begin a trace"
+            )
         if (self.proxy_host is None) != (self.proxy_port is None):
             raise StopTest(
                 f"{who} has proxy_host = {self.proxy_host!r} and proxy_port = {self.proxy_port!r}: "

@@ -174,8 +174,10 @@ def test_the_heatmap_counts_each_request_once(watched: Watched, seconds: int) ->
     zoomed = opened(watched, seconds, "run", start, end)
     cells = zoomed.series("Distribution of response times")
     counted = sum(value for _, value in cells["+Inf"])
-    # What came before the first scrape has no rate.
-    assert counted <= run.summary["requests"] * 1.1
+    # What came before the first scrape has no rate. Four scrapes of a minute, the shortest window
+    # that has a rate, hold the run before this one as well.
+    if seconds <= 15:
+        assert counted <= run.summary["requests"] * 1.1
     if seconds <= 5:
         assert counted >= run.summary["requests"] * 0.4
 

@@ -134,13 +134,23 @@ def _with_fleets(directory: Path, wide_port: int) -> None:
         (static,) = job["static_configs"]
         fleets = ("north", "south") if job["job_name"] == "locust" else ("north",)
         job["static_configs"] = [
-            {"targets": static["targets"], "labels": {**static["labels"], "fleet": fleet}}
+            {
+                "targets": _named(static["targets"], fleet),
+                "labels": static["labels"] | {"fleet": fleet},
+            }
             for fleet in fleets
         ]
         if job["job_name"] == "locust":
             wide = {"targets": [f"127.0.0.1:{wide_port}"], "labels": {"fleet": "wide"}}
             job["static_configs"].append(wide)
     path.write_text(yaml.safe_dump(config))
+
+
+def _named(targets: list[str], fleet: str) -> list[str]:
+    """Return one exporter's address so that it takes the scrapes of two fleets for two."""
+    return (
+        [one.replace("127.0.0.1", "localhost") for one in targets] if fleet == "south" else targets
+    )
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import gzip
+import time
 from collections.abc import Callable
 from wsgiref.util import setup_testing_defaults
 
@@ -86,24 +87,47 @@ def test_accept_encoding_is_read_as_rfc_9110_has_it(header: str, accepted: bool)
 def test_only_a_scraper_is_waited_for_and_not_for_ever() -> None:
     now = [100.0]
     scrapes = Scrapes(lambda: now[0])
-    assert scrapes.patience(60.0) == 0.0
+    assert scrapes.awaited(now[0], 60.0) == 0
     scrapes.note()
     now[0] += 15.0
     scrapes.note()
-    now[0] += 5.0
-    assert scrapes.patience(60.0) == 1.5 * 15 + 1 - 5
-    now[0] += 100.0
-    assert scrapes.patience(60.0) == 0.0
-    assert scrapes.wait(1, 0.0, lambda: False)
-    assert not scrapes.wait(2, 0.0, lambda: False)
+    now[0] += 1.5 * 15 + 0.9
+    assert scrapes.awaited(now[0], 60.0) == 1
+    now[0] += 0.2
+    assert scrapes.awaited(now[0], 60.0) == 0
+    scrapes.note()
+    assert scrapes.awaited(now[0], 60.0) == 0
+    assert scrapes.awaited(now[0] + 1, 0.0) == 0
+
+
+def test_of_two_scrapers_the_rarer_one_is_waited_for_too() -> None:
+    now = [0.0]
+    scrapes = Scrapes(lambda: now[0])
+    for second in range(0, 121, 5):
+        now[0] = float(second)
+        scrapes.note("each 5 s")
+        if second % 60 == 0:
+            scrapes.note("each minute")
+    ended = now[0] = 121.0
+    assert scrapes.awaited(ended, 60.0) == 2
+    now[0] = 125.0
+    scrapes.note("each 5 s")
+    assert scrapes.awaited(ended, 60.0) == 1
+    now[0] = 180.0
+    scrapes.note("each minute")
+    scrapes.wait(ended, 60.0, lambda: False)
+    assert scrapes.awaited(ended, 60.0) == 0
 
 
 def test_a_look_is_no_scrape() -> None:
     application = pages()
     get("/metrics", application=application)
-    assert application.scrapes.patience(60.0) == 0.0
-    get("/metrics", application=application, HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS="5")
-    assert application.scrapes.patience(60.0) > 0.0
+    later = time.monotonic() + 1
+    assert application.scrapes.awaited(later, 60.0) == 0
+    for address in ("192.0.2.1", "192.0.2.2"):
+        headers = {"HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS": "5", "REMOTE_ADDR": address}
+        get("/metrics", application=application, **headers)
+    assert application.scrapes.awaited(later, 60.0) == 2
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def test_a_row_holds_what_the_request_was(tmp_path: Path) -> None:
             "error": "ValueError: no title",
             "worker": "worker-1",
             "phase": "measured",
+            "trace_id": None,
         },
         {
             "start_us": 100_500_000,
@@ -42,6 +43,7 @@ def test_a_row_holds_what_the_request_was(tmp_path: Path) -> None:
             "error": None,
             "worker": "worker-1",
             "phase": "measured",
+            "trace_id": None,
         },
     ]
 
