@@ -24,10 +24,18 @@ class Seconds:
         settled = max(self._recent, default=0) - UNSETTLED_SECONDS
         for second in [second for second in self._recent if second < settled]:
             self._settle(self._recent.pop(second))
-        if len(self._bins) > SECONDS_MAX:
+        self._fit()
+
+    def _fit(self) -> None:
+        """Widen the bins until those from first to last are not too many, answers or none."""
+        while self._span() // self.width > SECONDS_MAX:
             old, self._bins, self.width = self._bins, {}, 2 * self.width
             for begin, (requests, failures) in old.items():
                 self._settle(SecondCount(begin, requests, failures))
+
+    def _span(self) -> int:
+        seconds = [*self._bins, *self._recent]
+        return max(seconds) - min(seconds) if seconds else 0
 
     def _settle(self, count: SecondCount) -> None:
         begin = count.second // self.width * self.width

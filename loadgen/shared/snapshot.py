@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgpack
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from loadgen.shared.run_ids import checked_or_empty
 
@@ -25,6 +25,12 @@ workers by leaving, the locustfile; empty while it goes on, and when its process
 Phase = Literal["warm_up", "measured", "stopping"]
 """Which part of a test a worker's report is about; see `loadgen.node.measured_interval`."""
 
+
+# A host's word is data: pydantic holds it to these where a snapshot is read from one.
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+UnixTime = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+Moment = Annotated[int, Field(ge=0, le=10**11)]
 
 TRANSACTION_METHODS = frozenset({"ARRIVAL", "ALARM", "TRANSACTION"})
 """Rows of these methods time what requests make up, which have rows of their own."""
@@ -40,14 +46,14 @@ class EntryStatistics:
 
     method: str
     name: str
-    requests: int
-    failures: int
-    requests_untimed: int
-    response_times: dict[float, int]
-    response_time_total_ms: float
-    response_time_min_ms: float | None
-    response_time_max_ms: float
-    response_bytes: int
+    requests: Whole
+    failures: Whole
+    requests_untimed: Whole
+    response_times: dict[Number, Whole]
+    response_time_total_ms: Number
+    response_time_min_ms: Number | None
+    response_time_max_ms: Number
+    response_bytes: Whole
 
     @property
     def is_transaction(self) -> bool:
@@ -70,7 +76,7 @@ class ErrorCount:
     method: str
     name: str
     error: str
-    occurrences: int
+    occurrences: Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +95,27 @@ class WorkerStatus:
     """
 
     id: str
-    index: int
+    index: Whole
     state: str
-    users: int
-    cpu_percent: float
-    memory_bytes: int
-    clock_offset_seconds: float | None
-    requests_sent: int
-    requests_received: int
+    users: Whole
+    cpu_percent: Number
+    memory_bytes: Whole
+    clock_offset_seconds: Number | None
+    requests_sent: Whole
+    requests_received: Whole
     release: str
     locust_version: str
-    stalled_seconds: float = 0.0
-    requests_cut: int = 0
+    stalled_seconds: Number = 0.0
+    requests_cut: Whole = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SecondCount:
     """Requests that were answered in one whole second (Unix, the workers' clocks)."""
 
-    second: int
-    requests: int
-    failures: int
+    second: Moment
+    requests: Whole
+    failures: Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class ExceptionCount:
     """Occurrences of one exception that left a task since the test began."""
 
     error: str
-    occurrences: int
+    occurrences: Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +132,8 @@ class SloStatus:
 
     slo: str
     held: bool | None
-    measured: float | None
-    limit: float
+    measured: Number | None
+    limit: Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,39 +156,39 @@ class Snapshot:
     while users finished. `completed` counts the newest seconds of it, one by one.
     """
 
-    time: float
+    time: UnixTime
     epoch: str
     run_id: Annotated[str, AfterValidator(checked_or_empty)]
     locustfile: str
     host: str
     state: str
     final: bool
-    users: int
-    users_target: int
-    workers_expected: int
-    workers_lost: int
-    test_started_at: float | None
-    test_stopped_at: float | None
-    master_cpu_percent: float
-    master_memory_bytes: int
+    users: Whole
+    users_target: Whole
+    workers_expected: Whole
+    workers_lost: Whole
+    test_started_at: UnixTime | None
+    test_stopped_at: UnixTime | None
+    master_cpu_percent: Number
+    master_memory_bytes: Whole
     workers: list[WorkerStatus]
     entries: list[EntryStatistics]
     errors: list[ErrorCount]
-    load_stopped_at: float | None = None
+    load_stopped_at: UnixTime | None = None
     release: str = ""
     locust_version: str = ""
     slos: list[SloStatus] = field(default_factory=list)
     exceptions: list[ExceptionCount] = field(default_factory=list)
-    monotonic_seconds: float | None = None
-    workers_unfinished: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
-    requests_total: int | None = None
-    measured_from: float | None = None
-    measured_seconds: float = 0.0
+    monotonic_seconds: Number | None = None
+    workers_unfinished: Whole = 0
+    refused: dict[str, Whole] = field(default_factory=dict)
+    requests_total: Whole | None = None
+    measured_from: UnixTime | None = None
+    measured_seconds: Number = 0.0
     entries_after: list[EntryStatistics] = field(default_factory=list)
     completed: list[SecondCount] = field(default_factory=list)
     ended_by: EndedBy = ""
-    exit_code: int | None = None
+    exit_code: Whole | None = None
     """What the locustfile has set as `environment.process_exit_code`."""
 
     @property

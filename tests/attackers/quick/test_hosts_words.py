@@ -1,8 +1,10 @@
 """A hostile agent at the other end: what it says is no place, and never a crash."""
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,20 +13,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from loadgen.cli import fleet as fleet_verbs
 from loadgen.fleet import fleet_lock
+from loadgen.fleet.bringing import one_platform
 from loadgen.fleet.connections import ssh
 from loadgen.fleet.connections.openssh import Session
 from loadgen.fleet.connections.ssh import Conversation, Remote, ask
 from loadgen.fleet.follower import Follower
 from loadgen.fleet.inventory import Node
+from loadgen.fleet.probing import certificate_faults
 from loadgen.fleet.requests import Collect, Forget, NodeReport, Status
 from loadgen.node.settings import RunSettings
 from loadgen.results.summary import SUMMARY_FILE
+from loadgen.runs.course import Course
+from loadgen.runs.progress import Progress
 from loadgen.shared.errors import BusyError, LoadgenError, OperationError
 from loadgen.shared.run_ids import PATTERN, RunId, make_run_id, run_directory
-from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.snapshot import ErrorCount, ExceptionCount, SecondCount, SloStatus, Snapshot
+from loadgen.shared.text import plain_line
+from loadgen.specification.run import RunSpecification
 from tests.faults.record import Outcome
-from tests.unit.samples import snapshot
+from tests.unit.samples import START, entry, snapshot, worker
 
 PART = "Attackers: a host's words"
 RUN = "20261121T101500Z-hello-3f9a"
@@ -38,7 +47,9 @@ REPORT: dict[str, Any] = {
     "name": "master1", "is_master": True, "release": "ab", "locust_version": "2",
     "units": {"loadgen-master.service": "active"}, "run_id": RUN, "state": "running",
     "specification": "{}", "started_at": 1.8e9, "certificate": None, "web_port": 8089,
-    "faults": [], "processes": {},
+    "faults": [], "processes": {}, "scenario": "a" * 64, "has_scenario": True, "packages": [],
+    "python_version": "3.11", "platform": "manylinux_2_28_x86_64",
+    "machine": {"name": "master1", "cores": 2},
 }  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
@@ -135,6 +146,9 @@ def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
         taken += 1
         assert report.run_id is None or PATTERN.fullmatch(report.run_id)
         assert not any(isinstance(one, Path) for one in report.model_dump().values())
+        assert "\n" not in plain_line(fleet_verbs.describe(report))
+        certificate_faults(report.certificate or "", datetime.now(UTC))
+        one_platform({"master1": report})
 
     check()
     assert taken
@@ -188,6 +202,70 @@ def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None
     new = fleet_lock.claim(results, RUN.replace("hello", "new"), mine)
     assert new.is_dir()
     outcome("refused, and nothing of theirs touched; its own unfinished run is taken up")
+
+
+HOSTILE_VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 2**62, -(2**62), 2**200, float("nan"), float("inf"), -float("inf"), 1e308,
+    "", "\x1b[2J", "../..", [], {}, [[]], "9", 10**11, 2**53,
+)  # fmt: skip
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield where each value of a JSON document is."""
+    names = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    for name in names:
+        yield (*place, name)
+        yield from places(value[name], (*place, name))
+
+
+def told(second: float) -> dict[str, Any]:
+    """What an honest master says."""
+    entries, workers = [entry()], [worker()]
+    said = snapshot(second, entries, workers, errors=[ErrorCount("GET", "/", "boom", 1)])
+    more: dict[str, Any] = {
+        "run_id": RUN, "measured_from": START, "test_started_at": START, "requests_total": 100,
+        "measured_seconds": second, "refused": {"time": 1},
+        "completed": [SecondCount(int(START), 1, 0)], "exceptions": [ExceptionCount("x", 1)],
+        "slos": [SloStatus("x", True, 1.0, 2.0)],
+    }  # fmt: skip
+    return asdict(replace(said, **more))
+
+
+@pytest.mark.fault(
+    PART, "each value of a snapshot replaced by numbers, texts and lists that are odd"
+)
+def test_any_snapshot_is_one_that_can_be_used_or_none(outcome: Outcome) -> None:
+    kind = TypeAdapter(Snapshot)
+    taken = refused = 0
+    for place in list(places(told(1.0))):
+        for value in HOSTILE_VALUES:
+            says = [told(1.0), told(2.0)]
+            for said in says:
+                *way, last = place
+                inner: Any = said
+                for step in way:
+                    inner = inner[step]
+                inner[last] = value
+            try:
+                snapshots = [kind.validate_json(json.dumps(said)) for said in says]
+            except ValidationError:
+                refused += 1
+                continue
+            taken += 1
+            course = Course.of(RunSpecification(), "a" * 64, "2.47.0")
+            progress = Progress(10.0, io.StringIO())
+            for one in snapshots:
+                course.take(one)
+                progress.show(replace(one, final=True), course.totals, course.judge.results())
+                course.news()
+                course.unmatched()
+            concluded = course.conclude(False, True, 1, {"locust": "2"})
+            assert len(concluded.timeline.completed.counts()) < 5000, (place, value)
+    assert taken
+    assert refused
+    outcome(f"{refused} refused; {taken} taken, and the run goes on")
 
 
 def test_a_fleet_is_looked_after_by_one_process(
