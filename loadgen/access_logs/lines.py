@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,21 +22,31 @@ _MONTHS = {
         1,
     )
 }
-_REQUEST = r'"(?P<method>[A-Z]{2,20}) (?P<path>[^ "]+)(?: HTTP/[\d.]+)?"'
 # Runs of plain characters at a time: this is where most of the time of reading a log goes.
 _QUOTED = r'[^"\\]*(?:\\.[^"\\]*)*'
+_REQUEST = rf'"(?P<method>[A-Z]{{2,20}}) (?P<path>[^" \\]{_QUOTED})"'
+_ADDRESS = r"\[?(?=[0-9a-fA-F]{0,4}[.:])[0-9a-fA-F:.]{2,45}(?:%\w{1,20})?\]?"
+_PROXIES = rf"(?:, ?{_ADDRESS})*"
+_FROM_TIME = (
+    r"\[(?P<time>[^\]]{1,60})\] (?:[^\" ]+ ){0,2}"
+    + _REQUEST
+    + rf' (?P<status>\d{{3}}) (?:\d+|-)(?: "{_QUOTED}" "(?P<agent>{_QUOTED})")?'
+)
 _COMMON = re.compile(
     # A virtual host may come first; it is followed by an address, where a client is by a dash.
-    r"(?:[\w.-]+(?::\d+)? (?=[0-9a-fA-F]*[.:][0-9a-fA-F.:]* ))?"
-    r"(?P<client>[0-9a-zA-Z.:%_-]+) \S+ [^\[]*\[(?P<time>[^\]]+)\] "
-    + _REQUEST
-    + r" (?P<status>\d{3}) (?:\d+|-)"
-    + rf'(?: "{_QUOTED}" "(?P<agent>{_QUOTED})")?'
+    rf"\s*(?:[\w.-]+(?::\d+)? (?={_ADDRESS} ))?"
+    # A name of a user has no colon; what a shipper of logs writes before a line has one.
+    rf"(?P<client>{_ADDRESS}|unix:|[\w.-]+){_PROXIES} [\w.@-]+ [^\[:]*" + _FROM_TIME
+)
+# After what syslog, containers and shippers of logs put before a line.
+_PREFIXED = re.compile(
+    rf"(?:[\s|>:\]])(?P<client>{_ADDRESS}){_PROXIES} [\w.@-]+ [^\[:]{{0,100}}" + _FROM_TIME
 )
 _HAPROXY = re.compile(
     r"(?:^|.* )(?P<client>[0-9a-fA-F.:]+):\d+ \[(?P<time>\d+/\w+/\d+:[\d:.]+)\] \S+ \S+ [-\d/+]+"
     r" (?P<status>\d{3}) .*" + _REQUEST
 )
+_ESCAPED = re.compile(r'\\(?:x([0-9a-fA-F]{2})|(["\\]))')
 _CLOCK = re.compile(r"(\d+)/(\w{3})/(\d{4}):(\d+):(\d+):(\d+)(?:\.\d+)?(?: ([+-])(\d\d)(\d\d))?$")
 _JSON_NAMES = {
     "time": (
@@ -45,17 +55,26 @@ _JSON_NAMES = {
     ),
     "client": (
         *("remote_addr", "client_ip", "clientip", "remote_ip", "remoteIp", "ClientHost", "client"),
-        *("ip", "remote_host", "host"),
+        *("client.ip", "source.ip", "remoteIP", "remoteAddress", "remote_address", "clientIp"),
+        *("downstream_remote_address", "ip", "remote_host", "host"),
     ),
     "method": ("method", "request_method", "RequestMethod", "requestMethod", "verb"),
     "path": (
         *("uri", "request_uri", "RequestPath", "requestUrl", "path", "url", "request_path"),
-        *("request", "request_line"),
+        *("url.original", "url.path", "request", "request_line"),
     ),
-    "status": ("status", "status_code", "DownstreamStatus", "response", "code", "statusCode"),
-    "agent": ("http_user_agent", "user_agent", "userAgent", "agent", "request_User-Agent"),
+    "query": ("args", "query", "query_string", "queryString", "url.query"),
+    "status": (
+        *("status", "status_code", "DownstreamStatus", "response", "code", "statusCode"),
+        *("response_code", "response.status_code", "res.statusCode", "response.status"),
+    ),
+    "agent": (
+        *("http_user_agent", "user_agent", "userAgent", "agent", "request_User-Agent"),
+        *("user_agent.original", "headers.User-Agent", "headers.user-agent"),
+    ),
 }
-_NESTED = ("request", "httpRequest", "http", "req")
+_NESTED = ("request.", "httpRequest.", "http.request.", "http.", "req.", "")
+DEEPEST = 4
 
 
 class Hit(NamedTuple):
@@ -94,7 +113,7 @@ def clock(text: str) -> float | None:
 
 def common(line: str) -> Hit | None:
     """Read a line of the common or combined form, and of what nginx and Apache make of it."""
-    found = _COMMON.match(line)
+    found = _COMMON.match(line) or _PREFIXED.search(line)
     return found and _hit(found, found["agent"] or "")
 
 
@@ -109,17 +128,43 @@ def _hit(found: re.Match[str], agent: str) -> Hit | None:
     if time is None:
         return None
     client = f"{found['client']} {agent}"
-    return Hit(time, client, found["method"], found["path"], int(found["status"]))
+    return Hit(time, client, found["method"], _path(found["path"]), int(found["status"]))
 
 
-def json_line(line: str) -> Hit | None:
-    """Read a JSON object, of nginx, Caddy, Traefik and others, by the names that fields have."""
-    if not line.startswith("{"):
+def _path(asked: str) -> str:
+    """Return the path of what stands between method and closing quote, as it can be sent again."""
+    path, _, protocol = asked.rpartition(" ")
+    if not path or not protocol.startswith("HTTP/"):
+        path = asked
+    if "\\" in path:
+        path = _ESCAPED.sub(lambda one: f"%{one[1] or format(ord(one[2]), 'X')}", path)
+    if " " in path:
+        path = path.replace(" ", "%20")
+    return path if path.startswith("/") else _without_host(path)
+
+
+def _without_host(path: str) -> str:
+    """Return the path of a whole address, as proxies and HTTP/2 log it."""
+    _, scheme, rest = path.partition("://")
+    return f"/{rest.partition('/')[2]}" if scheme else path
+
+
+def json_line(line: str, depth: int = 1) -> Hit | None:
+    """Read a JSON object, of nginx, Caddy, Traefik and others, by the names that fields have.
+
+    `depth` is how many objects may be around it, each with the line in its field log.
+    """
+    before, brace, rest = line.partition("{")
+    if not brace:
         return None
     try:
-        record = json.loads(line)
+        record = json.loads(brace + rest)
+        if isinstance(record.get("log"), str):
+            # A container's log file: the line itself, in an object.
+            return common(record["log"]) or (json_line(record["log"], depth - 1) if depth else None)
         fields = _fields(record)
-        time = _moment(fields["time"])
+        # Caddy's console has the time before the object.
+        time = _moment(fields["time"] if "time" in fields else before.partition("\t")[0])
         method, path = _asked(fields)
         hit = Hit(
             time,
@@ -134,36 +179,47 @@ def json_line(line: str) -> Hit | None:
 
 
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
-    nested = [record[name] for name in _NESTED if isinstance(record.get(name), dict)]
+    flat = dict(_flat(record))
     found = {}
     for field, names in _JSON_NAMES.items():
-        for part in (*nested, record):
-            name = next(
-                (one for one in names if isinstance(part.get(one), str | int | float)), None
-            )
-            if name is not None:
-                found[field] = part[name]
-                break
+        keys = (f"{nested}{name}" for nested in _NESTED for name in names)
+        key = next((one for one in keys if one in flat), None)
+        if key is not None:
+            found[field] = flat[key]
     return found
+
+
+def _flat(record: dict[str, Any], above: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the values of an object and of those in it, by names joined with dots."""
+    for name, value in record.items():
+        one = value[0] if isinstance(value, list) and value else value
+        if isinstance(one, dict) and depth < DEEPEST:
+            yield from _flat(one, f"{above}{name}.", depth + 1)
+        elif isinstance(one, str | int | float):
+            yield f"{above}{name}", one
 
 
 def _asked(fields: dict[str, Any]) -> tuple[str, str]:
     """Return method and path, from a request line if there is one."""
     path = str(fields["path"])
-    if " " in path:
-        method, path = path.split(" ")[:2]
-        return method, path
-    if "://" in path:
-        path = "/" + path.partition("://")[2].partition("/")[2]
-    return str(fields["method"]), path
+    method, blank, rest = path.partition(" ")
+    if blank and method.isupper():
+        return method, _path(rest)
+    query = str(fields.get("query", "")).removeprefix("?")
+    if query not in ("", "-") and "?" not in path:
+        path = f"{path}?{query}"
+    return str(fields["method"]), _path(path)
 
 
 def _moment(value: object) -> float:
     """Return Unix seconds of a number (s, ms, µs, ns) or of a text. Raises ValueError."""
     if isinstance(value, str):
+        value = value.strip().strip("[]")
         logged = clock(value)
         if logged is not None:
             return logged
+        if value[4:5] == "/":
+            value = value.replace("/", "-")
         if not value.replace(".", "", 1).isdigit():
             moment = datetime.fromisoformat(value)
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -75,6 +75,8 @@ class Reading:
                 while line := file.readline(LONGEST_LINE_BYTES):
                     number += 1
                     text = line.decode("utf-8", "replace")
+                    if number == 1:
+                        text = text.removeprefix("\ufeff")
                     while line and not line.endswith(b"\n"):
                         line = file.readline(LONGEST_LINE_BYTES)
                     yield number, text

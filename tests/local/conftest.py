@@ -140,6 +140,11 @@ class Runner:
         command = [sys.executable, "-m", "loadgen", *arguments]
         return self._spawn(command, place / "results", (0, 0, 0), place, environment)
 
+    def shell(self, line: str, directory: Path, **environment: str) -> Run:
+        """Start a line of a shell in a project's directory, as a CI does."""
+        command = ["bash", "-ec", f"exec {line}"]
+        return self._spawn(command, directory / "results", (0, 0, 0), directory, environment)
+
     def _spawn(
         self,
         command: list[str],

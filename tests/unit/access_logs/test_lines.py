@@ -1,5 +1,8 @@
 """Each format's line becomes a hit; what is none of a format is None, whatever it holds."""
 
+import json
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,6 +47,53 @@ LINES = {
         ' "url": "https://shop.example/a?b=1"}'
     ),
 }
+COMBINED = '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a?b=1 HTTP/1.1" 200 9 "-" "Fox"'
+LINES |= {
+    "behind proxies": COMBINED.replace("192.0.2.1", "192.0.2.1, 198.51.100.7"),
+    "IPv6 in brackets": COMBINED.replace("192.0.2.1", "[2001:db8::1]"),
+    "microseconds": COMBINED.replace("36 +", "36.123456 +").replace("Fox", "Hen"),
+    "duration before the request": COMBINED.replace('"GET', '1234 "GET'),
+    "blanks before": f"  {COMBINED}",
+    "a user with a blank": COMBINED.replace("- - [", "- Ann Lee ["),
+    "whole address": COMBINED.replace("/a?b=1", "http://shop.example/a?b=1"),
+    "syslog": f"Oct 10 13:55:36 web nginx: {COMBINED}",
+    "syslog, RFC 5424": f"<190>1 2026-10-10T13:55:36.000Z web nginx 12 - - {COMBINED}",
+    "docker compose": f"web-1  | {COMBINED}",
+    "container, with its time": f"2026-10-10T13:55:36.000000000Z stdout F {COMBINED}",
+    "container, JSON": json.dumps({"log": f"{COMBINED}\n", "stream": "stdout"}),
+    "HAProxy, HTTP/2": LINES["HAProxy"].replace(
+        "/a?b=1 HTTP/1.1", "https://x.example/a?b=1 HTTP/2.0"
+    ),
+    "Caddy, console": (
+        '2026/10/10 13:55:36\tINFO\thandled request\t{"request": {"remote_ip": "192.0.2.1",'
+        ' "method": "GET", "uri": "/a?b=1"}, "status": 200}'
+    ),
+    "Caddy, wall time": (
+        '{"ts": "2026/10/10 13:55:36", "status": 200, "request": {"client_ip": "192.0.2.1",'
+        ' "method": "GET", "uri": "/a?b=1"}}'
+    ),
+    "Elastic Common Schema": (
+        '{"@timestamp": "2026-10-10T13:55:36Z", "source": {"ip": "192.0.2.1"}, "url": {"path":'
+        ' "/a", "query": "b=1"}, "http": {"request": {"method": "GET"}, "response":'
+        ' {"status_code": 200}}}'
+    ),
+    "names with dots": (
+        '{"@timestamp": "2026-10-10T13:55:36Z", "client.ip": "192.0.2.1", "url.path": "/a?b=1",'
+        ' "http.request.method": "GET", "http.response.status_code": 200}'
+    ),
+    "Apache, JSON": (
+        '{"time": "[10/Oct/2026:13:55:36 +0000]", "remoteIP": "192.0.2.1", "request": "/a",'
+        ' "query": "?b=1", "method": "GET", "status": "200"}'
+    ),
+    "Envoy": (
+        '{"start_time": "2026-10-10T13:55:36Z", "method": "GET", "path": "/a?b=1",'
+        ' "response_code": 200, "downstream_remote_address": "192.0.2.1"}'
+    ),
+    "pino": (
+        '{"time": 1791640536000, "req": {"method": "GET", "url": "/a?b=1", "remoteAddress":'
+        ' "192.0.2.1"}, "res": {"statusCode": 200}}'
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", LINES)
@@ -53,7 +103,40 @@ def test_a_line_of_each_format_is_read(kind: str) -> None:
     hit = parse(LINES[kind] + "\n")
     assert hit
     assert (hit.time, hit.method, hit.path, hit.status) == (TIME, "GET", "/a?b=1", 200)
-    assert hit.client.split()[0] in {"192.0.2.1", "2001:db8::1", "::1"}
+    assert hit.client.split()[0].strip("[]") in {"192.0.2.1", "2001:db8::1", "::1"}
+
+
+@pytest.mark.parametrize(
+    ("logged", "path"),
+    [
+        ("/a b HTTP/1.1", "/a%20b"),
+        ('/a\\"b HTTP/1.1', "/a%22b"),
+        ("/a\\x22b\\x0a HTTP/1.1", "/a%22b%0a"),
+        ("/a", "/a"),
+        ("* HTTP/1.1", "*"),
+    ],
+)
+def test_a_path_is_as_it_can_be_sent_again(logged: str, path: str) -> None:
+    hit = FORMATS["common"](COMBINED.replace("/a?b=1 HTTP/1.1", logged))
+    assert hit
+    assert hit.path == path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " 1.1.1.1 - - [x" * 4000,
+        " 1.1.1.1, " * 6000,
+        '"GET ' * 12_000,
+        ":" * 60_000,
+        ' 1.1.1.1 - - [x] "GET /' + "\\a" * 30_000,
+        '{"log":' * 9000,
+    ],
+)
+def test_a_line_made_to_be_slow_is_read_in_no_time(line: str) -> None:
+    began = time.process_time()
+    assert [parse(line) for parse in FORMATS.values()] == [None] * len(FORMATS)
+    assert time.process_time() - began < 2
 
 
 def test_clients_are_told_apart_by_address_and_program() -> None:
