@@ -62,6 +62,11 @@ def _report(
     lines += [f"not followed, so nothing is checked there: {one}" for one in unread[:MOST_NAMED]]
     if len(unread) > MOST_NAMED:
         lines.append(f"not followed: {len(unread) - MOST_NAMED} more references")
+    if description.own_servers:
+        named = ", ".join(description.own_servers[:MOST_NAMED])
+        lines.append(
+            f"check this one: the server that these name for themselves isn't used: {named}"
+        )
     lines += [
         "check this one: ids in EXAMPLES are the description's, or made up; put in what your system"
         " has",

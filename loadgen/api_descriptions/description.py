@@ -22,11 +22,15 @@ Node = dict[str, Any]
 
 @dataclass
 class Description:
-    """A description. `unread` names the references that lead out of the file, or nowhere."""
+    """A description. `unread` names the references that lead out of the file, or nowhere.
+
+    `own_servers` are the paths that are to be asked of another server than the rest.
+    """
 
     path: Path
     document: Node
     unread: set[str] = field(default_factory=set)
+    own_servers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # Without a way to fetch, what is not in this registry is not there.
@@ -64,6 +68,12 @@ def read(path: Path) -> Description:
         raise UsageError(
             f"{path} is a Swagger description; OpenAPI 3.0 and 3.1 are read: convert it first, for"
             " example with swagger2openapi"
+        )
+    info = document.get("info")
+    if isinstance(info, dict) and "getpostman" in str(info.get("schema")):
+        raise UsageError(
+            f"{path} is a Postman collection; OpenAPI 3.0 and 3.1 are read: convert it first, for"
+            " example with postman-to-openapi, or record a session (loadgen record)"
         )
     version = str(document.get("openapi", ""))
     if not version.startswith(("3.0", "3.1")):

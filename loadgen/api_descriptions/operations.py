@@ -1,5 +1,6 @@
 """What each operation sends, and which answers are right, of a description."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ def operations(description: Description) -> list[Operation]:
     taken: set[str] = set()
     for path, item in description.document["paths"].items():
         whole = description.resolved(item)
+        if any("servers" in one for one in (whole, *whole.values()) if isinstance(one, dict)):
+            description.own_servers.append(str(path))
         for method in METHODS:
             node = whole.get(method)
             if not isinstance(node, dict) or not str(path).startswith("/"):
@@ -104,13 +107,39 @@ def _place(description: Description, sent: dict[str, Any], parameter: Node) -> N
     if place != "path" and not parameter.get("required") and not has_example:
         return
     value = values.example(description, holder)
+    if isinstance(content, dict) and not isinstance(value, str):
+        value = json.dumps(value, default=str)
     match place:
-        case "path" | "query":
-            sent.setdefault(place, {})[name] = value
+        case "query":
+            sent.setdefault(place, {}).update(_query(parameter, name, value))
+        case "path":
+            sent.setdefault(place, {})[name] = _joined(value, ",")
         case "header" if name.lower() not in {"accept", "content-type", "authorization"}:
-            sent.setdefault("headers", {})[name] = str(value)
+            sent.setdefault("headers", {})[name] = str(_joined(value, ","))
         case "cookie":
             sent.setdefault("cookies", {})[name] = str(value)
+
+
+def _query(parameter: Node, name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a parameter's pairs, as its style and explode say."""
+    style = str(parameter.get("style", "form"))
+    explode = parameter.get("explode", style == "form")
+    if isinstance(value, dict) and style == "deepObject":
+        return {f"{name}[{key}]": one for key, one in value.items()}
+    if isinstance(value, dict) and explode:
+        return {str(key): one for key, one in value.items()}
+    if explode and isinstance(value, list):
+        return {name: value}
+    return {name: _joined(value, {"spaceDelimited": " ", "pipeDelimited": "|"}.get(style, ","))}
+
+
+def _joined(value: Any, separator: str) -> Any:  # noqa: ANN401 - JSON is anything
+    """Return a list or an object as one text; anything else stays."""
+    if isinstance(value, dict):
+        value = [part for pair in value.items() for part in pair]
+    if not isinstance(value, list):
+        return value
+    return separator.join(one if isinstance(one, str) else json.dumps(one) for one in value)
 
 
 def _body(description: Description, sent: dict[str, Any], body: Node) -> None:

@@ -1,5 +1,6 @@
 """An example for a schema: the description's own, else one made of its type and bounds."""
 
+import math
 from typing import Any
 
 from loadgen.api_descriptions.description import Description, Node
@@ -52,8 +53,24 @@ def of_schema(description: Description, schema: object, depth: int = 0) -> Any: 
             return node[name][0]
     for name in ("oneOf", "anyOf"):
         if isinstance(node.get(name), list) and node[name] and depth < DEEPEST:
-            return of_schema(description, node[name][0], depth + 1)
+            return _chosen(description, node, node[name][0], depth)
     return _of_type(description, node, depth)
+
+
+def _chosen(description: Description, node: Node, choice: object, depth: int) -> Any:  # noqa: ANN401
+    """Return a value of one choice, with the properties that all choices have beside them."""
+    value = of_schema(description, choice, depth + 1)
+    if not isinstance(value, dict):
+        return value
+    common = _object(description, node, depth) if "properties" in node else {}
+    told = node.get("discriminator")
+    if isinstance(told, dict) and isinstance(choice, dict) and isinstance(choice.get("$ref"), str):
+        mapping = told.get("mapping")
+        named = mapping.items() if isinstance(mapping, dict) else ()
+        own = choice["$ref"].rpartition("/")[2]
+        kinds = [kind for kind, place in named if str(place).rpartition("/")[2] == own]
+        value = {**value, str(told.get("propertyName")): (*kinds, own)[0]}
+    return {**common, **value}
 
 
 def _of_type(description: Description, node: Node, depth: int) -> Any:  # noqa: ANN401
@@ -103,6 +120,13 @@ def _object(description: Description, node: Node, depth: int) -> Node:
 
 
 def _number(node: Node) -> float:
+    value, step = _bounded(node), node.get("multipleOf")
+    if isinstance(step, int | float) and step > 0 and value / step < 1e15:
+        return float(math.ceil(value / step) * step)
+    return value
+
+
+def _bounded(node: Node) -> float:
     low, high = node.get("minimum"), node.get("maximum")
     above = node.get("exclusiveMinimum")
     if isinstance(above, int | float) and not isinstance(above, bool):
@@ -120,15 +144,15 @@ def _text(node: Node) -> str:
     return text[:most] if isinstance(most, int) and most >= 0 else text
 
 
-def _merged(description: Description, schema: object) -> Node:
-    """Return a schema with its reference followed and its `allOf` joined."""
+def _merged(description: Description, schema: object, depth: int = 0) -> Node:
+    """Return a schema with its reference followed and its `allOf` joined, whatever is in them."""
     node = description.resolved(schema)
     parts = node.get("allOf")
-    if not isinstance(parts, list):
+    if not isinstance(parts, list) or depth >= DEEPEST:
         return node
     merged: Node = {key: value for key, value in node.items() if key != "allOf"}
     for part in parts[:20]:
-        one = description.resolved(part)
+        one = _merged(description, part, depth + 1)
         properties = {**(merged.get("properties") or {}), **(one.get("properties") or {})}
         required = [*(merged.get("required") or []), *(one.get("required") or [])]
         merged = {**one, **merged}

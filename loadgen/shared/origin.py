@@ -1,6 +1,10 @@
-"""A URL's origin as browsers write it: https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin."""
+"""A URL's host and origin as browsers write them.
 
-from urllib.parse import urlsplit
+https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin
+"""
+
+from functools import lru_cache
+from urllib.parse import unquote, urlsplit
 
 import idna
 
@@ -17,7 +21,7 @@ def origin(url: str) -> str:
     if not parts.hostname:
         raise ValueError(f"{parts.scheme}:// has no host")
     port = "" if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else _ascii(parts.hostname)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else canonical(parts.hostname)
     return f"{parts.scheme}://{host}{port}"
 
 
@@ -27,11 +31,16 @@ def web_origin(url: str) -> str:
     return found.replace("ws", "http", 1) if found.startswith("ws") else found
 
 
-def _ascii(host: str) -> str:
-    """Return a host's name in punycode; as it is when no rule of IDNA fits it."""
+@lru_cache(maxsize=1024)
+def canonical(host: str) -> str:
+    """Return a host as browsers send it: in lower case, and in ASCII (UTS 46, then punycode).
+
+    Raises ValueError if a host has no such form.
+    """
+    host = unquote(host).lower()
     if host.isascii():
         return host
     try:
         return idna.encode(host, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        return host
+    except idna.IDNAError as error:
+        raise ValueError(f"{host!r} is no name of a host: {error}; correct it") from error

@@ -5,14 +5,11 @@ import os
 import re
 import socket
 from contextlib import suppress
-from functools import lru_cache
 from time import monotonic
 from typing import Any
-from urllib.parse import unquote
 
 import gevent.monkey
 import gevent.socket
-import idna
 from gevent.lock import Semaphore
 
 PlainSocket = gevent.monkey.get_original("socket", "socket")
@@ -22,21 +19,6 @@ _MAX_ANSWER_BYTES = 65536
 _SO_TIMESTAMPING = 37  # asm-generic/socket.h
 _ON_ARRIVAL = 1 << 3 | 1 << 4  # software stamps of received data (linux/net_tstamp.h)
 _TUNNEL_OPEN = re.compile(r"HTTP/1\.[01] 2\d\d")
-
-
-@lru_cache(maxsize=1024)
-def canonical(host: str) -> str:
-    """Return a host as browsers send it: in lower case, and in ASCII (UTS 46, then punycode).
-
-    Raises ValueError if a host has no such form.
-    """
-    host = unquote(host).lower()
-    if host.isascii():
-        return host
-    try:
-        return idna.encode(host, uts46=True).decode("ascii")
-    except idna.IDNAError as error:
-        raise ValueError(f"{host!r} is no name of a host: {error}; correct it") from error
 
 
 class Resolver:

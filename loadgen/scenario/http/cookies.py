@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from geventhttpclient.header import Headers
 
-from loadgen.scenario.http.address import canonical
+from loadgen.shared.origin import canonical
 
 _MAX_REMEMBERED = 64
 _AFTER_SCHEME = len("https://")

@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 from gevent.event import AsyncResult
 
-from loadgen.scenario.http.address import Resolver, canonical, connect, open_tunnel
+from loadgen.scenario.http.address import Resolver, connect, open_tunnel
 from loadgen.scenario.http.connection import Connection
 from loadgen.scenario.http.tls import TlsConnection, shared_context
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+from loadgen.shared.origin import DEFAULT_PORTS, canonical
 
 
 class OriginKey(NamedTuple):
@@ -32,15 +31,15 @@ class OriginKey(NamedTuple):
             host, port = canonical(parts.hostname or ""), parts.port
         except ValueError as error:
             raise ValueError(f"{url!r} is no URL of a web server: {error}") from error
-        if parts.scheme not in _DEFAULT_PORTS or not host:
+        if parts.scheme not in ("http", "https") or not host:
             raise ValueError(f"{url!r} is no URL of a web server: give it as http(s)://host[:port]")
-        return cls(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port)
+        return cls(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port)
 
     @property
     def authority(self) -> str:
         """Host and port as a Host header has them: no default port, no zone of an address."""
         host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def text(self) -> str:

@@ -195,6 +195,10 @@ LAUGHS = "a: &a [x]\n" + "".join(
         ("openapi: [", "is no YAML or JSON that can be read"),
         ('{"openapi": "3.1.0", ', "is no YAML or JSON that can be read"),
         ("swagger: '2.0'\npaths: {}", "is a Swagger description"),
+        (
+            "info: {schema: 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json'}",
+            "is a Postman collection",
+        ),
         ("openapi: 4.0.0\npaths: {/: {}}", "its version is '4.0.0'"),
         ("info: {}\npaths: {/: {}}", "it names no version"),
         ("openapi: 3.0.0", "describes no paths"),
@@ -252,3 +256,68 @@ def test_nothing_of_a_description_becomes_code(code: str, tmp_path: Path) -> Non
     assert "PWNED" not in names
     spec = importlib.util.spec_from_file_location("made_by_test", made)
     assert spec
+
+
+def _post(schema: object) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}}
+    return {"post": {"requestBody": {"content": content}, "responses": ANSWER}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        (
+            {
+                "allOf": [
+                    {"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}}]},
+                    {"type": "object", "properties": {"b": {"type": "integer"}}},
+                ]
+            },
+            {"a": "example", "b": 1},
+        ),
+        ({"type": "integer", "minimum": 7, "multipleOf": 5}, 10),
+        (
+            {
+                "type": "object",
+                "properties": {"id": {"type": "integer"}},
+                "oneOf": [{"$ref": "#/components/schemas/Cat"}],
+                "discriminator": {
+                    "propertyName": "kind",
+                    "mapping": {"cat": "#/components/schemas/Cat"},
+                },
+            },
+            {"id": 1, "kind": "cat"},
+        ),
+    ],
+    ids=["allOf within allOf", "multipleOf", "one of several kinds"],
+)
+def test_what_is_sent_fits_the_schema(schema: object, sent: object, tmp_path: Path) -> None:
+    cat = {"type": "object", "properties": {"kind": {"type": "string"}}}
+    components = {"schemas": {"Cat": cat}}
+    path = described(tmp_path / "api.json", {"/a": _post(schema)}, components=components)
+    assert scaffold(path, "--output", tmp_path / "made.py") == 0
+    assert examples(tmp_path / "made.py")["post_a"]["json"] == sent
+
+
+def test_parameters_are_sent_in_their_style_and_own_servers_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = {"type": "array", "minItems": 2, "items": {"type": "integer"}}
+    map_ = {"type": "object", "properties": {"x": {"type": "string"}}}
+    parameters = [
+        {"name": "f", "in": "query", "required": True, "style": "deepObject", "schema": map_},
+        {"name": "g", "in": "query", "required": True, "schema": map_},
+        {"name": "ids", "in": "query", "required": True, "explode": False, "schema": numbers},
+        {"name": "many", "in": "query", "required": True, "schema": numbers},
+        {"name": "tags", "in": "path", "required": True, "schema": numbers},
+    ]
+    operation = {"parameters": parameters, "responses": ANSWER, "servers": [{"url": "/other"}]}
+    path = described(tmp_path / "api.json", {"/a/{tags}": {"get": operation}})
+    assert scaffold(path, "--output", tmp_path / "made.py") == 0
+    assert examples(tmp_path / "made.py")["get_a_tags"] == {
+        "query": {"f[x]": "example", "x": "example", "ids": "1,1", "many": [1, 1]},
+        "path": {"tags": "1,1"},
+    }
+    assert (
+        "the server that these name for themselves isn't used: /a/{tags}" in capsys.readouterr().out
+    )
