@@ -65,12 +65,13 @@ class Outlet:
 def _all_of(takers: list[Ordinary]) -> Ordinary:
     if len(takers) == 1:
         return takers[0]
+    first, rest = takers[0], _all_of(takers[1:])
 
     def take(
         method: str, name: str, milliseconds: float, size: int, start: float, status: int
     ) -> None:
-        for taker in takers:
-            taker(method, name, milliseconds, size, start, status)
+        first(method, name, milliseconds, size, start, status)
+        rest(method, name, milliseconds, size, start, status)
 
     return take
 
