@@ -19,6 +19,24 @@ from tests.lab.fleet import (
     on_host,
 )
 
+# But for logs, caches and what package managers note of their own work.
+LISTING = r"""
+set +e
+find / -xdev -regextype posix-extended \
+  -regex '/(dev|home|proc|root|run|srv|sys|tmp)|/var/(cache|log|tmp)|/var/lib/(dnf|rpm|systemd)' \
+  -prune -o -printf '%M %u %g %p %l\n' | sort
+find /run -maxdepth 1 -name 'loadgen*'
+getent passwd | sort
+getent group | sort
+rpm --query --all --queryformat '%{NAME}\n' | sort
+systemctl list-unit-files --no-legend --no-pager | sort
+ss --tcp --listening --numeric --no-header | awk '{print $4}' | sort
+nft list ruleset
+firewall-cmd --list-all-policies
+firewall-cmd --list-all-zones
+cat /var/lib/selinux/semanage.json
+sysctl --all | grep -E '^net\.(core|ipv4)\.' | grep -v -E 'random|inode|nr_|netdev' | sort
+"""
 GRAFANA = "-e grafana_source=package -e grafana_admin_password=lab-password-1"
 
 pytestmark = pytest.mark.usefixtures("deployed")
@@ -136,12 +154,25 @@ def test_an_iptables_service_in_force_is_named() -> None:
         on_host("master1", "systemctl stop iptables; rm /run/systemd/system/iptables.service")
 
 
-def test_packages_go_with_what_came_with_them() -> None:
+def test_packages_go_with_what_came_with_them_and_nothing_else_does() -> None:
+    bare = "-e removal_packages=true"
     try:
-        make("teardown", options="-e removal_packages=true")
-        assert "python3.11" not in on_host("worker1", "rpm --query --all")
+        make("teardown", options=bare)
+        before = listings()
+        assert "python3.11" not in before["worker1"]
+        deploy()
+        assert "python3.11" in listings()["worker1"]
+        make("teardown", options=bare)
+        assert listings() == before
     finally:
         deploy()
+
+
+def listings() -> dict[str, list[str]]:
+    """Return what a deploy could leave on RHEL-like hosts: with users, ports, labels, packages."""
+    return {
+        host: on_host(host, LISTING).splitlines() for host in ("master1", "worker1", "monitor1")
+    }
 
 
 def test_oracle_linux_keeps_its_platform_python(tmp_path: Path) -> None:
