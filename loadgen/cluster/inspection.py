@@ -1,15 +1,20 @@
 """Looks at a run's locustfiles before the run, in a process of their own."""
 
+import contextlib
 import os
+import select
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loadgen.cluster.packages import own_packages
 from loadgen.cluster.scenario import Scenario
 from loadgen.node.locustfile_check import Inspection, parse_inspection
+from loadgen.shared.processes import Starter
 from loadgen.shared.project import PROJECT
 
 INSPECTION_SECONDS = 60
@@ -41,10 +46,48 @@ def look_at(
         )
     except subprocess.TimeoutExpired:
         return Inspection(error=f"importing it took more than {INSPECTION_SECONDS} s")
+    return _understood(finished.stdout, finished.stderr)
+
+
+def look_from(
+    start: Starter, paths: Sequence[str], environment: Mapping[str, str], packages: Path | None
+) -> Inspection:
+    """Look as `look_at` does, in a process that `start` starts."""
+    own = [f"--packages={packages}"] if packages else []
+    reader, writer = os.pipe()
+    with open(reader, "rb") as said, tempfile.TemporaryFile() as errors:  # noqa: PTH123 - a pipe
+        try:
+            process = start(
+                ["loadgen.node.locustfile_check", *own, *paths],
+                environment,
+                [writer, errors.fileno()],
+            )
+        finally:
+            os.close(writer)
+        if not _ends(said.fileno(), output := bytearray()):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return Inspection(error=f"importing it took more than {INSPECTION_SECONDS} s")
+        errors.seek(0)
+        return _understood(output.decode(errors="replace"), errors.read().decode(errors="replace"))
+
+
+def _ends(reader: int, output: bytearray) -> bool:
+    """Read to the end of a pipe; False when it takes too long."""
+    deadline = time.monotonic() + INSPECTION_SECONDS
+    while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        part = os.read(reader, 1 << 16)
+        if not part:
+            return True
+        output += part
+    return False
+
+
+def _understood(output: str, errors: str) -> Inspection:
     try:
-        return parse_inspection(finished.stdout)
+        return parse_inspection(output)
     except ValueError as error:
-        detail = finished.stderr.strip().splitlines()[-1:] or [str(error)]
+        detail = errors.strip().splitlines()[-1:] or [str(error)]
         return Inspection(error=detail[0])
 
 

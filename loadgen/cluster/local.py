@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -17,7 +18,8 @@ import psutil
 import zmq
 
 from loadgen.cluster.bundled_target import BundledTarget
-from loadgen.cluster.inspection import look_at
+from loadgen.cluster.inspection import look_from
+from loadgen.cluster.nursery import Nursery
 from loadgen.cluster.packages import find_requirements, own_packages
 from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.node import channel, control
@@ -27,7 +29,7 @@ from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.machine import Machine, this_machine
 from loadgen.shared.ports import LOOPBACK, listeners
-from loadgen.shared.processes import TERMINATE_SECONDS, Child, end_all
+from loadgen.shared.processes import TERMINATE_SECONDS, Child, Starter, end_all, start_interpreter
 from loadgen.shared.project import PROJECT
 from loadgen.shared.snapshot import Snapshot, unpack
 from loadgen.specification.plan import Plan
@@ -64,6 +66,7 @@ class LocalCluster:
         self._left: list[Snapshot] = []
         self.missing: Mapping[str, str] = {}
         self.machines: tuple[Machine, ...] = ()
+        self._nursery: Nursery | None = None
         self._master: Child | None = None
         self._exporter: Child | None = None
         self._target: BundledTarget | None = None
@@ -74,7 +77,7 @@ class LocalCluster:
         environment = {**os.environ, **specification.node_environment(os.environ)}
         hashing = threading.Thread(target=self._hash, daemon=True, name="scenario")
         hashing.start()
-        found = look_at(self._found().paths, environment, self._packages)
+        found = look_from(self._start, self._found().paths, environment, self._packages)
         hashing.join()
         return found
 
@@ -88,6 +91,8 @@ class LocalCluster:
 
     def preflight(self, specification: RunSpecification) -> None:
         """Check the locustfile's place, users a worker, key material for TLS, and free ports."""
+        if sys.platform == "linux":
+            self._nursery = Nursery(self._private / "nursery.log")
         self.machines = (this_machine(),)
         requirements = find_requirements(self._found())
         self._packages = requirements and own_packages(requirements)
@@ -150,6 +155,8 @@ class LocalCluster:
             self._start_node("worker", logs / f"worker-{number}.log", f"worker {number}")
             for number in range(1, self.workers_expected + 1)
         ]
+        if self._nursery:
+            self._nursery.close()
 
     def next_snapshot(self, timeout_seconds: float) -> Snapshot | None:
         """Wait for the master's next snapshot; after `finish` those that were left."""
@@ -196,6 +203,8 @@ class LocalCluster:
 
     def kill(self) -> None:
         """Kill every child and remove the private directory; a target may remove its own files."""
+        if self._nursery:
+            self._nursery.kill()
         for child in [*self._workers, self._master, self._exporter]:
             if child:
                 child.kill()
@@ -213,7 +222,11 @@ class LocalCluster:
 
     def _start_node(self, role: str, log: Path, name: str | None = None) -> Child:
         arguments = ["loadgen.node", role, "--settings", str(self._settings_file)]
-        return Child(name or role, arguments, log, lifeline=True)
+        return Child(name or role, arguments, log, lifeline=True, start=self._start)
+
+    @property
+    def _start(self) -> Starter:
+        return self._nursery.start if self._nursery else start_interpreter
 
     @property
     def _settings_file(self) -> Path:

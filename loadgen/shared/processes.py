@@ -8,10 +8,54 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 TERMINATE_SECONDS = 10.0
+
+
+class Process(Protocol):
+    """What a child needs of its process; subprocess.Popen has it."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal; None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end. subprocess.TimeoutExpired when it takes longer."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        ...
+
+
+Starter = Callable[[Sequence[str], Mapping[str, str], Sequence[int]], Process]
+"""Starts a module with its arguments in an environment. The files are descriptors of its output, of
+its errors, and of its lifeline, if it has one."""
+
+
+def start_interpreter(
+    module_arguments: Sequence[str], environment: Mapping[str, str], files: Sequence[int]
+) -> Process:
+    """Start a module in a Python of its own; see `Starter`."""
+    output, errors, *lifeline = files
+    arguments = [sys.executable, "-m", *module_arguments]
+    for descriptor in lifeline:
+        arguments += ["--lifeline", str(descriptor)]
+    return subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        env=dict(environment),
+        pass_fds=lifeline,
+        start_new_session=True,
+    )
 
 
 class Child:
@@ -28,30 +72,26 @@ class Child:
         log: Path,
         environment: Mapping[str, str] | None = None,
         lifeline: bool = False,
+        start: Starter = start_interpreter,
     ) -> None:
         self.name = name
         self.log = log
         self.asked_to_end = False
         self._lifeline: int | None = None
-        arguments = [sys.executable, "-m", *module_arguments]
-        inherited: tuple[int, ...] = ()
+        inherited: list[int] = []
         if lifeline:
             reader, self._lifeline = os.pipe()
-            arguments += ["--lifeline", str(reader)]
-            inherited = (reader,)
+            inherited.append(reader)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
-                pass_fds=inherited,
-                start_new_session=True,
-            )
-        for descriptor in inherited:
-            os.close(descriptor)
+        try:
+            with log.open("ab") as output:
+                files = [output.fileno(), output.fileno(), *inherited]
+                self._process = start(
+                    module_arguments, {**os.environ, **(environment or {})}, files
+                )
+        finally:
+            for descriptor in inherited:
+                os.close(descriptor)
 
     @property
     def pid(self) -> int:
@@ -68,7 +108,7 @@ class Child:
         """One sentence when the process ended without being asked; None otherwise."""
         if self.alive or self.asked_to_end:
             return None
-        code = self._process.returncode
+        code = self._process.poll() or 0
         how = (
             f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
         )
