@@ -13,7 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.utils import floatToGoString
 
 from exporter.runs import quantiles_of
-from exporter.totals import Key, Limits, Totals
+from exporter.totals import Key, Limits, Sums
 from loadgen.shared.histograms import mean
 from loadgen.shared.snapshot import EntryStatistics, Snapshot
 
@@ -63,7 +63,7 @@ def escape(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def counters(sums: dict[Key, Totals]) -> Iterator[ByName]:
+def counters(sums: dict[Key, Sums]) -> Iterator[ByName]:
     """Yield what has been counted in all tests."""
     ordered = sorted(sums.items())
 

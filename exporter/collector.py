@@ -24,7 +24,7 @@ from exporter.by_name import ByName, Figures, counters
 from exporter.growth import Growth
 from exporter.histogram import EDGE_LABELS
 from exporter.runs import RunFigures, figures_of
-from exporter.totals import Fold, Key, Limits, Totals
+from exporter.totals import Fold, Key, Limits, Sums
 from loadgen.shared.snapshot import Snapshot, WorkerStatus, requests_among
 
 SILENCE_SECONDS = 4.0
@@ -42,7 +42,7 @@ class View:
     """What one scrape shows: `snapshot` is None while the master is silent."""
 
     snapshot: Snapshot | None
-    sums: dict[Key, Totals]
+    sums: dict[Key, Sums]
     age: float
     names_over_limit: int
 
@@ -63,7 +63,7 @@ class LocustCollector(Collector):
         self._held = False
         self._peak_users = 0
         self._test_started_at: float | None = None
-        self._sums: dict[Key, Totals] | None = None
+        self._sums: dict[Key, Sums] | None = None
 
     @property
     def last(self) -> Snapshot | None:
@@ -93,13 +93,13 @@ class LocustCollector(Collector):
         """Count a message that was not a snapshot."""
         self._invalid += 1
 
-    def counts(self) -> tuple[str, dict[Key, Totals], dict[Key, Totals]]:
+    def counts(self) -> tuple[str, dict[Key, Sums], dict[Key, Sums]]:
         """Return the epoch, the sums before it and those until now: what a restart needs."""
         with self._lock:
             return self._fold.epoch, self._fold.base, self._fold.current()
 
     def restore(
-        self, epoch: str, base: dict[Key, Totals], seen: dict[Key, Totals] | None = None
+        self, epoch: str, base: dict[Key, Sums], seen: dict[Key, Sums] | None = None
     ) -> None:
         """Go on from what `counts` returned in an earlier process."""
         with self._lock:
@@ -302,7 +302,7 @@ def _slos(snapshot: Snapshot, limits: Limits) -> Iterator[Metric]:
         yield from (held, measured, limit)
 
 
-def _errors(sums: dict[Key, Totals]) -> Metric:
+def _errors(sums: dict[Key, Sums]) -> Metric:
     failures = CounterMetricFamily(
         "locust_request_failures_total", "Failures by error.", labels=(*BY_NAME, "error")
     )
@@ -326,7 +326,7 @@ def _run_errors(snapshot: Snapshot, limits: Limits) -> Metric:
     return family
 
 
-def histograms(sums: dict[Key, Totals]) -> Metric:
+def histograms(sums: dict[Key, Sums]) -> Metric:
     """Return the response-time histograms, one for each `(method, name)`."""
     family = HistogramMetricFamily(HISTOGRAM, HISTOGRAM_TEXT, labels=BY_NAME)
     for key, totals in sorted(sums.items()):

@@ -19,7 +19,7 @@ from prometheus_client.utils import floatToGoString
 from exporter.by_name import labels_of
 from exporter.collector import HISTOGRAM, HISTOGRAM_TEXT, LocustCollector
 from exporter.histogram import EDGE_LABELS
-from exporter.totals import Key, Totals
+from exporter.totals import Key, Sums
 
 _END_OF_OPENMETRICS = b"# EOF\n"
 GO_WRITES_DIGITS_BELOW = 1_000_000
@@ -76,21 +76,21 @@ class Exposition:
             histograms = self._histograms(_merged(view.sums) if merged else view.sums)
             return content_type, b"".join((rest.removesuffix(end), by_name, *histograms, end))
 
-    def _histograms(self, sums: dict[Key, Totals]) -> Iterator[bytes]:
+    def _histograms(self, sums: dict[Key, Sums]) -> Iterator[bytes]:
         yield f"# HELP {HISTOGRAM} {HISTOGRAM_TEXT}\n# TYPE {HISTOGRAM} histogram\n".encode()
         for key, totals in sorted(sums.items()):
             block = self._blocks.get(key) or self._blocks.setdefault(key, _Block(key))
             yield block.text_of(totals)
 
-    def _forget(self, sums: dict[Key, Totals]) -> None:
+    def _forget(self, sums: dict[Key, Sums]) -> None:
         for key in self._blocks.keys() - sums.keys():
             del self._blocks[key]
         for key in self._labels.keys() - sums.keys():
             del self._labels[key]
 
 
-def _merged(sums: dict[Key, Totals]) -> dict[Key, Totals]:
-    total = Totals()
+def _merged(sums: dict[Key, Sums]) -> dict[Key, Sums]:
+    total = Sums()
     for one in sums.values():
         total.response_time_total_ms += one.response_time_total_ms
     counts = zip(*(one.buckets for one in sums.values()), strict=True)
@@ -107,7 +107,7 @@ class _Block:
         self._shown: tuple[list[int], float] = ([], 0.0)
         self._text = b""
 
-    def text_of(self, totals: Totals) -> bytes:
+    def text_of(self, totals: Sums) -> bytes:
         """Return the lines with these counts."""
         shown = (totals.buckets, totals.response_time_total_ms)
         if shown != self._shown:

@@ -15,7 +15,7 @@ import msgpack
 from exporter.collector import LocustCollector
 from exporter.exposition import Exposition
 from exporter.histogram import EDGE_LABELS
-from exporter.totals import Key, Totals
+from exporter.totals import Key, Sums
 from loadgen.shared.files import write_synced
 from loadgen.shared.snapshot import Snapshot
 
@@ -84,17 +84,17 @@ class KeptFiles:
             self._fault = str(error)
 
 
-def _rows(sums: dict[Key, Totals]) -> list[object]:
+def _rows(sums: dict[Key, Sums]) -> list[object]:
     return [[method, name, astuple(totals)] for (method, name), totals in sums.items()]
 
 
-def _sums(rows: list[Any]) -> dict[Key, Totals]:
-    return {(method, name): Totals(*row) for method, name, row in rows}
+def _sums(rows: list[Any]) -> dict[Key, Sums]:
+    return {(method, name): Sums(*row) for method, name, row in rows}
 
 
 def _read_counts(
     content: bytes,
-) -> tuple[str, dict[Key, Totals], dict[Key, Totals] | None]:
+) -> tuple[str, dict[Key, Sums], dict[Key, Sums] | None]:
     kept = msgpack.unpackb(content)
     if kept["edges"] != list(EDGE_LABELS):
         raise ValueError("its histogram has other edges")

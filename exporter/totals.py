@@ -1,6 +1,6 @@
 """Counts that never go backwards, from snapshots whose counts start again at every epoch.
 
-`Totals` holds one `(method, name)`. `Fold` adds the epochs up: what closed epochs came to, plus the
+`Sums` holds one `(method, name)`. `Fold` adds the epochs up: what closed epochs came to, plus the
 current one, under labels whose number is bounded. Pure; the collector gives it its snapshots.
 """
 
@@ -40,7 +40,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Totals:
+class Sums:
     """Sums of one `(method, name)`: counts, milliseconds, bytes; buckets are not cumulative."""
 
     requests: int = 0
@@ -50,7 +50,7 @@ class Totals:
     buckets: list[int] = field(default_factory=lambda: [0] * BUCKETS)
     errors: dict[str, int] = field(default_factory=dict)
 
-    def copy(self) -> "Totals":
+    def copy(self) -> "Sums":
         """Return a copy that may be added to."""
         return replace(self, buckets=self.buckets.copy(), errors=self.errors.copy())
 
@@ -79,16 +79,16 @@ class Fold:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.epoch = ""
-        self.base: dict[Key, Totals] = {}
+        self.base: dict[Key, Sums] = {}
         self.names_over_limit = 0
         self._admitted: set[Key] = set()
         self._admitted_errors: dict[Key, set[str]] = {}
         self._last: Snapshot | None = None
         self._counted: dict[Key, tuple[EntryStatistics, list[int]]] = {}
-        self._seen: dict[Key, Totals] | None = None
+        self._seen: dict[Key, Sums] | None = None
 
     def restore(
-        self, epoch: str, base: dict[Key, Totals], seen: dict[Key, Totals] | None = None
+        self, epoch: str, base: dict[Key, Sums], seen: dict[Key, Sums] | None = None
     ) -> None:
         """Go on after a restart: `base` holds what came before `epoch`.
 
@@ -113,7 +113,7 @@ class Fold:
         self.epoch, self._last, self._seen = snapshot.epoch, snapshot, None
         return begins
 
-    def current(self) -> dict[Key, Totals]:
+    def current(self) -> dict[Key, Sums]:
         """Return the sums over all epochs, as fresh objects."""
         base = self.base if self._seen is None else self._seen
         sums = {key: totals.copy() for key, totals in base.items()}
@@ -122,13 +122,13 @@ class Fold:
             self._add_errors(self._last.errors, sums)
         return sums
 
-    def _add_entries(self, entries: Iterable[EntryStatistics], sums: dict[Key, Totals]) -> None:
+    def _add_entries(self, entries: Iterable[EntryStatistics], sums: dict[Key, Sums]) -> None:
         over = 0
         present = {self._label(entry.method, entry.name) for entry in entries}
         for entry in entries:
             key = self._admit(self._label(entry.method, entry.name), present, sums)
             over += key == self.limits.overflow
-            sums.setdefault(key, Totals()).add_entry(entry, self._counted_of(entry))
+            sums.setdefault(key, Sums()).add_entry(entry, self._counted_of(entry))
         self.names_over_limit = over
 
     def _counted_of(self, entry: EntryStatistics) -> list[int]:
@@ -141,7 +141,7 @@ class Fold:
             self._counted[name] = entry, buckets
         return buckets
 
-    def _add_errors(self, errors: Iterable[ErrorCount], sums: dict[Key, Totals]) -> None:
+    def _add_errors(self, errors: Iterable[ErrorCount], sums: dict[Key, Sums]) -> None:
         for error in errors:
             label = self._label(error.method, error.name)
             key = label if label in self._admitted else self.limits.overflow
@@ -152,7 +152,7 @@ class Fold:
     def _label(self, method: str, name: str) -> Key:
         return self.limits.clip(method), self.limits.clip(name)
 
-    def _admit(self, key: Key, present: set[Key], sums: dict[Key, Totals]) -> Key:
+    def _admit(self, key: Key, present: set[Key], sums: dict[Key, Sums]) -> Key:
         if key in self._admitted:
             return key
         if len(self._admitted) >= self.limits.names:
@@ -162,7 +162,7 @@ class Fold:
         self._admitted.add(key)
         return key
 
-    def _forget_absent(self, present: set[Key], sums: dict[Key, Totals]) -> None:
+    def _forget_absent(self, present: set[Key], sums: dict[Key, Sums]) -> None:
         """Make room: names of earlier tests that this one hasn't used end as series."""
         for key in self._admitted - present:
             self._admitted.discard(key)

@@ -17,8 +17,6 @@ from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.summary import Summary
 from loadgen.runs import capacity_search, grafana_annotation, notifications, sweep, target_cpu
 from loadgen.runs.hooks import run_hooks
-from loadgen.runs.progress import Progress
-from loadgen.runs.run import execute
 from loadgen.runs.series import (
     Interrupted,
     Series,
@@ -124,9 +122,14 @@ def run_once(
     notifications.check(environment)
     target_cpu.check(environment)
     run_hooks("before", specification.before, environment)
+    cluster = _cluster(specification, options)
+    # Pages and verdicts take a moment to import, in which the cluster's process imports Locust.
+    from loadgen.runs.progress import Progress  # noqa: PLC0415
+    from loadgen.runs.run import execute  # noqa: PLC0415
+
     summary, directory = execute(
         specification.seeded(),
-        _cluster(specification, options),
+        cluster,
         options.results.absolute(),
         interruption,
         Progress(

@@ -66,7 +66,8 @@ class LocalCluster:
         self._left: list[Snapshot] = []
         self.missing: Mapping[str, str] = {}
         self.machines: tuple[Machine, ...] = ()
-        self._nursery: Nursery | None = None
+        # It imports Locust while the run is still being checked.
+        self._nursery = Nursery(self._private / "nursery.log") if sys.platform == "linux" else None
         self._master: Child | None = None
         self._exporter: Child | None = None
         self._target: BundledTarget | None = None
@@ -91,8 +92,6 @@ class LocalCluster:
 
     def preflight(self, specification: RunSpecification) -> None:
         """Check the locustfile's place, users a worker, key material for TLS, and free ports."""
-        if sys.platform == "linux":
-            self._nursery = Nursery(self._private / "nursery.log")
         self.machines = (this_machine(),)
         requirements = find_requirements(self._found())
         self._packages = requirements and own_packages(requirements)

@@ -57,7 +57,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Inventory:
+class AnsibleInventory:
     """An inventory as Ansible reads it: hosts by group, resolved variables by host, definitions."""
 
     place: str
@@ -81,7 +81,9 @@ Specifications = Mapping[str, Mapping[str, object]]
 Accepts = Callable[[str, object], bool]
 
 
-def check(inventory: Inventory, specifications: Specifications, accepts: Accepts) -> list[Fault]:
+def check(
+    inventory: AnsibleInventory, specifications: Specifications, accepts: Accepts
+) -> list[Fault]:
     """Return every fault at once, each once, in a stable order.
 
     `specifications` are the options of all roles' argument_specs by variable name; `accepts` tells
@@ -100,7 +102,7 @@ def check(inventory: Inventory, specifications: Specifications, accepts: Accepts
     return list(dict.fromkeys(faults))
 
 
-def _groups(inventory: Inventory) -> Iterator[Fault]:
+def _groups(inventory: AnsibleInventory) -> Iterator[Fault]:
     members = {name: inventory.groups.get(name, ()) for name in GROUPS}
     if len(members["master"]) != 1:
         yield _group_fault(inventory, "master", "must hold exactly one host")
@@ -114,7 +116,7 @@ def _groups(inventory: Inventory) -> Iterator[Fault]:
             )
 
 
-def _group_fault(inventory: Inventory, group: str, rule: str) -> Fault:
+def _group_fault(inventory: AnsibleInventory, group: str, rule: str) -> Fault:
     hosts = ", ".join(inventory.groups.get(group, ())) or "empty"
     others = [name for name in inventory.groups if name not in STANDARD_GROUPS]
     near = difflib.get_close_matches(group, others, n=1)
@@ -122,7 +124,7 @@ def _group_fault(inventory: Inventory, group: str, rule: str) -> Fault:
     return Fault(inventory.place, f"group {group}", hosts, rule, remedy)
 
 
-def _unknown(inventory: Inventory, specifications: Specifications) -> Iterator[Fault]:
+def _unknown(inventory: AnsibleInventory, specifications: Specifications) -> Iterator[Fault]:
     own_prefixes = tuple({f"{name.partition('_')[0]}_" for name in specifications})
     for definition in inventory.definitions:
         name = definition.name
@@ -136,7 +138,7 @@ def _unknown(inventory: Inventory, specifications: Specifications) -> Iterator[F
         yield Fault(definition.place, name, shown, "no role knows that variable", remedy)
 
 
-def _in_clear(inventory: Inventory) -> Iterator[Fault]:
+def _in_clear(inventory: AnsibleInventory) -> Iterator[Fault]:
     for definition in inventory.definitions:
         if not (definition.name in SECRETS or definition.name.startswith("vault_")):
             continue
@@ -164,7 +166,7 @@ def _refers(value: object) -> bool:
     return text.startswith(("{{vault_", "{{lookup(")) and text.endswith("}}")
 
 
-def _missing(inventory: Inventory, specifications: Specifications) -> Iterator[Fault]:
+def _missing(inventory: AnsibleInventory, specifications: Specifications) -> Iterator[Fault]:
     required = [name for name, spec in specifications.items() if spec.get("required")]
     for host in inventory.hosts:
         for name in required:
@@ -175,7 +177,7 @@ def _missing(inventory: Inventory, specifications: Specifications) -> Iterator[F
 
 
 def _types(
-    inventory: Inventory, specifications: Specifications, accepts: Accepts
+    inventory: AnsibleInventory, specifications: Specifications, accepts: Accepts
 ) -> Iterator[Fault]:
     for host in inventory.hosts:
         for name, value in inventory.variables[host].items():
@@ -196,7 +198,7 @@ def _describe(specification: Mapping[str, object]) -> str:
     return kinds.get(str(specification.get("type")), "a text")
 
 
-def _networks(inventory: Inventory) -> Iterator[Fault]:
+def _networks(inventory: AnsibleInventory) -> Iterator[Fault]:
     name = "fleet_operator_networks"
     for host in inventory.hosts:
         networks = inventory.variables[host].get(name)
@@ -209,7 +211,7 @@ def _networks(inventory: Inventory) -> Iterator[Fault]:
                 yield Fault(inventory.place_of(name, host), name, repr(network), rule)
 
 
-def _ports(inventory: Inventory, specifications: Specifications) -> Iterator[Fault]:
+def _ports(inventory: AnsibleInventory, specifications: Specifications) -> Iterator[Fault]:
     for host in inventory.groups.get("master", ()):
         variables = inventory.variables[host]
         seen: dict[int, str] = {}
@@ -227,7 +229,7 @@ def _ports(inventory: Inventory, specifications: Specifications) -> Iterator[Fau
             seen[int(port)] = name
 
 
-def _addresses(inventory: Inventory) -> Iterator[Fault]:
+def _addresses(inventory: AnsibleInventory) -> Iterator[Fault]:
     seen: dict[str, str] = {}
     for host in inventory.hosts:
         variables = inventory.variables[host]

@@ -15,7 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-import gevent
 import zmq
 import zmq.auth
 from zmq.utils import z85
@@ -144,6 +143,9 @@ def serve_zap(socket: zmq.Socket[bytes], admitted: AdmittedKeys) -> None:
 
 def start_zap(context: zmq.Context[zmq.Socket[bytes]], keys: Path) -> None:
     """Start the ZAP handler of a context in a greenlet; call before a server socket binds."""
+    # The command makes keys here too, without gevent.
+    import gevent  # noqa: PLC0415
+
     socket = context.socket(zmq.REP)
     socket.bind(_ZAP_ENDPOINT)
     gevent.spawn(serve_zap, socket, AdmittedKeys(keys / ADMITTED_DIRECTORY))

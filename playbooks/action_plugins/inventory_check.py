@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
-from loadgen.deploy.inventory_rules import Definition, Inventory, check
+from loadgen.deploy.inventory_rules import AnsibleInventory, Definition, check
 
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 YAML = (".yml", ".yaml")
@@ -56,7 +56,7 @@ def read_specifications(roles: Path) -> dict[str, dict[str, Any]]:
 
 def read_inventory(
     loader: DataLoader, variables: Mapping[str, Any], specified: Iterable[str]
-) -> Inventory:
+) -> AnsibleInventory:
     """Collect groups, resolved variables and definitions of the inventory in use."""
     sources = [Path(source) for source in variables["ansible_inventory_sources"]]
     definitions = list(read_definitions(loader, variables, sources))
@@ -66,7 +66,7 @@ def read_inventory(
         own = variables["hostvars"][host]
         resolved[host] = {name: own[name] for name in names if name in own}
     place = ", ".join(str(source) for source in sources)
-    return Inventory(place, variables["groups"], resolved, definitions)
+    return AnsibleInventory(place, variables["groups"], resolved, definitions)
 
 
 def read_definitions(

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from loadgen.deploy.inventory_rules import Definition, Inventory, check
+from loadgen.deploy.inventory_rules import AnsibleInventory, Definition, check
 
 SPECIFICATIONS: dict[str, dict[str, object]] = {
     "fleet_operator_networks": {"type": "list", "required": True},
@@ -10,7 +10,7 @@ SPECIFICATIONS: dict[str, dict[str, object]] = {
     "credentials_web_users": {"type": "dict"},
 }
 NETWORKS = {"fleet_operator_networks": ["192.0.2.0/24"]}
-GOOD = Inventory(
+GOOD = AnsibleInventory(
     place="inventory/x",
     groups={"master": ["m"], "workers": ["w1", "w2"], "monitoring": []},
     variables={
@@ -22,11 +22,11 @@ GOOD = Inventory(
 )
 
 
-def faults(inventory: Inventory, accepts: bool = True) -> list[str]:
+def faults(inventory: AnsibleInventory, accepts: bool = True) -> list[str]:
     return [str(fault) for fault in check(inventory, SPECIFICATIONS, lambda *_: accepts)]
 
 
-def with_variable(name: str, value: object, place: str = "vars.yml:3") -> Inventory:
+def with_variable(name: str, value: object, place: str = "vars.yml:3") -> AnsibleInventory:
     variables = {host: {**one, name: value} for host, one in GOOD.variables.items()}
     definition = Definition(name, value, "all", place)
     return replace(GOOD, variables=variables, definitions=[definition])

@@ -1,4 +1,4 @@
-from exporter.totals import OTHER_ERRORS, Fold, Limits, Totals
+from exporter.totals import OTHER_ERRORS, Fold, Limits, Sums
 from loadgen.shared.snapshot import ErrorCount
 from tests.unit.exporter.samples import entry, snapshot
 
@@ -36,7 +36,7 @@ def test_an_exporter_restarted_in_the_same_epoch_goes_on_counting() -> None:
 
 def test_an_exporter_restarted_in_another_epoch_starts_from_zero() -> None:
     after = Fold(Limits())
-    after.restore("m1-1", {HOME: Totals(requests=10)})
+    after.restore("m1-1", {HOME: Sums(requests=10)})
     after.update(snapshot("m1-7", entry("/", 4)))
     assert after.current()[HOME].requests == 4
 
