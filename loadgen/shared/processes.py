@@ -35,25 +35,32 @@ class Process(Protocol):
 
 
 Starter = Callable[[Sequence[str], Mapping[str, str], Sequence[int]], Process]
-"""Starts a module with its arguments in an environment. The files are descriptors of its output, of
-its errors, and of its lifeline, if it has one."""
+"""Starts a module, or a command, with its arguments in an environment. The files are descriptors of
+its output, of its errors, and of its lifeline, if it has one."""
 
 
 def start_interpreter(
     module_arguments: Sequence[str], environment: Mapping[str, str], files: Sequence[int]
 ) -> Process:
     """Start a module in a Python of its own; see `Starter`."""
-    output, errors, *lifeline = files
-    arguments = [sys.executable, "-m", *module_arguments]
-    for descriptor in lifeline:
-        arguments += ["--lifeline", str(descriptor)]
+    words = [sys.executable, "-m", *module_arguments]
+    for descriptor in files[2:]:
+        words += ["--lifeline", str(descriptor)]
+    return start_command(words, environment, files)
+
+
+def start_command(
+    words: Sequence[str], environment: Mapping[str, str], files: Sequence[int]
+) -> Process:
+    """Start a program of any kind, in a session of its own; see `Starter`."""
+    output, errors, *inherited = files
     return subprocess.Popen(
-        arguments,
+        words,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=errors,
         env=dict(environment),
-        pass_fds=lifeline,
+        pass_fds=inherited,
         start_new_session=True,
     )
 
@@ -68,7 +75,7 @@ class Child:
     def __init__(
         self,
         name: str,
-        module_arguments: Sequence[str],
+        arguments: Sequence[str],
         log: Path,
         environment: Mapping[str, str] | None = None,
         lifeline: bool = False,
@@ -86,9 +93,7 @@ class Child:
         try:
             with log.open("ab") as output:
                 files = [output.fileno(), output.fileno(), *inherited]
-                self._process = start(
-                    module_arguments, {**os.environ, **(environment or {})}, files
-                )
+                self._process = start(arguments, {**os.environ, **(environment or {})}, files)
         finally:
             for descriptor in inherited:
                 os.close(descriptor)

@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from pathlib import Path
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_directly
-from loadgen.shared.processes import last_telling_line
+from loadgen.shared.processes import Child, end_all, last_telling_line, start_command
 from loadgen.shared.project import KIT, PROJECT
 from loadgen.watch.prometheus_files import (
     LOOPBACK,
@@ -39,7 +38,7 @@ from loadgen.watch.prometheus_files import (
 RETENTION = "90d"
 START_SECONDS = 30.0
 END_SECONDS = 15.0
-Running = AbstractContextManager[subprocess.Popen[bytes]]
+Running = AbstractContextManager[Child]
 GRAFANA_HOMES = ("/usr/share/grafana", "/opt/grafana")
 
 
@@ -51,7 +50,7 @@ def process(
     port: int,
     environment: Mapping[str, str],
     ready: str = "/metrics",
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[Child]:
     """Run a command until the block ends; it answers `GET ready` on `port` when the block begins.
 
     Raises BusyError when another program has the port, OperationError when it doesn't start.
@@ -62,25 +61,12 @@ def process(
             "End that program, or give another port, as in "
             "make monitoring MONITORING_OPTIONS='--prometheus-port 9099'."
         )
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
+    child = Child(name, command, log, environment, start=start_command)
     try:
-        _await_answer(name, child, port, ready, log)
+        _await_answer(child, port, ready)
         yield child
     finally:
-        child.terminate()
-        try:
-            child.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        end_all([child], END_SECONDS)
 
 
 def prometheus(
@@ -188,15 +174,13 @@ def _answers(port: int, path: str) -> bool:
         return False
 
 
-def _await_answer(
-    name: str, child: subprocess.Popen[bytes], port: int, path: str, log: Path
-) -> None:
+def _await_answer(child: Child, port: int, path: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not _answers(port, path):
-        if child.poll() is not None or time.monotonic() > deadline:
+        if not child.alive or time.monotonic() > deadline:
             raise OperationError(
-                f"{name} did not start to answer on {LOOPBACK}:{port}: {last_telling_line(log)}. "
-                f"Its log is {log}."
+                f"{child.name} did not start to answer on {LOOPBACK}:{port}: "
+                f"{last_telling_line(child.log)}. Its log is {child.log}."
             )
         time.sleep(0.05)
 

@@ -12,8 +12,8 @@ import pytest
 
 from exporter.http import CONNECTION_SECONDS, CONNECTIONS_MAX
 from tests.attackers.peers import connections
+from tests.certificates import Authority
 from tests.faults.record import Outcome
-from tests.monitoring.certificates import Authority
 from tests.monitoring.test_exporter import Exporter
 from tests.monitoring.test_exporter_tls import scrape, serving
 

@@ -17,7 +17,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from loadgen.watch.fleet_scrapes import newest
-from tests.monitoring.certificates import Authority
+from tests.certificates import Authority
 from tests.monitoring.cluster import ROOT
 from tests.monitoring.test_exporter import Exporter
 from tests.waiting import await_

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from loadgen.watch.prometheus_files import write_rules
-from tests.monitoring.certificates import Authority
+from tests.certificates import Authority
 from tests.monitoring.cluster import ROOT
 from tests.ports import free_port
 from tests.unit.playbooks.roles import ROLES, evaluate, render

@@ -59,7 +59,7 @@ def test_this_machine_answers_without_the_environments_proxy(server: str, tmp_pa
     port = free_port()
     command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
     with monitoring.process("a page", command, tmp_path / "log", port, {}, "/") as started:
-        assert started.poll() is None
+        assert started.alive
 
 
 def test_another_machine_is_asked_through_it(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
