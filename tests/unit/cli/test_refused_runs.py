@@ -1,0 +1,49 @@
+"""A run that can't be made as asked is one sentence and exit code 2; nothing is started."""
+
+from pathlib import Path
+
+import pytest
+
+from loadgen.cli import main
+from loadgen.cluster.local import LocalCluster
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--users=0"], "--users '0' can't be used: it must be greater than or equal to 1"),
+        (["--users=-1"], "--users '-1' can't be used: it must be greater than or equal to 1"),
+        (["--users=ten"], "--users 'ten' can't be used: it must be a valid integer"),
+        (
+            ["--users=10000000"],
+            "--users '10000000' can't be used: it must be less than or equal to 1000000",
+        ),
+        (
+            ["--run-time", "5 bananas"],
+            "--run-time '5 bananas' can't be used: give a duration such as 30s, 5m or 1h30m",
+        ),
+        (
+            ["--host", "shop.example"],
+            "--host 'shop.example' can't be used: give a base URL with its scheme",
+        ),
+        (["--spawn-rate", "fast"], "--spawn-rate 'fast' can't be used"),
+        (["--experiment", "nowhere.yml"], "nowhere.yml"),
+        (["--allow-missing", "1"], "--allow-missing is for the hosts of a fleet"),
+        (["--", "--workers", "2"], "--workers is an option of loadgen run"),
+    ],
+)
+def test_what_is_wrong_is_named_before_anything_starts(
+    words: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(LocalCluster, "__init__", lambda *_: pytest.fail("a run was started"))
+    with pytest.raises(SystemExit) as ended:
+        main.main(["run", *words])
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("\n")) == (2, 1), said
+    assert sentence in said
+    assert list(tmp_path.iterdir()) == []
