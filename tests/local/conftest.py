@@ -184,7 +184,7 @@ class Runner:
 
     def _await_end(self, run: Run) -> None:
         try:
-            await_(lambda: not processes_marked(run.marker), "the end of every process", 10)
+            await_(lambda: not processes_marked(run.marker), "the end of every process")
         except AssertionError:
             left = processes_marked(run.marker)
             raise AssertionError(f"processes left behind: {left}\n{run.output}") from None

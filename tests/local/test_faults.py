@@ -96,7 +96,7 @@ def test_second_ctrl_c_ends_at_once(loadgen: Runner) -> None:
     run.interrupt()
 
     assert run.wait() == 130, run.output
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert run.summary["requests"] > 0
 
 
@@ -116,7 +116,7 @@ def test_killed_operations_take_their_processes_along(loadgen: Runner, outcome: 
     began = time.monotonic()
     run.wait()
 
-    _, alive = psutil.wait_procs(children, timeout=15)
+    _, alive = psutil.wait_procs(children, timeout=60)
     over = time.monotonic() - began
     assert not alive
     assert list(loadgen.temporary.iterdir()), "the kill came too early to show anything"

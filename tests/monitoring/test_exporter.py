@@ -284,7 +284,7 @@ def test_nobody_is_waited_for_who_never_came_and_a_second_signal_ends_it(
             scrape_as_prometheus(exporter)
         for _ in range(2):
             exporter.process.send_signal(signal.SIGTERM)
-        assert exporter.process.wait(5) == 0
+        assert exporter.process.wait(20) == 0
 
 
 def test_it_listens_on_ipv6(start: Start) -> None:

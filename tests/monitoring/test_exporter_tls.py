@@ -118,4 +118,4 @@ def test_another_machine_watches_through_a_stream_of_scrapes(
         exporter.process.kill()
         assert any(scrape == b"" for scrape in itertools.islice(found, 30))
         process.stdout.close()  # as when SSH ends
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0

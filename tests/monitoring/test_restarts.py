@@ -76,7 +76,7 @@ def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
             site.start_load()
 
             kill_cluster(site.cluster)
-            await_(lambda: site.prometheus.value("locust_up") == 0, "the master's death", 10.0)
+            await_(lambda: site.prometheus.value("locust_up") == 0, "the master's death")
             site.start_load()
             await_(lambda: site.prometheus.value("locust_up") == 1, "the master's return")
             (worker,) = site.prometheus.samples("locust_worker_users")

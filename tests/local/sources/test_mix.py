@@ -34,7 +34,7 @@ def test_a_replayed_log_has_its_mix_and_its_rate(loadgen: Runner, tmp_path: Path
     with simulator("hello", options=["--access-log", str(first)]) as url:
         lines = []
         with requests.Session() as session:
-            session.get(f"{url}/", timeout=5)
+            session.get(f"{url}/", timeout=30)
         (line,) = first.read_text().splitlines()
         # The same line, as 60 visits of ten pages would have written it, ten visits a second.
         head, _, rest = line.partition("[")

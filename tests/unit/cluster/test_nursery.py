@@ -56,7 +56,7 @@ def test_a_process_has_its_own_name_and_session_and_can_be_killed(
     nursery: Nursery, tmp_path: Path
 ) -> None:
     child = _child(nursery, tmp_path, SLOW)
-    await_(lambda: "up" in child.log.read_text(), "the start", 30)
+    await_(lambda: "up" in child.log.read_text(), "the start")
     words = Path(f"/proc/{child.pid}/cmdline").read_bytes().split(b"\0")
     assert words[1:4] == [
         b"-m",
@@ -70,11 +70,11 @@ def test_a_process_has_its_own_name_and_session_and_can_be_killed(
 def test_children_are_ours_when_the_nursery_has_gone(tmp_path: Path) -> None:
     nursery = Nursery(tmp_path / "nursery.log")
     child = _child(nursery, tmp_path, SLOW)
-    await_(lambda: "up" in child.log.read_text(), "the start", 30)
+    await_(lambda: "up" in child.log.read_text(), "the start")
     nursery.close()
     assert child.alive
     os.kill(child.pid, signal.SIGKILL)
-    await_(lambda: child.fault, "the end", 10)
+    await_(lambda: child.fault, "the end")
     assert "SIGKILL" in str(child.fault)
     with pytest.raises(OperationError, match="no process could be started"):
         nursery.start(["loadgen.node.locustfile_check"], {}, [1, 2])

@@ -130,7 +130,7 @@ def _sshd(found: Sshds, port: int, permitted: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 @contextmanager
@@ -145,4 +145,4 @@ def _agent(found: Sshds) -> Iterator[str]:
         yield socket
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)

@@ -44,20 +44,20 @@ def _master(users: int) -> Any:
 def test_a_stop_is_over_when_the_last_user_has_gone() -> None:
     master = _master(3)
     gevent.spawn_later(SOON_SECONDS, setattr, master, "user_count", 0)
-    with gevent.Timeout(10):
+    with gevent.Timeout(50):
         MasterRunner.stop(master)
 
 
 def test_a_master_whose_runner_has_ended_waits_for_nobody() -> None:
     master = _master(0)
-    with gevent.Timeout(10):
+    with gevent.Timeout(50):
         MasterRunner.quit(master)
     assert master.user_count == 1
 
 
 def test_workers_are_counted_when_one_comes() -> None:
     gevent.spawn_later(SOON_SECONDS, lambda: events.worker_connect.fire(client_id="one"))
-    with gevent.Timeout(10):
+    with gevent.Timeout(50):
         vars(locust.main)["time"].sleep(LONG_SECONDS)
 
 

@@ -24,7 +24,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    await_(condition, "the condition", 20)
+    await_(condition, "the condition")
 
 
 def wait_until_up(child: Child) -> None:

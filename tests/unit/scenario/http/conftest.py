@@ -71,13 +71,13 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(kind: str, server: Awkward) -> Iterator[Client]:
-    made = make_client(kind, server.url, network_timeout=5.0, connection_timeout=5.0)
+    made = make_client(kind, server.url, network_timeout=30.0, connection_timeout=30.0)
     yield made
     close(made)
 
 
 @pytest.fixture
 def ours(server: Awkward) -> Iterator[Client]:
-    made = make_client("FastUser", server.url, network_timeout=5.0, connection_timeout=5.0)
+    made = make_client("FastUser", server.url, network_timeout=30.0, connection_timeout=30.0)
     yield made
     close(made)

@@ -187,7 +187,7 @@ def test_a_silent_server_times_out(kind: str, server: Awkward) -> None:
     made = make_client(kind, server.url, network_timeout=0.3)
     started = time.perf_counter()
     response = made.http.get("/silent")
-    assert 0.3 <= time.perf_counter() - started < 3
+    assert 0.3 <= time.perf_counter() - started < 30
     assert response.status_code == 0
     assert "timed out" in str(made.last["exception"])
     assert made.last["response_time"] >= 300
@@ -255,7 +255,7 @@ def test_a_connection_closed_while_the_process_was_busy_is_replaced() -> None:
         assert made.http.post("/").content == b"hello"
         time.sleep(0.1)  # not gevent's: the event loop does not see the server close
     close(made)
-    thread.join(5)
+    thread.join(60)
     listener.close()
 
 
@@ -383,7 +383,7 @@ def test_a_user_that_ends_closes_its_connections(server: Awkward) -> None:
     made.user.start(group)
     gevent.sleep(0.05)
     made.user.stop(force=True)
-    group.join(timeout=5)
+    group.join(timeout=60)
     gevent.sleep(0)
     assert idle
     assert all(connection.closed for connection in idle)

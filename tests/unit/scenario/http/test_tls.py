@@ -44,7 +44,7 @@ def trusting(kind: str, https: Awkward, certificate: tuple[Path, Path]) -> Itera
 
     options = {} if kind == "FastUser" else {"insecure": False}
     made = make_client(
-        kind, https.url, ssl_context_factory=staticmethod(factory), network_timeout=5.0, **options
+        kind, https.url, ssl_context_factory=staticmethod(factory), network_timeout=30.0, **options
     )
     yield made
     close(made)
@@ -131,7 +131,7 @@ def test_a_client_shows_its_certificate(certificate: tuple[Path, Path], tmp_path
 def test_a_proxy_opens_a_tunnel(https: Awkward, opens: bool) -> None:
     with _proxy(opens) as (asked, port):
         options = {"insecure": True, "proxy_host": "127.0.0.1", "proxy_port": port}
-        made = make_client("FastUser", https.url, network_timeout=5.0, **options)
+        made = make_client("FastUser", https.url, network_timeout=30.0, **options)
         statuses = [made.http.get("/plain").status_code for _ in range(2)]
         close(made)
     assert statuses == ([200, 200] if opens else [0, 0])
@@ -154,7 +154,7 @@ def _proxy(opens: bool) -> Iterator[tuple[list[str], int]]:
             yield asked, listener.getsockname()[1]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(60)
 
 
 def _tunnel(listener: socket.socket, asked: list[str], opens: bool) -> None:

@@ -116,7 +116,7 @@ def test_arrivals_unfinished_after_the_stop_timeout_are_failures(stop_timeout: f
     site.start_late()
     start = time.monotonic()
     site.user.on_stop()
-    assert stop_timeout <= time.monotonic() - start < stop_timeout + 5
+    assert stop_timeout <= time.monotonic() - start < stop_timeout + 30
     assert len(site.rows) == 10
     assert site.errors() == {"unfinished when the test stopped"}
 
