@@ -148,7 +148,6 @@ VERBS: dict[str, AgentRequest | None] = {
         specification="{}",
     ),
     "halt": None,
-    "halt": None,
     "finish": None,
     "settle": Settle(processes={WORKERS[0]: 2**31 - 9}),
     "collect": Collect(run_id=RUN),
