@@ -1,54 +1,206 @@
-"""Prints what each tile of *Run* shows during a run, after it and over many, beside the truth.
+"""Prints what every panel shows during a run, after it and over many, beside the truth.
 
-python docs/pictures/truth.py [SECONDS BETWEEN SCRAPES]        (a table for docs/monitoring.md)
+    python docs/pictures/truth.py [SECONDS BETWEEN SCRAPES]      (tables for docs/monitoring.md)
+
+Real runs under a real Prometheus, panels evaluated as Grafana does. The truth is the newest run's
+own results. A graph is told by its lines and the greatest value of the first, a table by its rows.
 """
 
+import math
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from loadgen.results.statistics_file import load_record
+from loadgen.shared.text import format_seconds
 from tests.monitoring.dashboards.grafana_view import View
-from tests.monitoring.dashboards.watched import Watched, WatchedRun, watching
+from tests.monitoring.dashboards.watched import USERS, Watched, WatchedRun, watching
 
 RUN_SECONDS = (20, 25, 20)
-TRUTHS: dict[str, Callable[[WatchedRun], str]] = {
-    "State": lambda _: "over",
-    "Requests": lambda run: f"{run.summary['requests']:,}",
-    "Requests/s": lambda run: f"{run.summary['throughput_per_second']:.3g}",
-    "Failures": lambda run: f"{run.summary['failures'] / run.summary['requests']:.1%}",
-    "p50": lambda run: f"{run.summary['response_time_seconds']['p50'] * 1000:.3g} ms",
-    "p95": lambda run: f"{run.summary['response_time_seconds']['p95'] * 1000:.3g} ms",
-    "p99": lambda run: f"{run.summary['response_time_seconds']['p99'] * 1000:.3g} ms",
-    "Peak users": lambda run: str(run.summary["specification"]["users"]),
-    "Workers lost": lambda run: str(run.summary["workers"]["lost"]),
-    "Requests lost": lambda _: "0",
+FLEET = {"fleet": "north"}
+WORKERS, NAMES = 2, 2
+
+
+class Truth:
+    """The newest run's own results, in words."""
+
+    def __init__(self, watched: Watched) -> None:
+        run = watched.runs[-1]
+        self.runs, self.summary = [one.summary for one in watched.runs], run.summary
+        self.times = run.summary["response_time_seconds"]
+        self.record = load_record(watched.results / run.id)
+
+    @property
+    def rate(self) -> str:
+        """Requests a second over the measured interval."""
+        return f"{self.summary['throughput_per_second']:.3g}/s"
+
+    @property
+    def transfer(self) -> str:
+        """Bytes of response bodies a second over the measured interval."""
+        received = sum(entry.response_bytes for entry in self.record.entries)
+        return f"{received / self.summary['measured_seconds'] / 1000:.3g} kB/s"
+
+    def time(self, name: str) -> str:
+        """Return an exact quantile."""
+        return format_seconds(self.times[name])
+
+    @property
+    def cpu(self) -> str:
+        """The busiest worker's highest CPU, of one core."""
+        return f"{max(point.cpu_percent_max for point in self.record.points):.0f}%"
+
+
+Says = Callable[[Truth], str]
+_REQUESTS: Says = lambda t: f"{t.summary['requests']:,}"  # noqa: E731
+_FAILURES: Says = lambda t: f"{t.summary['failures']:,}"  # noqa: E731
+_RATIO: Says = lambda t: f"{t.summary['failures'] / t.summary['requests']:.1%}"  # noqa: E731
+TRUTHS: Mapping[str, Mapping[str, Says]] = {
+    "run": {
+        "State": lambda _: "over",
+        "Requests": _REQUESTS,
+        "Requests/s": lambda t: t.rate,
+        "Peak requests/s": lambda t: f"steady at {t.rate}",
+        "Failures": _RATIO,
+        "Peak users": lambda _: str(USERS),
+        "p50": lambda t: t.time("p50"),
+        "p95": lambda t: t.time("p95"),
+        "p99": lambda t: t.time("p99"),
+        "Bytes/s": lambda t: t.transfer,
+        "Workers lost": lambda t: str(t.summary["workers"]["lost"]),
+        "Requests lost": lambda _: "0",
+        "Requests and failures": lambda t: f"2 lines, steady at {t.rate}",
+        "Response times": lambda t: f"3 lines, p50 {t.time('p50')}",
+        "Distribution of response times": lambda t: f"{_REQUESTS(t)} answers",
+        "Users": lambda _: f"2 lines, {USERS}",
+        "Transfer": lambda t: f"1 line, steady at {t.transfer}",
+        "SLOs": lambda t: f"{len(t.summary['slos'])} rows",
+        "Requests by name": lambda _: f"{NAMES} lines",
+        "95th percentile by name": lambda _: f"{NAMES} lines",
+        "Names": lambda t: f"{NAMES} rows, Requests {_REQUESTS(t)}",
+        "Errors": lambda t: f"1 row, Failures {_FAILURES(t)}",
+    },
+    "home": {
+        "Now": lambda _: "no master, once it is over",
+        "Users": lambda _: "-, once it is over",
+        "Load": lambda t: f"1 line, steady at {t.rate}",
+        "Runs": lambda t: (
+            f"{len(t.runs)} rows, Requests {sum(run['requests'] for run in t.runs):,}"
+        ),
+    },
+    "fleet": {
+        "Masters": lambda _: "1, then none",
+        "Workers": lambda _: f"{WORKERS}, then none",
+        "Workers missing": lambda _: "0, then none",
+        "Workers lost": lambda t: f"{t.summary['workers']['lost']}, then none",
+        "Busiest worker": lambda t: f"at most {t.cpu}, then none",
+        "Values refused": lambda _: "0",
+        "Workers by state": lambda _: "5 lines",
+        "CPU by worker": lambda _: f"{WORKERS + 1} lines",
+        "Memory by worker": lambda _: f"{WORKERS + 1} lines",
+        "Users by worker": lambda _: f"{WORKERS} lines, {USERS // WORKERS}",
+        "Clock offset by worker": lambda _: f"{WORKERS} lines",
+        "Worker processes": lambda _: f"{WORKERS} rows, then none",
+        "CPU by host": lambda _: "1 line",
+        "Memory by host": lambda _: "1 line",
+        "Descriptors by host": lambda _: "1 line",
+        "Network by host": lambda _: "2 lines",
+        "TCP connections by host": lambda _: "2 lines",
+    },
+    "compare": {
+        "Both runs": lambda _: "2 rows",
+        "Requests/s": lambda t: f"2 lines, steady at {t.rate}",
+        "Failures/s": lambda _: "2 lines",
+        "50th percentile": lambda t: f"2 lines, p50 {t.time('p50')}",
+        "95th percentile": lambda t: f"2 lines, p95 {t.time('p95')}",
+        "99th percentile": lambda t: f"2 lines, p99 {t.time('p99')}",
+        "Users": lambda _: f"2 lines, {USERS}",
+    },
 }
+"""What each panel should show; those that are not here have no truth of the run's own."""
 
 
-def table(watched: Watched, seconds: int) -> str:
-    """Return the table, in Markdown."""
-    run = watched.runs[-1]
-    prometheus = watched.prometheus[seconds]
+def shown(view: View, panel: Mapping[str, Any]) -> str:
+    """Tell a panel in a few words."""
+    title, kind = panel["title"], panel["type"]
+    if kind == "annolist":
+        return "Grafana's own"
+    if kind == "stat":
+        return str(view.tiles(title)[title]["text"])
+    return _table(view, title) if kind == "table" else _graph(view, panel)
+
+
+def _table(view: View, title: str) -> str:
+    (rows,) = view.tables(title)
+    totals = [
+        f", {column} {sum(row[column]['value'] or 0 for row in rows):,.0f}"
+        for column in ("Requests", "Failures")
+        if rows and column in rows[0]
+    ]
+    return _some(len(rows), "row") + "".join(totals)
+
+
+def _graph(view: View, panel: Mapping[str, Any]) -> str:
+    lines = view.series(panel["title"])
+    if not lines:
+        return "no data"
+    if panel["type"] == "heatmap":
+        return f"{sum(value for _, value in lines['+Inf']):,.0f} answers"
+    known = [value for _, value in next(iter(lines.values())) if not math.isnan(value)]
+    return f"{_some(len(lines), 'line')}, {_value(max(known, default=0.0), panel)}"
+
+
+def _value(value: float, panel: Mapping[str, Any]) -> str:
+    unit = panel["fieldConfig"]["defaults"].get("unit", "")
+    if unit == "s":
+        return format_seconds(value)
+    if unit == "percentunit":
+        return f"{value:.0%}"
+    scaled = f"{value / 1000:.3g} kB" if unit in ("Bps", "bytes") else f"{value:,.3g}"
+    return scaled + ("/s" if unit in ("Bps", "reqps") else "")
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def last_running(watched: Watched, run: WatchedRun, seconds: int) -> float:
+    """Return the last moment at which Prometheus saw a run under way."""
     running = 'locust_state{fleet="north",locust_state="running"} == 1'
     length = int(run.ended - run.began)
-    moment = prometheus.value(f"max(max_over_time(timestamp({running})[{length}s:1s]))", run.ended)
+    asked = f"max(max_over_time(timestamp({running})[{length}s:1s]))"
+    moment = watched.prometheus[seconds].value(asked, run.ended)
     if moment is None:
         raise SystemExit("Prometheus did not see the run: give a shorter interval.")
+    return moment
+
+
+def tables(watched: Watched, seconds: int) -> str:
+    """Return the tables, in Markdown: one for each dashboard."""
+    run, truth = watched.runs[-1], Truth(watched)
+    moment = last_running(watched, run, seconds)
     times = {
         "during": (moment - 300, moment),
         "a minute after": (run.ended - 840, run.ended + 60),
         "three runs and an idle hour": (watched.runs[0].began - 60, run.ended + 3600),
     }
-    shown = {
-        title: View(prometheus, "run", start, end, seconds, {"fleet": "north"}).tiles(*TRUTHS)
-        for title, (start, end) in times.items()
-    }
-    lines = [f"| *Run* | {' | '.join(times)} | truth |", f"|---|{'---|' * (len(times) + 1)}"]
-    for tile, truth in TRUTHS.items():
-        values = " | ".join(shown[title][tile]["text"] for title in times)
-        lines.append(f"| {tile} | {values} | {truth(run)} |")
-    return "\n".join(lines)
+    written = []
+    for name, truths in TRUTHS.items():
+        views = [
+            View(watched.prometheus[seconds], name, start, end, seconds, FLEET)
+            for start, end in times.values()
+        ]
+        written += ["", f"| *{name.capitalize()}* | {' | '.join(times)} | truth |"]
+        written.append(f"|---|{'---|' * (len(times) + 1)}")
+        for panel in views[0].panels:
+            if panel["title"].startswith("Target: "):
+                continue  # without exporters at the target there is nothing to show
+            cells = " | ".join(shown(view, panel) for view in views)
+            says = truths.get(panel["title"])
+            written.append(f"| {panel['title']} | {cells} | {says(truth) if says else '-'} |")
+    return "\n".join(written)
 
 
 def main() -> None:
@@ -58,7 +210,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as directory,
         watching(Path(directory), intervals=(seconds,), run_seconds=RUN_SECONDS) as watched,
     ):
-        print(table(watched, seconds))
+        print(tables(watched, seconds))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,20 @@ import json
 import re
 import ssl
 import subprocess
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 import yaml
 
+from loadgen.watch import monitoring
 from loadgen.watch.prometheus_files import write_rules
 from tests.certificates import Authority
 from tests.monitoring.cluster import ROOT
@@ -74,6 +80,17 @@ def ask(source: dict[str, Any]) -> str | None:
         raise
     except urllib.error.URLError:
         return None
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def test_grafana_gets_into_a_prometheus_that_asks_for_tls_and_a_login(tmp_path: Path) -> None:
@@ -179,3 +196,48 @@ def test_every_metric_of_a_fleet_carries_its_name(tmp_path: Path) -> None:
     ]
     assert {one["labels"]["fleet"] for one in statics if one["targets"]} == {"north"}
     assert statics[-1]["labels"]["host"] == "2001:db8::9"
+
+
+def test_alerts_get_to_a_webhook_by_the_routes_that_are_written(tmp_path: Path) -> None:
+    """Debian's Alertmanager reads the file and sends what it is given, a critical alert at once."""
+    subprocess.run([ROOT / "tests" / "install-packages", "prometheus-alertmanager"], check=True)
+    heard: SimpleQueue[dict[str, Any]] = SimpleQueue()
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Hook) as address:
+        given = variables(
+            tmp_path,
+            prometheus_alert_webhook_url=f"{address}/alerts",
+            prometheus_alert_slack_url=f"{address}/slack",
+        )
+        routes, port = tmp_path / "alertmanager.yml", free_port()
+        routes.write_text(render(TEMPLATES / "alertmanager.yml.j2", HOST, **given))
+        command = [
+            "prometheus-alertmanager",
+            f"--config.file={routes}",
+            "--cluster.listen-address=",
+        ]
+        command += [f"--web.listen-address=127.0.0.1:{port}", f"--storage.path={tmp_path}"]
+        with monitoring.process("Alertmanager", command, tmp_path / "log", port, {}, "/-/ready"):
+            labels = {"alertname": "LocustWorkerLost", "severity": "critical", "fleet": "north"}
+            alert = {"labels": labels, "annotations": {"summary": "1 worker went missing."}}
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/api/v2/alerts",
+                data=json.dumps([alert]).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+            urllib.request.urlopen(request, timeout=10).close()
+            bodies = [heard.get(timeout=20), heard.get(timeout=20)]
+    (plain,) = [body for body in bodies if "alerts" in body]
+    (slack,) = [body for body in bodies if "alerts" not in body]
+    assert plain["alerts"][0]["labels"] == labels
+    assert "1 worker went missing." in json.dumps(slack)
+    assert "FIRING LocustWorkerLost north" in json.dumps(slack)
