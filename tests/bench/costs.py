@@ -106,8 +106,8 @@ class Waiting:
 
 
 def measure_waiting(url: str, users: int, seconds: int, cores: tuple[int, int]) -> Waiting:
-    """Let so many users wait 10 s after each request, in one worker; 1,000 start a second."""
-    setup = Setup(url=url, seconds=seconds, users=users, wait_seconds=10.0)
+    """Let so many users wait 10 s after each request, in one worker; 2,000 start a second."""
+    setup = Setup(url=url, seconds=seconds, users=users, wait_seconds=10.0, spawn_rate=2000)
     with prepared(setup) as run:
         master = run.start("master", cores[0])
         run.start("worker", cores[1])

@@ -263,7 +263,7 @@ def _waiting_text(waiting: Waiting) -> str:
         f"a spawn rate of {waiting.spawn_rate:,}/s; {waiting.memory_bytes_a_user / 1e3:.1f} kB of "
         f"memory a user; {waiting.per_second:,.0f} requests/s on {waiting.cpu_ratio:.0%} of a "
         f"core. A wait ended {waiting.late_p50_ms:.1f} ms late (p50), {waiting.late_p99_ms:.1f} ms "
-        "(p99): they all started within the ramp, and come in waves.\n"
+        "(p99): they all started within the ramp, a tenth of a second's at a time.\n"
     )
 
 

@@ -16,8 +16,8 @@ from tests.certificates import make_certificate
 
 _NGINX = """
 daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; }}
+worker_rlimit_nofile 16384;
+events {{ worker_connections 12288; }}
 http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
   client_body_temp_path {directory}/1; proxy_temp_path {directory}/2;

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from locust import User
+from locust.dispatch import UsersDispatcher
 from locust.env import Environment
+from locust.runners import WorkerNode
 from locust.stats import StatsCSV, StatsCSVFileWriter
 
 from loadgen.node import locust_fixes
@@ -44,3 +47,21 @@ def test_csv_files_hold_what_came_after_their_last_turn(
     history = rows["locust_stats_history.csv"]
     assert history[0].startswith("Timestamp")
     assert ",Aggregated," in history[1]
+
+
+@pytest.mark.parametrize(
+    ("workers", "rate", "step", "seconds"),
+    [(1, 1000, 100, 0.1), (2, 300, 50, 1 / 6), (1, 40, 40, 1.0), (50, 1000, 500, 0.5)],
+)
+def test_users_start_in_small_steps(workers: int, rate: int, step: int, seconds: float) -> None:
+    class Waiting(User):
+        weight = 1
+
+    nodes = [WorkerNode(id=f"worker{number}") for number in range(workers)]
+    dispatcher = UsersDispatcher(nodes, [Waiting])
+    dispatcher.new_dispatch(target_user_count=10_000, spawn_rate=rate)
+    locust_fixes.start_in_small_steps(dispatcher)
+    assert dispatcher._user_count_per_dispatch_iteration == step
+    assert dispatcher._wait_between_dispatch == pytest.approx(seconds)
+    first = next(dispatcher)
+    assert sum(users["Waiting"] for users in first.values()) == step
