@@ -247,7 +247,7 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 .PHONY: bench
 takes_bench = BENCH
 bench: $(VENV)/.bench ## Compare generators on two quiet cores; writes docs (BENCH="--only HTTPS")
-	tests/install-packages nginx-light wrk openssl
+	tests/install-packages nginx-light wrk nghttp2-client openssl
 	$(BIN)/python -m tests.bench $(BENCH)
 
 # --- what is typed ------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from tests.bench.costs import (
 )
 from tests.bench.distributed import Counted
 from tests.bench.generators import ROOT, Found, Generator, Load, available
-from tests.bench.report import Accuracy, Costs, Results, document, write
+from tests.bench.report import Accuracy, Costs, Results, claim, document, write
 from tests.bench.targets import delayed, nginx
 
 BASE = "FastHttpUser"
@@ -48,7 +48,7 @@ def scenarios(http: str, https: str, seconds: int, core: int) -> list[Scenario]:
     """Return the loads that are compared."""
     everyone = frozenset(available())
     few = everyone - {"HttpUser"}
-    posts = few - {"wrk", "autocannon"}
+    posts = few - {"wrk", "h2load", "autocannon"}
     get = Load("get", http, connections=50, seconds=seconds, core=core)
     brief = replace(get, seconds=max(2, seconds - 1))
     pair = frozenset({"FastHttpUser", "FastUser"})
@@ -68,7 +68,7 @@ def scenarios(http: str, https: str, seconds: int, core: int) -> list[Scenario]:
         Scenario(
             "constant rate, 4,000 requests/s",
             replace(brief, per_second=4000, timed=True),
-            frozenset({"FastHttpUser", "FastUser", "k6"}) & everyone,
+            frozenset({"FastHttpUser", "FastUser", "k6", "h2load"}) & everyone,
         ),
         Scenario(
             "small GET, 1,000 users, 1 s of think time",
@@ -185,6 +185,7 @@ def main() -> None:
         print(document(results, accuracies, costs))
     else:
         write(options.docs or ROOT / "docs", results, accuracies, costs)
+    print(f"For README.md:\n{claim(results)}")
 
 
 if __name__ == "__main__":

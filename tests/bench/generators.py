@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tests.bench.targets import pinned
 
@@ -197,6 +198,30 @@ def k6(load: Load) -> Found:
     )
 
 
+def h2load(load: Load) -> Found:
+    """Run h2load with one thread, over HTTP/1.1; it makes GET requests only."""
+    command = ["h2load", "--h1", "-t1", f"-c{load.connections}", f"-D{load.seconds}"]
+    if load.per_second:
+        command.append(f"--rps={load.per_second / load.connections:g}")
+    ended = _run(pinned(load.core, *command, load.full_url))
+    return Found(
+        **_h2load_counts(ended.output),
+        cpu_seconds=ended.cpu_seconds,
+        peak_memory_bytes=ended.peak_memory_bytes,
+    )
+
+
+def _h2load_counts(output: str) -> dict[str, Any]:
+    said = re.search(
+        r"finished in ([\d.]+)(ms|s),.*?(\d+) done, (\d+) succeeded", output, re.DOTALL
+    )
+    if said is None:
+        raise RuntimeError(f"h2load says nothing that this script reads: {output}")
+    done = int(said[3])
+    seconds = float(said[1]) * (1 if said[2] == "s" else 0.001)
+    return {"requests": done, "failures": done - int(said[4]), "seconds": seconds}
+
+
 def autocannon(load: Load) -> Found:
     """Run autocannon, where it is installed."""
     command = [autocannon_binary(), "--json", "-c", str(load.connections), "-d", str(load.seconds)]
@@ -237,6 +262,7 @@ def available() -> dict[str, Generator]:
     others = {
         "k6": (k6, k6_binary()),
         "wrk": (wrk, shutil.which("wrk")),
+        "h2load": (h2load, shutil.which("h2load")),
         "autocannon": (autocannon, autocannon_binary()),
     }
     return generators | {name: run for name, (run, binary) in others.items() if binary}

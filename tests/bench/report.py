@@ -1,6 +1,7 @@
 """Writes what a benchmark found: tables, a picture, and the sizing that follows from it."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
@@ -21,6 +22,12 @@ from tests.bench.generators import Found, autocannon_binary, k6_binary
 from tests.bench.targets import Truth
 
 SIZED_SCENARIO = "small GET, 50 connections"
+_CLAIMED = {
+    SIZED_SCENARIO: "small GETs",
+    "JSON POST, 50 connections": "JSON POSTs",
+    "HTTPS GET, 50 connections": "HTTPS",
+    "small GET, 1,000 connections": "1,000 connections",
+}
 _MADE = "<!-- Written by `make bench`; not edited by hand. -->\n"
 
 
@@ -89,6 +96,25 @@ def document(results: list[Results], accuracies: list[Accuracy], costs: Costs) -
     return "\n".join([*parts, *_cost_tables(costs)])
 
 
+def claim(results: list[Results]) -> str:
+    """Return README's sentence, its ratios rounded down; "" if nothing that it claims was run."""
+    claimed = [one for one in results if one.name in _CLAIMED]
+    if not claimed:
+        return ""
+    ratios = [(_down(one.ratio("FastUser", one.base)), _CLAIMED[one.name]) for one in claimed]
+    said = ", ".join(f"{ratio} times on {what}" for ratio, what in ratios)
+    k6 = [one for one in claimed if one.name == SIZED_SCENARIO and "k6" in one.found]
+    more = f"; {_down(k6[0].ratio('FastUser', 'k6'))} times k6's on small GETs" if k6 else ""
+    return (
+        f"- **FastUser**: Locust's interface with more requests a core than {claimed[0].base}:\n"
+        f"  {said}{more}\n  ([how it was measured](docs/benchmark.md))."
+    )
+
+
+def _down(ratio: float) -> str:
+    return f"{math.floor(ratio * 10) / 10:.1f}"
+
+
 def write(docs: Path, results: list[Results], accuracies: list[Accuracy], costs: Costs) -> None:
     """Write benchmark.md, benchmark.svg and, if its scenario was run, sizing.md."""
     docs.mkdir(parents=True, exist_ok=True)
@@ -116,7 +142,7 @@ def _machine() -> str:
     return (
         f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, Python "
         f"{platform.python_version()} ({_build()}), {versions}, {_version('nginx', '-v')}, "
-        f"{_version('wrk', '-v')}, {_named('k6', k6_binary())}, "
+        f"{_version('wrk', '-v')}, {_version('h2load', '--version')}, {_named('k6', k6_binary())}, "
         f"{_named('autocannon', autocannon_binary())}. The target has one core and the generator "
         "another; a rate is of that one core. Medians of paired runs; ratios are taken within a "
         "round. At a constant rate FastUser's times count from when a request was due.\n"

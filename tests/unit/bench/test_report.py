@@ -6,8 +6,8 @@ import pytest
 
 from tests.bench.costs import MasterLoad
 from tests.bench.distributed import Counted
-from tests.bench.generators import Found, _wrk_latency
-from tests.bench.report import SIZED_SCENARIO, Accuracy, Costs, Results, write
+from tests.bench.generators import Found, _h2load_counts, _wrk_latency
+from tests.bench.report import SIZED_SCENARIO, Accuracy, Costs, Results, claim, write
 from tests.bench.targets import Truth
 
 
@@ -54,3 +54,18 @@ def test_the_documents_say_what_was_found(tmp_path: Path) -> None:
 )
 def test_wrk_latencies_are_read_in_their_units(line: str, milliseconds: float) -> None:
     assert _wrk_latency(f"  Latency\n     {line}\n", "50%") == pytest.approx(milliseconds)
+
+
+def test_h2loads_counts_are_read() -> None:
+    said = """
+finished in 2.00s, 27285.50 req/s, 4.79MB/s
+requests: 54571 total, 54581 started, 54571 done, 54570 succeeded, 1 failed, 0 errored, 0 timeout
+"""
+    assert _h2load_counts(said) == {"requests": 54571, "failures": 1, "seconds": 2.0}
+    with pytest.raises(RuntimeError, match="could not connect"):
+        _h2load_counts("could not connect")
+
+
+def test_readmes_sentence_rounds_down() -> None:
+    assert "than FastHttpUser:\n  4.0 times on small GETs\n" in claim([_results()])
+    assert not claim([])
