@@ -68,6 +68,7 @@ def root_file_calls(source: Path) -> list[str]:
         if isinstance(node, ast.Call)
         and _last_name(node.func) in FILE_METHODS
         and "/proc/" not in ast.unparse(node.func)
+        and not any(_last_name(one) == "devnull" for one in node.args)
         and not _mentions(
             node.func, CONFIGURATION | {"tarfile", "files", "path", "WANTS", *KERNELS}
         )
