@@ -40,6 +40,8 @@ SILENCE_SECONDS = 15.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
 SOCKET_PATH_MAX = 107
+EXPORTER_OPTIONS = "LOADGEN_EXPORTER_OPTIONS"
+"""More words of `python -m exporter`'s command line, as `--compatible-names`."""
 COUNTERS_FILE = ".counters"
 """In the results: what the exporter has counted in all runs, so that its counters never go back."""
 LINGER_SECONDS = 60.0
@@ -281,6 +283,7 @@ class LocalCluster:
             f"--last-scrape={plan.directory / 'metrics.prom'}",
             f"--state={plan.directory.parent / COUNTERS_FILE}",
             f"--linger={LINGER_SECONDS:g}",
+            *os.environ.get(EXPORTER_OPTIONS, "").split(),
         ]
 
 

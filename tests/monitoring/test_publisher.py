@@ -78,13 +78,6 @@ def test_a_killed_worker_is_lost_and_the_counts_of_the_rest_are_not(
     assert final.workers_lost == 1
 
 
-def test_a_killed_worker_is_lost(cluster: Cluster, listener: Listener) -> None:
-    cluster.post("/swarm", user_count=4, spawn_rate=10)
-    listener.await_(lambda s: s.state == "running" and requests(s) > 10, "requests")
-    cluster.processes[-1].kill()
-    assert listener.await_(lambda s: s.workers_lost, "the loss").workers_lost == 1
-
-
 def test_a_worker_that_hands_in_its_last_statistics_and_leaves_is_not_lost(
     cluster: Cluster, listener: Listener
 ) -> None:

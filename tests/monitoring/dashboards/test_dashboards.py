@@ -317,6 +317,9 @@ def test_every_query_of_grafana_coms_dashboard_11985_has_data(
         assert len(prometheus.samples(of_wide(query), now)) == WIDE_NAMES, query
     errors = "sum(locust_errors) by (method, name, error)"
     assert prometheus.samples(of_wide(errors), now)
+    # A run on this machine has them where LOADGEN_EXPORTER_OPTIONS says so.
+    moment = last_full_load(watched, seconds, watched.runs[-1])
+    assert prometheus.value('locust_running{fleet="north"}', moment) == 2
 
 
 def test_hosts_are_shown_by_name(watched: Watched, seconds: int) -> None:
