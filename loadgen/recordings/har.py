@@ -4,6 +4,7 @@ One odd request doesn't spoil a recording: it is left out and named.
 """
 
 import json
+import math
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,10 @@ def _or_none(value: object) -> object:
     return [] if value is None else value
 
 
+def _finite(value: object) -> object:
+    return value if not isinstance(value, float) or math.isfinite(value) else None
+
+
 Text = Annotated[str, BeforeValidator(_or_empty)]
 
 
@@ -64,7 +69,14 @@ class _Parameter(_Pair):
     content_type: Text = ""
 
 
-Pairs = Annotated[list[_Pair], BeforeValidator(_or_none)]
+def _named(value: object) -> object:
+    """Leave out pairs that have no name, which some tools write."""
+    if not isinstance(value, list):
+        return _or_none(value)
+    return [one for one in value if not (isinstance(one, dict) and one.get("name") in ("", None))]
+
+
+Pairs = Annotated[list[_Pair], BeforeValidator(_named)]
 
 
 class _Posted(_Part):
@@ -108,7 +120,7 @@ class _Message(_Part):
 
 class _Entry(_Part):
     started_date_time: datetime
-    time: float | None = None
+    time: Annotated[float | None, BeforeValidator(_finite)] = None
     request: _Request
     response: _Response
     resource_type: str | None = Field(default=None, alias="_resourceType")
@@ -160,7 +172,7 @@ def _entries(path: Path) -> Iterable[object]:
         size = len(content)
         if size > LARGEST_BYTES:
             return _streamed(path)
-        entries = json.loads(content.decode("utf-8-sig"))["log"]["entries"]
+        entries = json.loads(content)["log"]["entries"]
     except OSError as fault:
         raise UsageError(f"recording {path} can't be read: {fault.strerror}") from fault
     except UnicodeDecodeError as fault:

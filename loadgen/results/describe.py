@@ -26,7 +26,6 @@ def describe(summary: Summary, directory: Path) -> str:
         "",
         f"{summary.verdict.upper()}  {summary.run_id}",
         *(f"  {indented(reason)}" for reason in summary.reasons),
-        *(f"  {indented(note)}" for note in summary.notes),
         *(f"  SLO {_held(slo.held)}: {plain_line(slo.sentence)}" for slo in summary.slos),
         f"  {summary.requests:,} requests, {summary.failures:,} failed, "
         f"{summary.throughput_per_second:,.1f} requests/s{_interval(summary)}",

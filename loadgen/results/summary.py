@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, computed_field
 
+from loadgen.judging.check import NOTE
 from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import EXIT_CODES, Verdict
 from loadgen.shared.machine import Machine
@@ -74,7 +75,7 @@ class Summary(_Model):
     Every figure is of the measured interval: from `started_at`, the end of the warm-up, for
     `measured_seconds`, to `ended_at`, the beginning of the stop. `after_stop` is what was answered
     later. Rows of a transaction (ARRIVAL, ALARM) are not counted again beside their requests.
-    `notes` are sentences that a reader of the figures should know, whatever the verdict.
+    `notes` are those reasons that a reader of the figures should know, whatever the verdict.
 
     `reason_kinds` names the kind of each (see `loadgen.judging.validity`; "fault" for a failed
     machine or process, "note" for what is to be said of a run all the same). `errors` are the most
@@ -100,10 +101,16 @@ class Summary(_Model):
     requests_logged: int | None = None
     measured_seconds: float | None = None
     after_stop: AfterStop = AfterStop()
-    notes: tuple[str, ...] = ()
     description: str = ""
     machines: tuple[Machine, ...] = ()
     origin: Origin = Origin()
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy doesn't know the two together
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the reasons that are said of a run that is to be believed."""
+        said = zip(self.reasons, self.reason_kinds, strict=False)
+        return tuple(sentence for sentence, kind in said if kind == NOTE)
 
     @property
     def exit_code(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from loadgen.judging.check import NOTE
 from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import Verdict
 from loadgen.results import archive
@@ -72,11 +73,12 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
     counted = requests_among(entries)
     requests = sum(entry.requests for entry in counted)
     seconds = measured.measured_seconds if measured else 0.0
+    notes = notes_of(entries, outcome.timeline, seconds)
     summary = Summary(
         run_id=plan.run_id,
         verdict=outcome.verdict,
-        reasons=tuple(outcome.reasons),
-        reason_kinds=tuple(outcome.reason_kinds),
+        reasons=(*outcome.reasons, *notes),
+        reason_kinds=(*outcome.reason_kinds, *(NOTE for _ in notes)),
         requests=requests,
         failures=sum(entry.failures for entry in counted),
         throughput_per_second=requests / seconds if seconds > 0 else 0.0,
@@ -99,7 +101,6 @@ def write_results(plan: Plan, outcome: Outcome) -> Summary:
         description=plan.specification.description,
         machines=outcome.machines,
         origin=_with_scenario(outcome.origin, versions),
-        notes=tuple(notes_of(entries, outcome.timeline, seconds)),
     )
     if plan.specification.response_time_log:
         _write_response_times(directory)

@@ -192,3 +192,16 @@ def test_more_text_than_can_be_held_is_refused(
     path = write(tmp_path / "large.har", _session())
     assert run_record(path, "--output", tmp_path / "made.py") == 2
     assert "answers that are text: record a shorter session" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_recording_that_another_system_encoded_is_read(encoding: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "whole.har", _session())
+    path.write_bytes(path.read_text().encode(encoding))
+    assert run_record(path, "--output", tmp_path / "made.py") == 0
+
+
+def test_a_header_without_a_name_and_a_time_that_is_none_spoil_no_request(tmp_path: Path) -> None:
+    odd = entry(0, "GET", "/a", headers={"": "x", "x-kept": "1"}) | {"time": float("nan")}
+    assert run_record(write(tmp_path / "odd.har", [odd]), "--output", tmp_path / "made.py") == 0
+    assert '"/a"' in (tmp_path / "made.py").read_text()

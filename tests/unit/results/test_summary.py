@@ -1,10 +1,14 @@
 """What a summary says of a run's errors."""
 
+import json
+
 import pytest
 
-from loadgen.results.summary import ErrorResult
+from loadgen.judging.check import NOTE
+from loadgen.results.summary import ErrorResult, Summary
 from loadgen.results.writer import ERRORS_KEPT, most_frequent
 from loadgen.shared.snapshot import ErrorCount
+from tests.unit.samples import summary
 
 
 def test_most_frequent_errors_are_kept_in_order() -> None:
@@ -24,3 +28,12 @@ def test_most_frequent_errors_are_kept_in_order() -> None:
 def test_error_reads_as_one_line_with_its_count(error: str, words: str) -> None:
     found = ErrorResult(occurrences=1200, method="POST", name="/login", error=error)
     assert found.sentence == f"1,200 x POST /login: {words}"
+
+
+def test_notes_are_the_reasons_that_doubt_nothing_and_stay_so_in_the_archive() -> None:
+    made = summary("invalid", ("lost a worker", "the target stood still"))
+    made = made.model_copy(update={"reason_kinds": ("lost_worker", NOTE)})
+    assert made.notes == ("the target stood still",)
+    again = Summary.model_validate_json(made.model_dump_json())
+    assert again == made
+    assert json.loads(made.model_dump_json())["notes"] == ["the target stood still"]
