@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtrit
-
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -26,6 +24,9 @@ def t_interval(
     before: Sequence[float], after: Sequence[float], confidence: float, variance_min: float
 ) -> Interval:
     """Return the difference of two means and its interval; three values at least are needed."""
+    # It takes a third of a second to import, and one run a side is compared without it.
+    from scipy.special import stdtrit  # noqa: PLC0415
+
     freedom = len(before) + len(after) - 2
     if freedom < 1:
         raise ValueError("one run a side says nothing of the spread between runs")
