@@ -78,7 +78,7 @@ def test_a_hundred_thousand_requests_agree_in_log_histogram_and_report(loadgen: 
     write(loadgen, "slower.yml", "locustfile: drawn.py\nenvironment: {FACTOR: '1.1'}\n")
     _, slower = loadgen.finish(
         *("--experiment", "slower.yml", "--skip-target-check", "--host", "http://127.0.0.1:9"),
-        *("--users", "1", "--workers", "1", "--run-time", "8s", "--quiet"),
+        *("--users", "1", "--workers", "1", "--run-time", "4s", "--quiet"),
     )
     code, output = verb(loadgen, "compare", first, "latest", "--allow-invalid")
     assert code == 1, slower.output + output

@@ -198,7 +198,7 @@ def status_of(url: str, body: bytes | None, **headers: str) -> int:
 def test_web_ui_speaks_tls_when_a_certificate_is_given(loadgen: Runner) -> None:
     certificate, key = make_certificate(loadgen.tmp_path)
     run = loadgen.start(
-        *("--users", "2", "--run-time", "4s", "--workers", "1"),
+        *("--users", "2", "--run-time", "100s", "--workers", "1"),
         *("--tls-cert", str(certificate), "--tls-key", str(key)),
     )
     run.wait_for("web UI at https")
@@ -207,7 +207,8 @@ def test_web_ui_speaks_tls_when_a_certificate_is_given(loadgen: Runner) -> None:
     url = f"https://127.0.0.1:{run.web_port}/"
     with urllib.request.urlopen(url, timeout=10, context=context) as page:
         assert page.status == 200
-    assert run.wait() == 0, run.output
+    run.interrupt()
+    assert run.wait() == 130, run.output
 
 
 def test_make_hands_its_variables_over() -> None:
