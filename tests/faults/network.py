@@ -10,10 +10,14 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 
 
+def install_tools() -> None:
+    """Install nft, before a run: that takes longer than one lasts."""
+    subprocess.run([PROJECT / "tests" / "install-packages", "nftables"], check=True)
+
+
 @contextmanager
 def dropping(port: int, percent: int = 100) -> Iterator[None]:
     """Drop this share of the packets to and from a port; connections stay open and half dead."""
-    subprocess.run([PROJECT / "tests" / "install-packages", "nftables"], check=True)
     table = f"inet loadgen_fault_{port}"
     some = "" if percent == 100 else f"numgen random mod 100 < {percent} "
     rules = f"tcp dport {port} {some}drop; tcp sport {port} {some}drop;"

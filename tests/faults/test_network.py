@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.driving import Target, locustfile, reasons, seconds_until, start
-from tests.faults.network import delaying, dropping
+from tests.faults.network import delaying, dropping, install_tools
 from tests.faults.record import Outcome, everything
 from tests.local.conftest import Run, Runner
 from tests.waiting import await_
@@ -18,6 +18,12 @@ PART = "Network"
 OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time")
 UNCHECKED = ("--skip-target-check",)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="firewall rules need root")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools() -> None:
+    if os.geteuid() == 0:
+        install_tools()
 
 
 def kinds(run: Run) -> str:
