@@ -82,10 +82,16 @@ class Reading:
                     yield number, text
         except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
             if not number:
-                raise UsageError(f"{path} is a gzip file that can't be read: {fault}") from fault
+                raise UsageError(
+                    f"{path} is a gzip file that can't be read: {fault}; give a whole one, or what"
+                    " was in it"
+                ) from fault
             self.cut.append(f"{path} ends in the middle of its gzip data, after line {number}")
         except OSError as fault:
-            raise UsageError(f"{path} can't be read: {fault.strerror or fault}") from fault
+            raise UsageError(
+                f"{path} can't be read: {fault.strerror or fault}; give the path of an access log,"
+                " plain or gzip"
+            ) from fault
 
 
 @contextmanager

@@ -63,7 +63,10 @@ def read(path: Path) -> Description:
     """Return a file's description. Raises UsageError, one sentence, when it is none."""
     document = _parse(path)
     if not isinstance(document, dict):
-        raise UsageError(f"{path} is no OpenAPI description: it is no object with paths")
+        raise UsageError(
+            f"{path} is no OpenAPI description: it is no object with paths; give what"
+            " the API serves as openapi.json or openapi.yaml"
+        )
     if "swagger" in document:
         raise UsageError(
             f"{path} is a Swagger description; OpenAPI 3.0 and 3.1 are read: convert it first, for"
@@ -89,7 +92,9 @@ def _parse(path: Path) -> object:
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
     except OSError as fault:
-        raise UsageError(f"{path} can't be read: {fault.strerror}") from fault
+        raise UsageError(
+            f"{path} can't be read: {fault.strerror}; give the path of an OpenAPI file"
+        ) from fault
     if len(content) > LARGEST_BYTES:
         raise UsageError(f"{path} has more than {LARGEST_BYTES / 1e6:.0f} MB: give a smaller one")
     try:
@@ -100,7 +105,9 @@ def _parse(path: Path) -> object:
         raise UsageError(f"{path} is not UTF-8 text, so it is no OpenAPI description") from fault
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         reason = plain_line(" ".join(str(fault).split()))[:200] or type(fault).__name__
-        raise UsageError(f"{path} is no YAML or JSON that can be read: {reason}") from fault
+        raise UsageError(
+            f"{path} is no YAML or JSON that can be read: {reason}; export it again"
+        ) from fault
     return document
 
 
