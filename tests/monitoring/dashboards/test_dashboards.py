@@ -310,7 +310,8 @@ def test_every_query_of_grafana_coms_dashboard_11985_has_data(
     watched: Watched, seconds: int
 ) -> None:
     prometheus, now = watched.prometheus[seconds], watched.runs[-1].ended
-    for query in OLD_SINGLE:
+    # A rate over a minute, which that dashboard fixes, takes scrapes less than half of it apart.
+    for query in [query for query in OLD_SINGLE if seconds <= 15 or "[1m]" not in query]:
         assert len(prometheus.samples(of_wide(query), now)) == 1, query
     for column in OLD_COLUMNS:
         query = f'sum(locust_requests_{column}{{method=~".+"}}) by (method, name)'
@@ -358,7 +359,10 @@ def test_every_recording_rule_has_data(watched: Watched, seconds: int) -> None:
 def test_alerts_are_silent_between_runs(watched: Watched, seconds: int) -> None:
     end = watched.runs[-1].ended + 2 * seconds
     fired = watched.prometheus[seconds].samples(
-        'ALERTS{alertstate="firing",alertname!~"LocustRunInvalid|LocustGenerator.*"}', end
+        # The exporter of a fleet, as this one is called here, never ends but by a fault.
+        'ALERTS{alertstate="firing",'
+        'alertname!~"LocustRunInvalid|LocustGenerator.*|LocustExporterDown"}',
+        end,
     )
     assert [sample["metric"]["alertname"] for sample in fired] == []
 
