@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.bench.project_start import Target
 from tests.lab.fleet import INVENTORY, PROJECT, inventory_with, on_host
+from tests.ports import free_port
 
 CONTROLLER = "10.77.0.1"
 LIMIT_SECONDS = 3.0
@@ -60,6 +61,10 @@ class Bench:
         command += ["--host", self.target.url, "--users", str(workers), "--run-time", "2s"]
         command += ["--spawn-rate", "100", "--results", str(self.results), *options]
         command += ["--workers", str(workers)]
+        if "--inventory" not in options:
+            # Another run of this machine may have the usual ones.
+            for option in ("--web-port", "--master-bind-port", "--exporter-port"):
+                command += [option, str(free_port())]
         began = time.monotonic()
         said = subprocess.run(
             command, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False

@@ -20,8 +20,8 @@ class {name}(HttpUser):
     def hello(self):
         self.client.get("/hello", name="{name}")
 """
-LARGE_BYTES = 150 << 20
-# Half of it is random, so that compression leaves something to be sent.
+LARGE_BYTES = 80 << 20
+# More than a host has free, in a file that no compression makes smaller.
 FILL = """
 mkdir -p /opt/loadgen/scenarios
 mount -t tmpfs -o size=70m tmpfs /opt/loadgen/scenarios
