@@ -106,6 +106,8 @@ def main() -> int:
     first = {large: found[large].pop(0)}
     found[bare].pop(0)
     alone, beside = (statistics.median(found[one]) for one in (bare, large))
+    for project in (bare, large):
+        print(f"{project.name}: {', '.join(f'{one:.2f}' for one in found[project])}")
     print(f"first load beside nothing after {alone:.2f} s, beside 500 MB after {beside:.2f} s")
     print(f"that is {beside - alone:+.2f} s; the first run there took {first[large]:.2f} s")
     return int(beside - alone > LIMIT_SECONDS)
