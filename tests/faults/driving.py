@@ -1,5 +1,6 @@
 """Runs that are broken on purpose: what they have in common."""
 
+import contextlib
 import json
 import os
 import re
@@ -74,11 +75,13 @@ def send(number: signal.Signals, pids: Iterable[int]) -> float:
 
 
 def exporters(run: Run) -> list[int]:
-    return [
-        child.pid
-        for child in psutil.Process(run.process.pid).children()
-        if "exporter" in child.cmdline()
-    ]
+    """Return the process ids of its exporters; a child that is just ending is none."""
+    found = []
+    for child in psutil.Process(run.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "exporter" in child.cmdline():
+                found.append(child.pid)
+    return found
 
 
 def seconds_until(run: Run, pattern: str, since: float) -> float:

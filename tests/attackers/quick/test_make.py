@@ -140,3 +140,10 @@ def test_each_word_of_env_is_one_variable_and_only_when_it_is_typed(place: Path)
     assert given == ["TOKEN", "URL=it's$(touch${IFS}pwned)`touch", "pwned`", "OTHER=1"]
     assert not (place / PWNED).exists()
     assert "--env" not in words_of(place, "run-distributed", {"ENV": "~/.kshrc"}, True)
+
+
+def test_no_environment_is_set_up_from_what_could_run_code_at_its_installation() -> None:
+    lines = (PROJECT / "Makefile").read_text().splitlines()
+    installs = [line for line in lines if "pip install" in line and "-r requirements/" in line]
+    assert len(installs) == 5
+    assert all("--require-hashes --only-binary :all:" in line for line in installs)

@@ -3,6 +3,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,8 @@ from rich.console import Console
 from exporter.collector import LocustCollector
 from exporter.exposition import Exposition
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount
+from loadgen.watch import monitoring
+from loadgen.watch.prometheus_files import Ports
 from loadgen.watch.scrape import Scrape, merged, quantile, read
 from loadgen.watch.view import History, render, sparkline
 from loadgen.watch.watch import grafana_address
@@ -179,3 +182,20 @@ def test_sparklines_go_from_zero_to_their_maximum_with_gaps() -> None:
 def test_grafanas_address_is_the_running_tests() -> None:
     address = grafana_address("http://g:3000/", scraped(5.0, entry("/", 1)))
     assert address == "http://g:3000/d/loadgen-run?var-run=r1&from=990000&to=now"
+
+
+def test_a_machines_own_grafana_has_no_login_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(monitoring, "GRAFANA_HOMES", (str(tmp_path),))
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/grafana")
+    monkeypatch.setattr(monitoring, "process", lambda *given: started.append(given[4]))
+    for _ in range(2):
+        monitoring.grafana(tmp_path, Ports(), 5)
+    first, second = (one["GF_SECURITY_ADMIN_PASSWORD"] for one in started)
+    assert first == second
+    assert len(first) >= 16
+    assert (tmp_path / "grafana-password").stat().st_mode & 0o777 == 0o600
+    assert started[0]["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert started[0]["GF_AUTH_BASIC_ENABLED"] == "false"
