@@ -127,7 +127,7 @@ def test_refused_logins_and_missing_accounts_are_one_line_with_a_count(
     house = House()
     with simulator("django_site") as site, serving(house) as url:
         monkeypatch.setenv("ACCOUNTS", str(wrong))
-        refused = start_scenario(loadgen, "locustfiles/django_site.py", site, "--run-time", "3s")
+        refused = start_scenario(loadgen, "locustfiles/django_site.py", site, "--run-time", "6s")
         monkeypatch.setenv("ACCOUNTS", str(few))
         short = start_scenario(loadgen, "members.py", url, "--users", "8", "--run-time", "3s")
         counted = ended(refused, exit_code=1)
@@ -152,7 +152,6 @@ def test_refused_logins_and_missing_accounts_are_one_line_with_a_count(
     ("text", "fault"),
     [
         ("username,password\nana,one\nana,two\n", "ana stands on lines 2 and 3"),
-        ("name;word\nana;one\n", "begins with 'name;word'"),
         (None, "can't be read: No such file or directory"),
     ],
 )
