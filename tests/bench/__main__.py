@@ -185,7 +185,8 @@ def main() -> None:
         print(document(results, accuracies, costs))
     else:
         write(options.docs or ROOT / "docs", results, accuracies, costs)
-    print(f"For README.md:\n{claim(results)}")
+    if sentence := claim(results):
+        print(f"For README.md:\n{sentence}")
 
 
 if __name__ == "__main__":
