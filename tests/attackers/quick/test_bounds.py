@@ -152,3 +152,10 @@ def test_what_honest_workers_say_is_kept_as_it_is() -> None:
     assert dict(merged.response_times) == times
     assert dict(merged.num_reqs_per_sec) == {now: 5}
     assert master.stats.errors["e"].occurrences == 2
+
+
+def test_a_text_is_cut_to_its_bound_and_shows_that() -> None:
+    kept = message_bounds.cut("x" * 5_000_000, message_bounds.ERROR_CHARACTERS_MAX)
+    assert len(kept) == message_bounds.ERROR_CHARACTERS_MAX
+    assert kept.endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert message_bounds.cut("short", 10) == "short"
