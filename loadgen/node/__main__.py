@@ -105,6 +105,8 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     locust_fixes.read_no_configuration_files()
     locust_fixes.write_whole_percentiles()
     locust_fixes.write_last_statistics()
+    if role == "worker":
+        locust_fixes.start_users_after_init()
     if role == "master":
         locust_waits.install()
         channel_guard.install(

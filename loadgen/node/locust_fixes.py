@@ -8,6 +8,10 @@ them, so the users of the next worker that leaves are not made up for.
 Locust starts all users of a second at once. They ask in one moment and, after equal waits, in one
 moment again, late for their number. Where many start in a second, a tenth of them starts at a time.
 
+A worker tells the master that it is ready before Locust fires its `init` event. Users that the
+master starts at once would then run before what listens to `init` is there: the kit's own counts,
+the run's seed, and whatever a locustfile prepares. A worker's users wait until `init` is over.
+
 In its CSV files Locust cuts percentiles down to whole milliseconds, so that 1.62 ms become 1,
 and what came in the last second before its end is missing there.
 
@@ -21,13 +25,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import gevent
-from locust import argument_parser
+import gevent.event
+from locust import argument_parser, events
 from locust.dispatch import UsersDispatcher
+from locust.rpc import Message
+from locust.runners import WorkerRunner
 from locust.stats import StatsCSV, StatsCSVFileWriter, StatsEntry
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from locust.user.users import User
 
 Dispatch = dict[str, dict[str, int]]
+INIT_SECONDS_MAX = 30.0
+"""How long users wait at the most, since a listener of `init` may itself wait for the master."""
 STEPS_A_SECOND, STEP_USERS_MIN, USERS_A_MESSAGE = 10, 50, 10
 
 
@@ -51,6 +60,26 @@ def install() -> None:
 
     User.stop = stop_before_the_next_task  # type: ignore[method-assign]
     UsersDispatcher._dispatcher = dispatch_to_the_end  # type: ignore[method-assign,assignment]
+
+
+def start_users_after_init() -> None:
+    """Let a worker start its users only when every listener of `init` has been called."""
+    fire, handle = events.init.fire, WorkerRunner.handle_message
+    ready = gevent.event.Event()
+
+    def fire_and_begin(**values: object) -> None:
+        try:
+            fire(**values)  # type: ignore[no-untyped-call]
+        finally:
+            ready.set()
+
+    def handle_when_ready(self: WorkerRunner, message: Message) -> None:
+        if message.type == "spawn":
+            ready.wait(INIT_SECONDS_MAX)
+        handle(self, message)
+
+    events.init.fire = fire_and_begin  # type: ignore[method-assign]
+    WorkerRunner.handle_message = handle_when_ready  # type: ignore[method-assign,assignment]
 
 
 def start_in_small_steps(dispatcher: UsersDispatcher) -> None:

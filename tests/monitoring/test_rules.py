@@ -61,7 +61,7 @@ def test_every_alert_waits_and_says_what_it_means_and_where_to_read_on() -> None
         assert annotations["runbook_url"] == anchor
 
 
-@pytest.mark.parametrize(("seconds", "window"), [(5, "[1m]"), (15, "[1m]"), (60, "[240s]")])
+@pytest.mark.parametrize(("seconds", "window"), [(5, "[60s]"), (15, "[60s]"), (60, "[240s]")])
 def test_rules_hold_four_scrapes_and_point_to_the_runbook(
     tmp_path: Path, seconds: int, window: str
 ) -> None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from locust import User
 from locust.dispatch import UsersDispatcher
 from locust.env import Environment
-from locust.runners import WorkerNode
+from locust.event import Events
+from locust.rpc import Message
+from locust.runners import WorkerNode, WorkerRunner
 from locust.stats import StatsCSV, StatsCSVFileWriter
 
 from loadgen.node import locust_fixes
@@ -65,3 +68,22 @@ def test_users_start_in_small_steps(workers: int, rate: int, step: int, seconds:
     assert dispatcher._wait_between_dispatch == pytest.approx(seconds)
     first = next(dispatcher)
     assert sum(users["Waiting"] for users in first.values()) == step
+
+
+def test_a_worker_starts_no_user_before_init_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = Events()
+    handled: list[str] = []
+    monkeypatch.setattr(locust_fixes, "events", events)
+    monkeypatch.setattr(
+        WorkerRunner, "handle_message", lambda _self, message: handled.append(message.type)
+    )
+    locust_fixes.start_users_after_init()
+    messages = [Message(kind, None, "worker1") for kind in ("ack", "spawn", "heartbeat")]
+    handle: Any = WorkerRunner.handle_message
+    worker = gevent.spawn(lambda: [handle(None, one) for one in messages])
+    gevent.sleep(0.01)
+    assert handled == ["ack"]
+    events.init.add_listener(lambda **_: handled.append("init"))
+    events.init.fire()
+    worker.get(timeout=10)
+    assert handled == ["ack", "init", "spawn", "heartbeat"]

@@ -117,7 +117,7 @@ def test_arrivals_unfinished_after_the_stop_timeout_are_failures(stop_timeout: f
     start = time.monotonic()
     site.user.on_stop()
     assert stop_timeout <= time.monotonic() - start < stop_timeout + 30
-    assert len(site.rows) == 10
+    assert len(site.rows) >= 10, "a slow machine has more of them due"
     assert site.errors() == {"unfinished when the test stopped"}
 
 
