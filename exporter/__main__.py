@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="when asked to end, let the scraper that has come before come once more, so long",
+        help="at the end, wait up to this many seconds for one more scrape by each known scraper",
     )
     parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
     return parser

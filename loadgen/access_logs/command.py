@@ -96,8 +96,8 @@ def _report(
         names = ", ".join(sorted(traffic.secrets))
         lines.append(f"taken out of addresses, as they may be secret: {names}")
     lines += [
-        "not in a log: what was sent (bodies, logins, headers), and who a visitor is beyond address"
-        " and program; look through the paths in the locustfile before you share it",
+        "an access log doesn't hold request bodies, logins or headers, and it identifies visitors "
+        "only by address and program; look through the paths in the locustfile before you share it",
         f"wrote {', '.join(map(str, paths))}: {made.visits:,.0f} visits,"
         f" {made.visits * mean:,.0f} requests in {made.seconds:,.0f} s (factor {options.factor:g})",
         f"run it: loadgen run --experiment {paths[-1]}"

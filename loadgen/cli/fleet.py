@@ -158,8 +158,8 @@ def _specification(kept: str) -> RunSpecification:
         return RunSpecification.model_validate_json(kept)
     except ValidationError as error:
         raise OperationError(
-            "the specification that the master kept of its run is not of this release: end it with "
-            "the release that started it, or with make teardown"
+            "the master's run was started by another release, which this one can't read: end the "
+            "run with that release, or with make teardown"
         ) from error
 
 
@@ -184,8 +184,10 @@ def drain(options: argparse.Namespace) -> int:
         print(f"{name}: {report.workers} worker processes ended")
     _require("some worker hosts could not be drained", found.faults)
     print(
-        f"{', '.join(rest)} carry on; the next run takes every host of the inventory again, so "
-        f"take {', '.join(found.answers)} out of it, or run make teardown-workers"
+        f"{', '.join(rest)} keep{'s' if len(rest) == 1 else ''} running. The next run uses every "
+        f"host of the inventory again: to leave {', '.join(found.answers)} out, remove "
+        f"{'it' if len(found.answers) == 1 else 'them'} from the inventory or run make "
+        "teardown-workers"
     )
     return 0
 

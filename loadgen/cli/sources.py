@@ -14,7 +14,10 @@ def _add_mix_options(verb: VerbParser) -> None:
         nargs="+",
         help="access logs, plain or gzip: common, combined, nginx, Apache, HAProxy, JSON lines",
     )
-    verb.add_argument("--host", help="base URL of the system to load, never the logged one unasked")
+    verb.add_argument(
+        "--host",
+        help="base URL of the system to load; the host in the log is never used by default",
+    )
     verb.add_argument("--factor", type=float, default=1.0, help="times as many visits (1)")
     verb.add_argument(
         "--span",

@@ -236,7 +236,12 @@ def write_tar(verb: str) -> int:
 
 def _in_the_way(error: OSError, verb: str) -> str:
     """As when the runs' user has put something where a file is looked for."""
-    return f"{error.filename or verb}: {error.strerror or error}; look there"
+    where = (
+        "log in to that host and look at this file"
+        if error.filename
+        else "log in to that host and look there"
+    )
+    return f"{error.filename or verb}: {error.strerror or error}; {where}"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -93,8 +93,8 @@ def channel_faults(node: NodeSettings) -> list[str]:
         []
         if shakes_hands(node)
         else [
-            f"the master at {where} refused this worker's key, or isn't the master that this "
-            "worker knows; make deploy brings the keys together"
+            f"the master at {where} refused this worker's key, or its own key isn't the one that "
+            "this worker expects; make deploy updates the keys on both hosts"
         ]
     )
 

@@ -128,11 +128,16 @@ def _read(path: Path, bytes_max: int) -> bytes | None:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise OperationError(f"{path} can't be read ({error.strerror}); look there") from error
+            raise OperationError(
+                f"{path} can't be read ({error.strerror}); log in to that host and look at this "
+                "file"
+            ) from error
         with file:
             content = file.read(bytes_max + 1)
     if len(content) > bytes_max:
-        raise OperationError(f"{path} has more than {bytes_max:,} bytes; look there")
+        raise OperationError(
+            f"{path} has more than {bytes_max:,} bytes; log in to that host and look at this file"
+        )
     return content
 
 

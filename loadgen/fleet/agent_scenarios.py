@@ -48,6 +48,7 @@ SPARE_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 PACKAGES_GROW = 6
 HEADER_BYTES = 2048
+TOO_MUCH = "the host received more data than was announced, and kept none of it; run it again"
 NOT_WHOLE = (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile, RecursionError)
 
 
@@ -157,7 +158,7 @@ def _unpack(content: Readable, directory: Path, size: int) -> None:
                 member = _member(info, directory)
                 left -= member.bytes
                 if number >= FILES_MAX or left < 0:
-                    raise OperationError("more came than was announced: nothing of it is kept")
+                    raise OperationError(TOO_MUCH)
                 if member.link is not None:
                     links.append(member)
                     continue
@@ -175,7 +176,7 @@ def _receive(content: Readable, packed: IO[bytes], size: int) -> None:
     while chunk := content.read(CHUNK_BYTES):
         packed.write(chunk)
         if packed.tell() > most:
-            raise OperationError("more came than was announced: nothing of it is kept")
+            raise OperationError(TOO_MUCH)
     packed.seek(0)
 
 
@@ -203,8 +204,8 @@ def _require_name(directory: Path, sha256: str) -> None:
     found = _name_of(directory)
     if found != sha256:
         raise OperationError(
-            f"what came has SHA-256 {found[:12]} and not {sha256[:12]}: the directory was changed "
-            "while it was being sent; run it again"
+            f"the received files have the SHA-256 {found[:12]} instead of {sha256[:12]}, because "
+            "the directory changed while it was sent; run it again"
         )
 
 

@@ -79,7 +79,11 @@ def one_platform(reports: Mapping[str, NodeReport]) -> tuple[str, str]:
     """Return the Python and the platform of wheels that suit every node. NodeError: none does."""
     kinds = {name: f"Python {one.python_version}" for name, one in reports.items()}
     if len(set(kinds.values())) > 1:
-        raise NodeError("a scenario's packages need one Python on all hosts, and there is", kinds)
+        raise NodeError(
+            "all hosts must have the same version of Python for a scenario's packages, but their "
+            "versions are",
+            kinds,
+        )
     oldest = min(reports.values(), key=lambda one: int(one.platform.split("_")[2]))
     return oldest.python_version, oldest.platform
 

@@ -280,8 +280,8 @@ class FleetCluster:
         snapshot = self.next_snapshot(ADOPTION_SECONDS)
         if snapshot is None:
             raise OperationError(
-                f"{self.inventory.master.name} said nothing of its run for {ADOPTION_SECONDS:.0f} "
-                "s; see make logs"
+                f"no message about the run came from {self.inventory.master.name} for "
+                f"{ADOPTION_SECONDS:.0f} s; look at make logs"
             )
         self.workers_expected = snapshot.workers_expected
         return snapshot

@@ -49,7 +49,10 @@ def unpack(packed: IO[bytes], directory: Path, node: str, into_run: bool) -> Non
     try:
         for number, (member, content) in enumerate(members_of(packed)):
             if number >= FILES_MAX:
-                raise OperationError(f"{node} sent more than {FILES_MAX:,} files: look there")
+                raise OperationError(
+                    f"{node} sent more than {FILES_MAX:,} files; log in to that host and look at "
+                    "/var/lib/loadgen/runs"
+                )
             target = _target(member, directory, node, into_run)
             if target and content:
                 _copy(content, target, spend)
@@ -92,12 +95,15 @@ def _budget(node: str, directory: Path) -> Callable[[int], None]:
         nonlocal spent
         spent += size
         if spent > BYTES_MAX:
-            raise OperationError(f"{node} sent more than {BYTES_MAX >> 30} GiB: look there")
+            raise OperationError(
+                f"{node} sent more than {BYTES_MAX >> 30} GiB; log in to that host and look at "
+                "/var/lib/loadgen/runs"
+            )
         free = shutil.disk_usage(directory).free
         if free - size < MINIMUM_FREE_BYTES:
             raise OperationError(
-                f"what {node} has does not fit: {directory} has {free >> 20} MiB free; make room, "
-                "its own copy is in /var/lib/loadgen/runs"
+                f"the results of {node} don't fit into {directory}, which has {free >> 20} MiB "
+                f"free. Make room there; {node} keeps its copy in /var/lib/loadgen/runs"
             )
 
     return spend

@@ -36,7 +36,9 @@ def take(inventory: Path) -> int:
         lock(descriptor)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise BusyError(f"another process of yours looks after a run on {inventory}") from error
+        raise BusyError(
+            f"another process of yours is already handling a run on {inventory}; wait for it to end"
+        ) from error
     return descriptor
 
 
@@ -66,8 +68,8 @@ def claim(results: Path, run_id: str, inventory: Path) -> Path:
     except FileExistsError as error:
         if not _is_unfinished(directory, inventory):
             raise OperationError(
-                f"the master says that it runs {run_id}, and {directory} is another run's: "
-                "nothing of it was touched; give another directory with --results"
+                f"the master reports the run {run_id}, but {directory} belongs to another run. "
+                f"Nothing in {directory} was changed; give another directory with --results"
             ) from error
     mark(directory, inventory)
     return directory

@@ -77,9 +77,9 @@ class GeneratorCpu:
             Reason(
                 "generator_cpu",
                 spell.since,
-                f"from {clock(spell.since)} {place} needed {spell.highest:.0f} % of its core "
-                f"for {spell.seconds:.0f} s, but above {CPU_PERCENT_MAX:.0f} % response times are "
-                "the generator's own: add workers or lower the load",
+                f"from {clock(spell.since)} {place} used {spell.highest:.0f} % of its core for "
+                f"{spell.seconds:.0f} s. Above {CPU_PERCENT_MAX:.0f} % the response times contain "
+                "the generator's own delay: add workers or lower the load",
             )
             for place, spell in self._longest.items()
             if spell.seconds >= CPU_SECONDS - 0.5
@@ -214,9 +214,10 @@ class Stalls:
             Reason(
                 "generator_stall",
                 at,
-                f"until {clock(at)} the event loop of worker {worker} stood still for "
-                f"{seconds:.1f} s, more than the {STALL_SECONDS_MAX:g} s allowed: response times "
-                "hold that too; find what blocks it in the locustfile, or what halts its machine",
+                f"until {clock(at)} the event loop of worker {worker} was blocked for "
+                f"{seconds:.1f} s, but at most {STALL_SECONDS_MAX:g} s are allowed. Response times "
+                "contain this delay. Find the code in the locustfile that blocks, or the reason "
+                "why the machine paused",
             )
             for worker, (seconds, at) in self._longest.items()
             if seconds > STALL_SECONDS_MAX
@@ -246,9 +247,9 @@ class ClockJumps:
             Reason(
                 "clock_jump",
                 at,
-                f"at {clock(at)} the master's clock had jumped by {jump:+.1f} s within a second, "
-                f"more than the {JUMP_SECONDS_MAX:g} s allowed: throughput and times of this run "
-                "are wrong by that; have the clock set before a run (chrony)",
+                f"at {clock(at)} the master's clock jumped by {jump:+.1f} s within a second, but "
+                f"at most {JUMP_SECONDS_MAX:g} s are allowed, so the throughput and times of this "
+                "run are wrong. Synchronise the clock before a run (chrony)",
             )
             for at, jump in self._jumps
         ]

@@ -53,9 +53,9 @@ class ArrivalRate:
         sent = _arrivals(last) - _dropped(last)
         if last.final and sent < self._fewest(seconds):
             sentence = (
-                f"in the {seconds:.0f} s to {clock(last.measured_from + seconds)} {sent:,} "
-                f"requests were sent, {sent / seconds:.4g}/s instead of "
-                f"{self.rate_per_second:.4g}/s: add workers or generators"
+                f"in the {seconds:.0f} s before {clock(last.measured_from + seconds)}, {sent:,} "
+                f"requests were sent. That is {sent / seconds:.4g}/s, but "
+                f"{self.rate_per_second:.4g}/s were asked for: add workers or worker hosts"
             )
             reasons.append(Reason("arrival_rate", last.time, sentence))
         return reasons
@@ -138,12 +138,23 @@ class LostWorkers:
             Reason(
                 "lost_worker",
                 at,
-                f"at {clock(at)} {count} of the workers {'was' if count == 1 else 'were'} lost"
-                f" ({', '.join(gone) or 'name unknown'}): its users stopped and samples that it "
-                f"had not reported are gone, {_bound(at, gone)}; see the log of its host",
+                f"at {clock(at)} {_sentence(count, at, gone)}",
             )
             for at, count, gone in self._lost
         ]
+
+
+def _sentence(count: int, at: float, gone: dict[str, _Pace]) -> str:
+    names, bound = ", ".join(gone) or "name unknown", _bound(at, gone)
+    if count == 1:
+        return (
+            f"1 worker was lost ({names}): its users stopped, and the samples that it had not "
+            f"reported are missing ({bound}); see the log of its host"
+        )
+    return (
+        f"{count} workers were lost ({names}): their users stopped, and the samples that they had "
+        f"not reported are missing ({bound}); see the logs of their hosts"
+    )
 
 
 def _bound(at: float, gone: dict[str, _Pace]) -> str:
@@ -151,7 +162,10 @@ def _bound(at: float, gone: dict[str, _Pace]) -> str:
         return "how many is not known"
     most = sum(pace.unreported_max(at) for pace in gone.values())
     rate = sum(pace.peak_per_second for pace in gone.values())
-    return f"at most {most:,} until then (and {rate:,.0f} a second if it went on unseen)"
+    return (
+        f"at most {most:,} requests up to that time, and {rate:,.0f} more for each second that the "
+        "worker ran on without being seen"
+    )
 
 
 @dataclass
@@ -179,13 +193,15 @@ class LostSamples:
         total, named = self._final.requests_total, _requests(self._final)
         if total is not None and total != named:
             sentences.append(
-                f"at {clock(at)} the names held {named:,} requests and Locust's total {total:,}: "
-                "both have to be the same; see what else in the locustfile writes statistics"
+                f"at {clock(at)} the requests by name add up to {named:,}, but Locust's total is "
+                f"{total:,}: they must be equal. Look for code in the locustfile that changes the "
+                "statistics"
             )
         sentences += [
-            f"at {clock(at)} the master held {worker.requests_received:,} "
-            f"requests of worker {worker.id}, which made {worker.requests_sent:,}: "
-            f"{abs(worker.requests_sent - worker.requests_received):,} differ, none may"
+            f"at {clock(at)} the master received {worker.requests_received:,} requests of worker "
+            f"{worker.id}, but that worker counted {worker.requests_sent:,}: the counts must match "
+            f"exactly, and they differ by "
+            f"{abs(worker.requests_sent - worker.requests_received):,}"
             for worker in self._final.workers
             if worker.requests_sent != worker.requests_received
         ]
@@ -193,10 +209,17 @@ class LostSamples:
 
 
 REFUSED = {
-    "time_refused": (True, "response times were no finite number: these requests have no time"),
+    "time_refused": (
+        True,
+        "response times were not finite numbers: these requests count without a time",
+    ),
     "time_negative": (True, "response times were below 0: they count as 0 ms"),
     "length_refused": (False, "response lengths were no number or negative: they count as 0 bytes"),
-    "text_escaped": (False, "names or errors hold what UTF-8 can't: it is written as its code"),
+    "text_escaped": (
+        False,
+        "names or errors contain characters that UTF-8 can't encode: they are written as escape "
+        "codes",
+    ),
 }
 """By kind (see `loadgen.node.statistics.odd_values`): whether it is about times, and the words."""
 
@@ -256,9 +279,9 @@ class CutRequests:
         if not silent and cut <= LOST_RATIO_MAX * _requests(final):
             return []
         sentence = (
-            f"at {clock(at)} the load ended, and {cut:,} requests got no answer within the stop "
-            f"timeout{', nor did any other' if silent else ''}: they are in no count; see "
-            "whether the target still answers, or give a longer --stop-timeout"
+            f"when the load ended at {clock(at)}, {cut:,} requests got no answer within the stop "
+            f"timeout{' (no other request was answered either)' if silent else ''}. No count "
+            "includes them. Check that the target still answers, or give a longer --stop-timeout"
         )
         return [Reason("cut_requests", at, sentence)]
 
@@ -287,11 +310,13 @@ class Exceptions:
         count = sum(one.occurrences for one in self._last.exceptions)
         if not self._fewest and count <= LOST_RATIO_MAX * _requests(self._last):
             return []
-        users = "{} of {} users ran on, and ".format(*self._fewest) if self._fewest else ""
+        users = (
+            "only {} of {} users kept running, and ".format(*self._fewest) if self._fewest else ""
+        )
         most = max(self._last.exceptions, key=lambda one: one.occurrences)
         sentence = (
-            f"from {clock(self._first)} {users}{count:,} exceptions left the locustfile's tasks, "
-            f"most often {most.error}: what was to follow was not done; see exceptions.csv"
+            f"from {clock(self._first)} {users}{count:,} exceptions ended tasks of the locustfile, "
+            f"most often {most.error}. The rest of these tasks was not done; see exceptions.csv"
         )
         return [Reason("exceptions", self._first, sentence)]
 

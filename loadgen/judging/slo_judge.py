@@ -205,7 +205,9 @@ class Judge:
         if not names:
             return "no request was answered"
         if slo.choose(last.entries, self._tags):
-            return "the requests that it speaks of came before, or had no response time"
+            return (
+                "the matching requests came before the SLO's interval, or they had no response time"
+            )
         return f"no request matched; there were {_some(names)}"
 
     def unmatched(self, entries: Sequence[EntryStatistics]) -> list[str]:
@@ -213,8 +215,8 @@ class Judge:
         seen = [entry for entry in entries if entry.requests]
         names = sorted({f"{entry.method} {entry.name}" for entry in seen})
         return [
-            f"the SLO '{slo.text()}' speaks of no request; there were {_some(names)}. "
-            "If its name is misspelt, end the run and correct it"
+            f"no request matches the SLO '{slo.text()}' so far; the requests are {_some(names)}. "
+            "If the SLO's name is misspelt, end the run and correct it"
             for slo in self._slos
             if names and not slo.choose(seen, self._tags)
         ]
@@ -243,9 +245,8 @@ def _together(slo: Slo, results: list[SloResult]) -> list[SloResult]:
         if slo.worse(result.measured or 0.0, nearest.measured or 0.0):
             nearest = result
     text = slo.text()
-    sentence = (
-        f"{nearest.sentence}; {len(held) - 1} more names are further from the limit, or equal"
-    )
+    others = "1 other name is" if len(held) == 2 else f"{len(held) - 1} other names are"
+    sentence = f"{nearest.sentence}; {others} at least as far from the limit"
     joined = nearest.model_copy(
         update={"slo": text, "sentence": sentence, "method": slo.method, "name": slo.name}
     )

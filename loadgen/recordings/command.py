@@ -120,8 +120,9 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, Session]:
     leaked = session.secrets.leaked_into(text)
     if leaked:
         raise UsageError(
-            f"recording {path}: a secret ({leaked[0]}) also stands where it can't be taken out;"
-            " nothing was written: record again with a password that is no ordinary word"
+            f"recording {path}: the secret ({leaked[0]}) also occurs in places from which it can't "
+            "be removed, so nothing was written. Record again with a password that isn't an "
+            "ordinary word"
         )
     return text, session
 
@@ -176,7 +177,7 @@ def _left_out(session: Session, kept: _Kept, odd: list[str]) -> list[str]:
         lines.append(f"left out: {kept.others.total()} requests to other sites: {sites}")
     if session.hop_headers:
         names = ", ".join(sorted(session.hop_headers))
-        lines.append(f"left out: headers that belong to the way there, not to the request: {names}")
+        lines.append(f"left out: headers that proxies added: {names}")
     return lines
 
 
@@ -207,11 +208,12 @@ def _uncertain(session: Session) -> list[str]:
         for one in sorted(set(session.lost_bodies))
     ]
     lines += [
-        f"check this one: the {guess} is used, whose answer the recording lacks"
+        f"check this one: the recording lacks the answer that contains {guess}, so the locustfile "
+        "guesses where it comes from"
         for guess in sorted(set(session.guesses))
     ]
     lines += [
-        f"kept as recorded, no earlier answer has it: {identifier}"
+        f"kept as recorded, because no earlier answer contains it: {identifier}"
         for identifier in sorted(set(session.unexplained))[:MOST_NAMED]
     ]
     return lines

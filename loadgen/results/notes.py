@@ -52,7 +52,7 @@ def _stall(times: Histogram, pace_ms: float, silent: tuple[int, int] | None) -> 
     where = (
         f"from {clock(silent[0])} no request was answered for {silent[1]} s"
         if silent
-        else f"a request took {format_seconds(max(times) / 1000)}, and its user asked nothing"
+        else f"a request took {format_seconds(max(times) / 1000)}, and its user sent nothing else"
     )
     beside = ", ".join(
         f"p{100 * part:g} {format_seconds((percentile(times, part) or 0) / 1000)} -> "
@@ -60,10 +60,10 @@ def _stall(times: Histogram, pace_ms: float, silent: tuple[int, int] | None) -> 
         for part in (0.5, 0.95, 0.99)
     )
     return (
-        f"The target stood still: {where}, and users who wait ask nothing, so the percentiles are "
-        f"too good. With the requests that were due at the users' own pace (one each "
-        f"{format_seconds(pace_ms / 1000)}): {beside}. An open model measures it as it is "
-        "(--arrival-rate)"
+        f"The target stopped answering: {where}. Waiting users send no requests, so the measured "
+        "percentiles are too low. Corrected for the requests that users would have sent (one every "
+        f"{format_seconds(pace_ms / 1000)}): {beside}. To measure this without correction, use an "
+        "open model (--arrival-rate)"
     )
 
 

@@ -143,8 +143,9 @@ class _Bench:
         for _ in range(UNUSABLE_MAX):
             if len(self.trials) >= self.settings.trials_max:
                 raise OperationError(
-                    f"the search made {len(self.trials)} trials without an end, the most that "
-                    "trials_max allows: raise it, widen resolution_ratio, or run longer trials"
+                    f"the search made {len(self.trials)} trials, the maximum of trials_max, and "
+                    "reached no result: raise trials_max, widen resolution_ratio, or run longer "
+                    "trials"
                 )
             outcome = self.measure(load)
             self.trials.append(Trial(load=load, outcome=outcome))
@@ -246,8 +247,8 @@ def _sentence(bench: _Bench, low: int | None, high: int | None, limited_by: str)
     settings = bench.settings
     unit = "users" if settings.over == "users" else "requests/s"
     trust = (
-        f"at {100 * settings.confidence:g} % confidence, if no more than "
-        f"{100 * settings.trial_error_ratio:g} % of single trials judge wrongly "
+        f"with {100 * settings.confidence:g} % confidence, provided that at most "
+        f"{100 * settings.trial_error_ratio:g} % of single trials give a wrong result "
         f"({len(bench.trials)} trials)"
     )
     if limited_by == "most":

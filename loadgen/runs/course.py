@@ -84,8 +84,8 @@ class Course:
         """Tell the reset that ends a warm-up from one that forgets a part of the run."""
         if snapshot.epoch != before.epoch and before.measured_from is not None:
             self.invalid["reset"] = (
-                f"at {clock(before.time)} the statistics were reset during the run, so what came "
-                "before is not in them"
+                f"at {clock(before.time)} the statistics were reset during the run, so they don't "
+                "contain the requests before that time"
             )
 
     def note_exit_code(self, snapshot: Snapshot) -> None:
@@ -138,8 +138,8 @@ class Course:
         if not self.faults and not interrupted:
             if not self.totals.requests and not self.allow_no_requests:
                 self.invalid["requests"] = (
-                    "not one request was made, so nothing was measured: let the locustfile fire the"
-                    " event `request` for what it does, or allow such a run by --allow-no-requests"
+                    "Locust counted no request, so nothing was measured. Fire Locust's `request` "
+                    "event in the locustfile, or allow such a run with --allow-no-requests"
                 )
             if not self.warm:
                 self.invalid["warm_up"] = (

@@ -27,11 +27,11 @@ def make_plan(
     The run's directory is made last. UsageError: the request is wrong; OperationError: a node or
     the target can't take part; EndedByUser: somebody ended it meanwhile.
     """
-    with waiting_for("the machines to say that they can take part", progress):
+    with waiting_for("the checks of the machines", progress):
         cluster.preflight(specification)
     _heed(interruption)
     for sentence in cluster.missing.values():
-        progress.step(f"Without {sentence}")
+        progress.step(f"Starting without {sentence}")
     with waiting_for(f"{specification.locustfile} to be imported", progress):
         inspection = cluster.inspect(specification)
     _heed(interruption)

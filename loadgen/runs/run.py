@@ -146,7 +146,7 @@ class Run:
         while self._course.last is None:
             self._take_next()
             if time.monotonic() > deadline:
-                raise OperationError(f"the master has said nothing for {silence:.0f} s")
+                raise OperationError(f"no message came from the master for {silence:.0f} s")
 
     def _take_next(self) -> bool:
         """Learn from the next snapshot; False when none comes for a moment."""
@@ -232,25 +232,25 @@ class Run:
             for sentence in course.news():
                 self._progress.step(f"Invalid: {sentence}")
             for sentence in course.unmatched():
-                self._progress.step(f"So far {sentence}")
+                self._progress.step(sentence[:1].upper() + sentence[1:])
             if "master" in course.faults:
                 raise OperationError("the master is gone; what was measured until then is kept")
             silent = time.monotonic() - heard
             if silent > said + SILENCE_SAID_SECONDS:
                 said = silent
                 self._progress.step(
-                    f"The master has said nothing for {silent:.0f} s; it is given up after "
-                    f"{self._cluster.silence_seconds:.0f} s"
+                    f"No message has come from the master for {silent:.0f} s; the run ends as an "
+                    f"error after {self._cluster.silence_seconds:.0f} s"
                 )
             if silent > self._cluster.silence_seconds:
                 self._raise_silence()
 
     def _raise_silence(self) -> None:
         last = self._course.last
-        since = f" since {clock(last.time)}" if last else ""
+        since = f" ({clock(last.time)})" if last else ""
         raise OperationError(
-            f"the master has said nothing for {self._cluster.silence_seconds:.0f} s: requests that "
-            f"were made{since} are not in this run's results"
+            f"no message came from the master for {self._cluster.silence_seconds:.0f} s; requests "
+            f"made since its last message{since} are missing from the results"
         )
 
     def _conclude(self) -> Summary:

@@ -54,9 +54,13 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     add(
         "--connections-max",
         type=int,
-        help="answer 503 to whoever comes while so many connections are open: an overloaded server",
+        help="answer 503 while this many connections are open",
     )
-    add("--access-log", type=Path, help="file for a line a request, in the combined form")
+    add(
+        "--access-log",
+        type=Path,
+        help="file that gets one line for each request, in the combined format",
+    )
     build = _load(name).build
     models = _add_model_options(parser, build)
     parser.set_defaults(name=name, build=build, models=models, lifeline=None)

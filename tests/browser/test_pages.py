@@ -136,7 +136,7 @@ def test_the_page_of_results_lists_sorts_filters_and_compares(
         page.keyboard.press("Space")
     page.locator("#compare").focus()
     page.keyboard.press("Enter")
-    assert "speaks of this pair of runs only" in page.inner_text("#comparison")
+    assert "holds for these two runs only" in page.inner_text("#comparison")
     assert page.locator("#compared td.worse, #compared td.better, #compared td.same").count() >= 3
     assert "They were asked for different things" in page.inner_text("#comparison") or (
         "users" not in page.inner_text("#comparison")

@@ -105,7 +105,7 @@ def test_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None
     run = finish(loadgen, target, block)
     # A worker that sleeps when it is asked to end is killed, which is an error beside.
     assert run.summary["verdict"] in ("invalid", "error"), run.output + run.logs()
-    assert "stood still" in reasons(run), run.output + run.logs()
+    assert "was blocked for" in reasons(run), run.output + run.logs()
     outcome(
         f"verdict {run.summary['verdict']}: {brief(run)}",
         summary=run.summary,
@@ -194,7 +194,7 @@ def test_task_raises(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     """
     run = finish(loadgen, target, broken)
     assert run.summary["verdict"] == "invalid", run.output
-    assert "exceptions left the locustfile's tasks, most often 'a bug'" in reasons(run)
+    assert "exceptions ended tasks of the locustfile, most often 'a bug'" in reasons(run)
     outcome(
         f"run {run.summary['verdict']}: {brief(run)}",
         summary=run.summary,

@@ -86,7 +86,7 @@ def test_frozen_workers(loadgen: Runner, target: Target, outcome: Outcome) -> No
 def test_frozen_master(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "40s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, run.pids("master"))
-    noticed = seconds_until(run, "the master has said nothing", since)
+    noticed = seconds_until(run, "no message came from the master", since)
 
     assert run.wait() == 4, run.output + run.logs()
     outcome(

@@ -91,7 +91,7 @@ def test_a_test_from_the_web_ui_is_not_disturbed_by_deploy_and_collected_by_stop
     assert browser.log_in() == "/"
     browser.ask("/swarm", user_count=6, spawn_rate=6, host="http://10.77.0.31:8000")
     output = flat(make("deploy", options="-e node_log_level=WARNING"))
-    assert "will take the new configuration after it" in output
+    assert "will use the new configuration after the run" in output
     assert on_host("master1", asked) == before
     assert json.loads(browser.ask("/stats/requests")[1])["state"] == "running"
     assert "A run is under way" in make("rotate", code=2)

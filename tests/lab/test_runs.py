@@ -115,7 +115,7 @@ def test_a_run_may_begin_without_a_host_that_is_down_and_says_which(loadgen: Loa
     with fault(["cut", "worker3"], ["join", "worker3"]):
         code, output = loadgen("run", "--run-time", "2s", "--users", "6", "--allow-missing", "1")
     assert code == 0, output
-    assert re.search(r"Without worker3: .*10\.77\.0\.23", output), output
+    assert re.search(r"Starting without worker3: .*10\.77\.0\.23", output), output
     assert any("worker3" in note for note in loadgen.summary["notes"]), loadgen.summary["notes"]
 
 

@@ -73,7 +73,7 @@ def test_a_hundred_thousand_requests_agree_in_log_histogram_and_report(loadgen: 
 
     code, output = verb(loadgen, "compare", "latest", "latest", "--allow-invalid")
     assert code == 0
-    assert "speaks of this pair of runs only" in output
+    assert "holds for these two runs only" in output
     assert output.endswith("4 of 4 measures stayed the same")
     write(loadgen, "slower.yml", "locustfile: drawn.py\nenvironment: {FACTOR: '1.1'}\n")
     _, slower = loadgen.finish(

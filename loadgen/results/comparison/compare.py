@@ -81,9 +81,9 @@ def scope(before: int, after: int, confidence: float) -> str:
     percent = f"{100 * confidence:g} %"
     if before == after == 1:
         return (
-            f"One run a side: each {percent} interval is of the chance of requests, and speaks of "
-            "this pair of runs only. Runs differ among each other: for the target itself, repeat "
-            "each side, as with repetitions: 5"
+            f"There is one run on each side, so each {percent} interval holds for these two runs "
+            "only. To compare the target itself, repeat the runs on each side, for example with "
+            "repetitions: 5"
         )
     return (
         f"{before} runs before, {after} after: each {percent} interval is Student's t over the "

@@ -62,7 +62,9 @@ def _add_options(parser: ArgumentParser) -> None:
         default=1000,
         help="Arrivals under way on one worker before further ones are dropped",
     )
-    add_option(parser, "--arrival-seed", type=int, default=42, help="For the gaps")
+    add_option(
+        parser, "--arrival-seed", type=int, default=42, help="Seed for the gaps between arrivals"
+    )
 
 
 events.init_command_line_parser.add_listener(_add_options)

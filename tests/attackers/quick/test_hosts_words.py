@@ -192,7 +192,7 @@ def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None
     local.mkdir()
     for directory in (finished, foreign, local):
         before = sorted(directory.iterdir())
-        with pytest.raises(OperationError, match="is another run's"):
+        with pytest.raises(OperationError, match="belongs to another run"):
             fleet_lock.claim(results, directory.name, mine)
         assert sorted(directory.iterdir()) == before
     left = results / RUN.replace("hello", "left")

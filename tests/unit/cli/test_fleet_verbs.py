@@ -173,7 +173,10 @@ def test_stop_of_a_run_of_another_release_names_the_way_out(
     nodes["master"] = _report("master", run_id=RUN, state="running", specification='{"gone": 1}')
     code, _, errors = verb("stop")
     assert code == 4
-    assert "is not of this release: end it with the release that started it" in errors
+    assert (
+        "was started by another release, which this one can't read: end the run with that release"
+        in errors
+    )
 
 
 @pytest.mark.parametrize("words", [("stop",), ("drain", "--host-limit", "worker1")])
@@ -214,7 +217,7 @@ def test_drain_asks_the_hosts_that_are_named_and_says_who_carries_on(
     code, said, _ = verb("drain", "--host-limit", "worker2")
     assert code == 0
     assert said.splitlines()[0] == "worker2: 2 worker processes ended"
-    assert "worker1 carry on" in said
+    assert "worker1 keeps running" in said
     assert FakeRemote.asked == [("master", "status"), ("worker2", "drain")]
 
 

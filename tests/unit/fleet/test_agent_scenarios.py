@@ -91,7 +91,7 @@ def test_a_copy_that_was_changed_counts_as_absent_and_is_replaced(
 def test_a_directory_that_changed_while_it_was_sent_is_refused(
     node: NodeSettings, scenario: Scenario
 ) -> None:
-    with pytest.raises(OperationError, match="was changed while it was being sent"):
+    with pytest.raises(OperationError, match="the directory changed while it was sent"):
         take(node, packed(scenario), "0" * 64)
     assert not list(agent_scenarios.SCENARIOS.iterdir())
 
@@ -121,7 +121,7 @@ def info(
         (archive(info("a", tarfile.SYMTYPE, "../../x")), "no place in a scenario"),
         (archive(info("a", tarfile.LNKTYPE, "b")), "no place in a scenario"),
         (archive(info("a", tarfile.CHRTYPE)), "no place in a scenario"),
-        (archive(info("a", size=2000)), "more came than was announced"),
+        (archive(info("a", size=2000)), "received more data than was announced"),
         (b"no archive", "can't be unpacked"),
         (archive(info("a", size=900))[:40], "can't be unpacked"),
         (b"", "can't be unpacked"),

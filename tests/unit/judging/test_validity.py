@@ -30,7 +30,7 @@ def test_a_sound_run_has_no_reason() -> None:
 
 def test_a_saturated_generator_says_when_where_and_how_much() -> None:
     sentence = only(found(cpu([50, 95, 99, 97, 94, 50])), "generator_cpu")
-    assert "from 08:00:01 UTC worker node0_abc needed 99 % of its core for 4 s" in sentence
+    assert "from 08:00:01 UTC worker node0_abc used 99 % of its core for 4 s" in sentence
 
 
 @pytest.mark.parametrize("percents", [[99.0, 99.0, 50.0], [99.0, 50.0] * 5, [90.0] * 9])
@@ -40,21 +40,22 @@ def test_a_short_peak_is_no_saturation(percents: list[float]) -> None:
 
 def test_a_saturated_master_counts_too() -> None:
     busy = [replace(snapshot(s, workers=[worker()]), master_cpu_percent=96) for s in (1, 2, 3, 4)]
-    assert "the master needed 96 %" in only(found(busy), "generator_cpu")
+    assert "the master used 96 %" in only(found(busy), "generator_cpu")
 
 
 def test_a_lost_worker_is_named() -> None:
     before = snapshot(1, workers=[worker(0), worker(1)])
     after = snapshot(2, workers=[worker(0), worker(1, state="missing")], workers_lost=1)
     sentence = only(found([before, after, replace(after, time=after.time + 1)]), "lost_worker")
-    assert "at 08:00:02 UTC 1 of the workers was lost (node1_abc)" in sentence
+    assert "at 08:00:02 UTC 1 worker was lost (node1_abc)" in sentence
 
 
 def test_lost_samples_are_counted_at_the_end_only() -> None:
     late = [worker(sent=120, received=100)]
     assert found([snapshot(1, workers=late)]) == []
     sentence = only(found([snapshot(2, workers=late, final=True)]), "lost_samples")
-    assert "held 100 requests of worker node0_abc, which made 120: 20 differ" in sentence
+    assert "received 100 requests of worker node0_abc, but that worker counted 120" in sentence
+    assert "they differ by 20" in sentence
 
 
 @pytest.mark.parametrize(("offset", "word"), [(2.0, "ahead of"), (-2.0, "behind")])
@@ -111,7 +112,7 @@ def arrivals(sent: int, dropped: int = 0, method: str = "ARRIVAL") -> list[Snaps
 
 def test_an_arrival_rate_not_reached_says_by_how_much() -> None:
     sentence = only(found(arrivals(27_000), 500), "arrival_rate")
-    assert "in the 60 s to 08:01:00 UTC 27,000 requests were sent, 450/s instead" in sentence
+    assert "in the 60 s before 08:01:00 UTC, 27,000 requests were sent. That is 450/s" in sentence
 
 
 def test_arrivals_that_were_not_sent_are_named() -> None:

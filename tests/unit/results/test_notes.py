@@ -23,7 +23,7 @@ def test_a_closed_run_whose_target_stood_still_says_so_with_corrected_percentile
     (note,) = notes_of(rows, played(rows, 10, range(12, 17)), 30.0)
     assert "from 08:00:12 UTC no request was answered for 5 s" in note
     assert "p99 11 ms -> 4." in note
-    assert "An open model measures it as it is" in note
+    assert "To measure this without correction, use an open model" in note
 
 
 def test_a_steady_run_has_no_note() -> None:

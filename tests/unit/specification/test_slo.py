@@ -97,7 +97,7 @@ def test_failures_of_one_name_do_not_hide_in_the_total() -> None:
     assert all_held(total)
     assert [(r.name, r.held) for r in each] == [(None, True), ("/b", False)]
     assert "failure ratio of GET /c was 0.3 %" in each[0].sentence
-    assert "1 more names are further from the limit" in each[0].sentence
+    assert "1 other name is at least as far from the limit" in each[0].sentence
 
 
 def test_names_match_by_method_star_and_tag() -> None:

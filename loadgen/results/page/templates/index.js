@@ -119,7 +119,7 @@
       place.append(element("p", "They were asked for different things:"), list);
     }
     [before, after].filter((run) => !trusted(run)).forEach((run) =>
-      place.append(element("p", `${run.directory} is ${run.verdict}: a comparison with it says nothing.`, "notes")));
+      place.append(element("p", `${run.directory} is ${run.verdict}, so a comparison with it has no meaning.`, "notes")));
     const head = element("tr");
     ["Name", "Measure", "Before", "After", "Change", "99 % interval", ""].forEach((text) => head.append(element("th", text)));
     table.append(head);
@@ -137,7 +137,7 @@
     }
     const scroll = element("div", null, "scroll");
     scroll.append(table);
-    place.append(scroll, element("p", "One run a side: this speaks of this pair of runs only, and a change of up to 5 % counts as the same. " +
+    place.append(scroll, element("p", "There is one run on each side, so this holds for these two runs only, and a change of up to 5 % counts as the same. " +
       "For the target itself, repeat each side and compare the repetitions:"),
       element("code", `loadgen compare ${before.directory} ${after.directory}`));
     byId("comparison").classList.remove("hidden");

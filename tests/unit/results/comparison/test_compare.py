@@ -115,7 +115,7 @@ def test_runs_that_happen_to_agree_give_an_interval_with_a_width() -> None:
 
 
 def test_one_run_a_side_says_that_it_speaks_of_this_pair_only() -> None:
-    assert "speaks of this pair of runs only" in scope(1, 1, 0.99)
+    assert "holds for these two runs only" in scope(1, 1, 0.99)
     assert "Student's t over the runs (2 degrees of freedom)" in scope(2, 2, 0.99)
 
 
