@@ -1,7 +1,8 @@
 """Alarm devices: each sends an alarm, repeats it until it is acknowledged, waits, and goes on.
 
 Rows: `POST /` are attempts (`/ (host 2)` at the second host, and so on), `ALARM alarm` are
-transactions, from the trigger to the first 2xx. Requests are counted in both, so judge by name.
+transactions, from the trigger to the first 2xx. Totals count the attempts only, so judge the alarms
+by method.
 
     --alarm-interval 1        seconds between alarms, or a range as 20-90 (ALARM_INTERVAL)
     --alarm-hosts URL,URL     where to turn when HOST does not acknowledge (ALARM_HOSTS)
