@@ -49,8 +49,8 @@ def compare(options: argparse.Namespace) -> int:
     ]
     if untrusted and not options.allow_invalid:
         print(
-            f"loadgen: {', '.join(untrusted)}, so a comparison with it has no meaning. Repeat the "
-            "run, or compare it anyway with --allow-invalid",
+            f"loadgen: {', '.join(untrusted)}, so a comparison has no meaning. Repeat the run, or "
+            "compare anyway with --allow-invalid",
             file=sys.stderr,
         )
         return EXIT_CODES["invalid"]
