@@ -29,9 +29,10 @@ HOSTS_MAX = 10
 POINTS = 300
 # irate looks at the last two scrapes, however far they are apart.
 QUERY = (
-    f"topk({HOSTS_MAX}, 1 - avg by (host) "
-    '(irate(node_cpu_seconds_total{role="target",mode="idle"}[5m])))'
+    f"topk({HOSTS_MAX}, clamp(1 - avg by (host) "
+    '(irate(node_cpu_seconds_total{role="target",mode="idle"}[5m])), 0, 1))'
 )
+"""Scrapes are not evenly apart, so a rate of idle seconds may be a little above 1 a second."""
 
 
 class _Series(BaseModel):
