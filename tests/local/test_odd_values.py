@@ -53,7 +53,7 @@ def test_odd_values_cost_no_other_request_and_the_verdict_says_them(loadgen: Run
     assert "12 response times were below 0" in said
     assert "24 response lengths were no number or negative" in said
     assert "names or errors contain characters that UTF-8 can't encode" in said
-    assert re.search(r"3 exceptions left .*half \\udcc3 of a pair", said)
+    assert re.search(r"3 exceptions ended .*half \\udcc3 of a pair", said)
     assert summary["response_time_seconds"]["max"] == 0.02
     metrics = (run.directory / "metrics.prom").read_text()
     assert 'locust_requests_total{method="GET",name="/half\\\\udcc3"} 12.0' in metrics
