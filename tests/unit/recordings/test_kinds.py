@@ -105,7 +105,7 @@ def test_a_cookie_older_than_the_recording_and_one_left_out_of_it_are_live_too(
     sent = _sent(source)
     assert sent[1]["headers"]["x-csrf"] == "self.cookie('tok')"
     assert sent[2]["headers"]["x-xsrf-token"] == "self.cookie('XSRF-TOKEN')"
-    assert "check this one: the cookie XSRF-TOKEN is used" in said
+    assert "the recording lacks the answer that contains the cookie XSRF-TOKEN" in said
 
 
 # --- bodies ----------------------------------------------------------------------------------
