@@ -208,8 +208,8 @@ def _uncertain(session: Session) -> list[str]:
         for one in sorted(set(session.lost_bodies))
     ]
     lines += [
-        f"check this one: the recording lacks the answer that contains {guess}, so the locustfile "
-        "guesses where it comes from"
+        f"check this one: the recording lacks the answer that contains the {guess}, so the "
+        "locustfile guesses where it comes from"
         for guess in sorted(set(session.guesses))
     ]
     lines += [
