@@ -218,7 +218,9 @@ def _add_options(verb: VerbParser) -> None:
 
 def _add_stop_options(verb: VerbParser) -> None:
     _add_options(verb)
-    verb.add_argument("--results", type=Path, default=Path("results"), help="archive (results)")
+    verb.add_argument(
+        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+    )
 
 
 def _add_logs_options(verb: VerbParser) -> None:

@@ -183,7 +183,9 @@ def _ratio(text: str) -> float:
 
 
 def _add_archive(verb: VerbParser) -> None:
-    verb.add_argument("--results", type=Path, default=Path("results"), help="archive (results)")
+    verb.add_argument(
+        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+    )
 
 
 def _add_results_options(verb: VerbParser) -> None:

@@ -59,7 +59,9 @@ def probe(options: Namespace) -> int:
 
 def _add_probe_options(verb: VerbParser) -> None:
     verb.add_argument("--locustfile", "-f", required=True, help="scenario, one file")
-    verb.add_argument("--host", "-H", help="base URL; the scenario's bundled target without it")
+    verb.add_argument(
+        "--host", "-H", help="base URL; if it isn't given, the scenario's bundled target"
+    )
 
 
 def record(options: Namespace) -> int:

@@ -33,7 +33,7 @@ def _add_monitoring_options(verb: VerbParser) -> None:
         "--results",
         type=Path,
         default=own_directory() / "results",
-        help="archive (results)",
+        help="directory of all runs (results)",
     )
     verb.add_argument(
         "--scrape-interval",

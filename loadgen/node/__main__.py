@@ -195,7 +195,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("command", choices=["master", "worker"])
     parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
-    parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
+    parser.add_argument(
+        "--lifeline", type=int, help="end when the pipe on this file descriptor closes"
+    )
     options = parser.parse_args(arguments)
     sys.exit(command.ending(lambda: _carry_out(options)))
 

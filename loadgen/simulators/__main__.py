@@ -32,7 +32,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         description="Serve a simulated target. Its state stands at /_state.",
     )
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
+    parser.add_argument(
+        "--lifeline", type=int, help="end when the pipe on this file descriptor closes"
+    )
     name = argparse.ArgumentParser(add_help=False)
     name.add_argument("name", nargs="?")
     chosen = name.parse_known_args(arguments)[0].name
