@@ -66,8 +66,10 @@ given = $(if $(filter HOST,$(1)),$(TYPED_HOST),$(value $(1)))
 name_of = --$(subst _,-,$(shell echo $(1) | tr A-Z a-z))
 option = $(if $(call given,$(1)),$(call name_of,$(1)) $(call quoted,$(1)))
 options = $(foreach name,$(1),$(call option,$(name)))
-# A flag is on with any value but these.
-flags = $(foreach name,$(1),$(if $(filter-out 0 no false,$(value $(name))),$(call name_of,$(name))))
+# A flag is on with these; what is typed is one of these, or one of 0, no and false.
+ON = 1 yes true
+FLAGS = $(RUN_FLAGS) PURGE ASK_VAULT_PASS
+flags = $(foreach name,$(1),$(if $(filter $(ON),$(value $(name))),$(call name_of,$(name))))
 # Words for another program follow --, which may be given or left out.
 passed_on = $(if $(strip $(1)),$(if $(filter --,$(firstword $(1))),,--) $(1))
 # What every verb of a fleet takes: its inventory, and Ansible's words for Vault.
@@ -263,4 +265,8 @@ near := $(if $(takers),,$(shell $(PYTHON) -c 'import difflib, sys; print(*diffli
   $(call quoted,unknown) $(foreach goal,$(goals),$(takes_$(goal)))))
 $(error make $(goals) doesn't take $(unknown)$(if $(takers),: it is for make $(subst $(space),$(comma) ,$(takers)),$(if $(near),: is $(near) meant?,; \
   a variable of a scenario's own is set before make$(comma) as in $(unknown)=… make $(goals)))$(if $(near),,.) Nothing was started)
+endif
+unclear := $(firstword $(foreach name,$(filter $(FLAGS),$(typed)),$(if $(filter-out $(ON) 0 no false,$(value $(name))),$(name))))
+ifneq ($(unclear),)
+$(error $(unclear)=$(value $(unclear)) can't be used: give $(unclear)=1 or $(unclear)=0. Nothing was started)
 endif

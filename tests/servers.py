@@ -1,5 +1,6 @@
 """Real servers for tests: an ASGI application in a thread, or a simulator in its own process."""
 
+import json
 import os
 import signal
 import socket
@@ -7,9 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -49,6 +52,33 @@ def serving(
         thread.join(START_TIMEOUT_SECONDS)
         listener.close()
         assert not thread.is_alive(), "the server's thread did not end"
+
+
+@contextmanager
+def webhook(status: Callable[[str], int] = lambda _path: 200) -> Iterator[tuple[str, list[Any]]]:
+    """Take what is posted as JSON; yields the base URL, without a slash, and what has come.
+
+    `status` is what a path is answered with.
+    """
+    heard: list[Any] = []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status(self.path))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Chat) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", heard
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _listen() -> socket.socket:

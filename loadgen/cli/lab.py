@@ -38,7 +38,14 @@ def lab_host(options: argparse.Namespace) -> int:
 
 
 def _add_lab_options(verb: VerbParser) -> None:
-    verb.add_argument("--workers", type=int, default=3, help="worker hosts, beside a master (3)")
+    verb.add_argument(
+        "--workers",
+        type=int,
+        default=3,
+        choices=range(1, 7),
+        metavar="1-6",
+        help="worker hosts, beside a master (3)",
+    )
 
 
 def _add_host_options(verb: VerbParser) -> None:

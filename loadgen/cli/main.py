@@ -79,6 +79,7 @@ process failed, 130 interrupted (results are kept)"""
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit with its code; a user's mistake is one sentence, never a traceback."""
+    command.outlive_readers()
 
     def carry_out() -> int:
         options = parse(sys.argv[1:] if arguments is None else arguments)

@@ -2,7 +2,7 @@
 
 import argparse
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ class Verb:
     examples: Sequence[str]
     passes_on: str | None = None
     epilog: str = ""
+
+
+KINDS: Mapping[object, str] = {int: "give a whole number", float: "give a number"}
 
 
 class VerbParser(argparse.ArgumentParser):
@@ -71,6 +74,16 @@ class VerbParser(argparse.ArgumentParser):
         """Return the help, with the verb's options in it."""
         self.fill()
         return super().format_help()
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:  # noqa: ANN401
+        """Read one value; a mistake names it and what is to be given, and no type of Python's."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as fault:
+            if not str(fault.message).startswith("invalid "):
+                raise
+            rule = KINDS.get(action.type) or f"give {action.help}"
+            raise argparse.ArgumentError(action, f"{arg_string!r} can't be used; {rule}") from fault
 
     def error(self, message: str) -> Any:  # noqa: ANN401 - argparse says NoReturn
         """Raise the mistake as one sentence."""

@@ -24,7 +24,14 @@ from loadgen.cluster.packages import find_requirements, own_packages
 from loadgen.cluster.scenario import Scenario, find_scenario
 from loadgen.node import channel, control
 from loadgen.node.locustfile_check import Inspection
-from loadgen.node.settings import PUBLISHER_SOCKET, RUN_FILE, NodeSettings, RunSettings, WebSettings
+from loadgen.node.settings import (
+    PUBLISHER_SOCKET,
+    RUN_FILE,
+    NodeSettings,
+    RunSettings,
+    WebSettings,
+    exporter_options,
+)
 from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.machine import Machine, this_machine
@@ -40,8 +47,6 @@ SILENCE_SECONDS = 15.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
 SOCKET_PATH_MAX = 107
-EXPORTER_OPTIONS = "LOADGEN_EXPORTER_OPTIONS"
-"""More words of `python -m exporter`'s command line, as `--compatible-names`."""
 COUNTERS_FILE = ".counters"
 """In the results: what the exporter has counted in all runs, so that its counters never go back."""
 LINGER_SECONDS = 60.0
@@ -93,8 +98,9 @@ class LocalCluster:
         self.scenario = self._found().fingerprint_here()
 
     def preflight(self, specification: RunSpecification) -> None:
-        """Check the locustfile's place, users a worker, key material for TLS, and free ports."""
+        """Check the locustfile's place, users a worker, TLS, ports, and the exporter's words."""
         self.machines = (this_machine(),)
+        exporter_options(os.environ)
         requirements = find_requirements(self._found())
         self._packages = requirements and own_packages(requirements)
         share = specification.users / self.workers_expected
@@ -285,7 +291,7 @@ class LocalCluster:
             f"--last-scrape={plan.directory / 'metrics.prom'}",
             f"--state={plan.directory.parent / COUNTERS_FILE}",
             f"--linger={LINGER_SECONDS:g}",
-            *os.environ.get(EXPORTER_OPTIONS, "").split(),
+            *exporter_options(os.environ),
         ]
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from loadgen.cluster.scenario import DIRECTORY_MODE, Scenario
 from loadgen.deploy.release import applicable, platforms
-from loadgen.shared.errors import OperationError, UsageError
+from loadgen.shared.errors import OperationError, UsageError, why_unread
 from loadgen.shared.files import write_text
 from loadgen.shared.project import KIT, cache_directory
 
@@ -97,7 +97,10 @@ def _dependencies(pyproject: Path) -> list[str]:
     try:
         project = tomllib.loads(pyproject.read_text()).get("project", {})
     except (OSError, ValueError) as error:
-        raise UsageError(f"{pyproject} can't be read: {error}") from error
+        raise UsageError(
+            f"{pyproject} can't be read: {why_unread(error)}; correct it, for a run installs its "
+            "dependencies"
+        ) from error
     found = project.get("dependencies", [])
     return [str(one) for one in found] if isinstance(found, list) else []
 
@@ -138,7 +141,10 @@ def _texts(path: Path, seen: list[Path]) -> list[str]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} can't be read: {error}") from error
+        raise UsageError(
+            f"{path} can't be read: {why_unread(error)}; correct it, for a run installs "
+            "what it names"
+        ) from error
     included = [path.parent / name for name in _INCLUDE.findall(text)]
     return [text, *(part for one in included for part in _texts(one, seen))]
 

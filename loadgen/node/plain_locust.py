@@ -13,7 +13,6 @@ Workers of a plain Locust say nothing of what they sent, so nothing is said of l
 
 import logging
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from locust import stats
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
+from loadgen.node.settings import exporter_options
 from loadgen.node.statistics import odd_values, time_rounding
 from loadgen.node.statistics.master_snapshot import base_url, entries_of, errors_of
 from loadgen.node.statistics.publisher import bind
@@ -37,7 +37,7 @@ from loadgen.shared.snapshot import LOADING, ExceptionCount, Snapshot, WorkerSta
 
 logger = logging.getLogger(__name__)
 
-LISTEN, OPTIONS = "LOADGEN_EXPORTER_LISTEN", "LOADGEN_EXPORTER_OPTIONS"
+LISTEN = "LOADGEN_EXPORTER_LISTEN"
 DEFAULT_LISTEN = "127.0.0.1:9646"
 INTERVAL_SECONDS = 1.0
 LAST_REPORTS_SECONDS = 4.0
@@ -225,7 +225,7 @@ def _locustfile(environment: Environment) -> str:
 
 def _start_exporter(endpoint: str, directory: Path) -> Child:
     listen = os.environ.get(LISTEN, DEFAULT_LISTEN)
-    more = shlex.split(os.environ.get(OPTIONS, ""))
+    more = exporter_options(os.environ)
     arguments = ["exporter", f"--subscribe={endpoint}", f"--listen={listen}"]
     arguments += [f"--linger={LINGER_SECONDS}", *more]
     return Child("exporter", arguments, directory / "exporter.log", lifeline=True)

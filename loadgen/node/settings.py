@@ -7,6 +7,8 @@ Without one the node stands idle with the scenario of the run before (`idle.json
 the kit's own.
 """
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,8 +25,24 @@ RUN_FILE = "run.json"
 IDLE_FILE = "idle.json"
 DRAINED_FILE = "drained"
 """A worker host was taken out of the run under way, and rests until that is over."""
+EXPORTER_OPTIONS = "LOADGEN_EXPORTER_OPTIONS"
 PUBLISHER_SOCKET = "publisher.sock"
 CONTROL_SOCKET = "control.sock"
+
+
+def exporter_options(environment: Mapping[str, str]) -> list[str]:
+    """Return what LOADGEN_EXPORTER_OPTIONS adds to the exporter's command line.
+
+    UsageError: a quote in it is not closed.
+    """
+    text = environment.get(EXPORTER_OPTIONS, "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{EXPORTER_OPTIONS} is {text!r}, whose quotes don't close: give words as a shell "
+            "takes them, or unset it"
+        ) from error
 
 
 class _Settings(BaseModel):

@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from loadgen.shared.errors import UsageError
+from loadgen.shared.errors import UsageError, why_unread
 from loadgen.shared.origin import origin
 from loadgen.shared.request_names import group_path
 from loadgen.shared.text import plain_line
 
+_SAVE = "give the path of a session saved as HAR in the browser's developer tools (Network)"
 LARGEST_BYTES = 128 * 1024 * 1024
 """Up to this a file is read as a whole; of a larger one at most so much text is kept."""
 LARGEST_FILE_BYTES = 4 * 1024**3
@@ -174,7 +175,7 @@ def _entries(path: Path) -> Iterable[object]:
             return _streamed(path)
         entries = json.loads(content)["log"]["entries"]
     except OSError as fault:
-        raise UsageError(f"recording {path} can't be read: {fault.strerror}") from fault
+        raise UsageError(f"recording {path} can't be read: {why_unread(fault)}; {_SAVE}") from fault
     except UnicodeDecodeError as fault:
         raise UsageError(f"recording {path} is not UTF-8 text, so it is no HAR file") from fault
     except json.JSONDecodeError as fault:
@@ -214,7 +215,7 @@ def _streamed(path: Path) -> Iterator[object]:
                 file.seek(0)
             yield from ijson.items(file, "log.entries.item", use_float=True)
     except OSError as fault:
-        raise UsageError(f"recording {path} can't be read: {fault.strerror}") from fault
+        raise UsageError(f"recording {path} can't be read: {why_unread(fault)}; {_SAVE}") from fault
     except (ijson.JSONError, ValueError, RecursionError) as fault:
         if re.search("premature|incomplete", str(fault), re.IGNORECASE):
             raise UsageError(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadgen.shared.errors import UsageError
+from loadgen.shared.errors import UsageError, why_unread
 from loadgen.shared.project import PROJECT
 
 HEADER = ["username", "password"]
@@ -38,8 +38,9 @@ def read_accounts(path: Path) -> list[Account]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"account file {path} can't be read: {reason}; {_FORMAT}") from fault
+        raise UsageError(
+            f"account file {path} can't be read: {why_unread(fault)}; {_FORMAT}"
+        ) from fault
     return parse_accounts(text, str(path))
 
 

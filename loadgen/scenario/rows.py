@@ -28,7 +28,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadgen.scenario.desks import Desk, LedgerDesk, Message, make_desk
 from loadgen.scenario.ledger import Ledger
-from loadgen.shared.errors import UsageError
+from loadgen.shared.errors import UsageError, why_unread
 
 Row = dict[str, Any]
 HandOut = Literal["once", "own", "round_robin", "random"]
@@ -150,8 +150,9 @@ def read_rows(path: Path) -> Iterator[Row]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"data file {path} can't be read: {reason}; {_FORMAT}") from fault
+        raise UsageError(
+            f"data file {path} can't be read: {why_unread(fault)}; {_FORMAT}"
+        ) from fault
     rows = _read_json(text, path) if path.suffix in JSON_SUFFIXES else _read_csv(text, path)
     if not rows:
         raise UsageError(f"data file {path} has no row; {_FORMAT}")

@@ -1,10 +1,40 @@
 """How an entry point ends: with its exit code, and a fault as one sentence, never a traceback."""
 
+import io
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from loadgen.shared.errors import LoadgenError
 from loadgen.shared.text import plain
+
+
+class _Heedless(io.FileIO):
+    """A file whose reader may go."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401  what a buffer is has no name in 3.11
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def outlive_readers() -> None:
+    """Let this process go on when nobody reads its output any more, as after `loadgen run | head`.
+
+    What it prints then goes nowhere. A run would otherwise end, and its results would be lost.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper) or stream is not getattr(sys, f"__{name}__"):
+            continue
+        stream.flush()
+        heedless = io.BufferedWriter(_Heedless(stream.fileno(), "wb", closefd=False))
+        line_by_line = stream.line_buffering or name == "stderr"
+        text = io.TextIOWrapper(
+            heedless, stream.encoding, stream.errors, line_buffering=line_by_line
+        )
+        setattr(sys, name, text)
 
 
 def ending(carry_out: Callable[[], int | None], name: str = "") -> int:

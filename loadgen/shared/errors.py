@@ -17,6 +17,13 @@ from loadgen.shared import exit_codes
 from loadgen.shared.text import indented
 
 
+def why_unread(error: Exception) -> str:
+    """Return in words why a text file could not be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 class LoadgenError(Exception):
     """A fault with one sentence for the user; `exit_code` is the code that `loadgen` ends with."""
 

@@ -71,7 +71,9 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 def _endpoint(text: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text} can't be used: give address:port")
+        raise argparse.ArgumentTypeError(
+            f"{text} can't be used: give address:port, the port at most 65535"
+        )
     return address.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loadgen.shared.errors import UsageError
+from loadgen.shared.errors import UsageError, why_unread
 
 FIELDS = {
     **{name: name for name in ("locustfile", "host", "users", "spawn_rate", "run_time", "tags")},
@@ -154,14 +154,19 @@ def _read(path: Path) -> Iterator[tuple[str, Any]]:
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as fault:
-        raise UsageError(f"Locust's configuration {path} can't be read: {fault}") from fault
+        raise UsageError(
+            f"Locust's configuration {path} can't be read: {why_unread(fault)}; correct it, or "
+            "move it away"
+        ) from fault
     try:
         if path.suffix == ".toml":
             yield from tomllib.loads(text).get("tool", {}).get("locust", {}).items()
         else:
             yield from _parse(text)
     except (tomllib.TOMLDecodeError, AttributeError, ValueError) as fault:
-        raise UsageError(f"Locust's configuration {path} can't be read: {fault}") from fault
+        raise UsageError(
+            f"Locust's configuration {path} can't be read: {fault}; correct it, or move it away"
+        ) from fault
 
 
 def _parse(text: str) -> Iterator[tuple[str, Any]]:

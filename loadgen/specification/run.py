@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from loadgen.shared.errors import UsageError
+from loadgen.shared.errors import UsageError, why_unread
 from loadgen.specification.locust_options import VARIABLES
 from loadgen.specification.slo import DEFAULT_SLOS, Slo
 
@@ -332,7 +332,10 @@ def read_variables(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--env-file {path} can't be read: {error}") from error
+        raise UsageError(
+            f"--env-file {path} can't be read: {why_unread(error)}; give the path of a file of "
+            "lines NAME=value"
+        ) from error
     found = {}
     for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("export ").strip()
@@ -384,6 +387,10 @@ def specify_as(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
 def describe_fault(field: str, value: object, rule: str) -> str:
     """One line for one wrong field. Field names are shown as options, as the user typed them."""
     option = "--" + field.replace("_", "-") if field else "options"
-    rule = rule.removeprefix("Value error, ").replace("Input should be ", "it must be ", 1)
+    rule = (
+        rule.partition(", unable to parse")[0]
+        .removeprefix("Value error, ")
+        .replace("Input should be ", "it must be ", 1)
+    )
     shown = "" if isinstance(value, dict) else _CREDENTIALS.sub("//***@", f" {value!r}")
     return f"{option}{shown} can't be used: {rule[0].lower() + rule[1:]}"

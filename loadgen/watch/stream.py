@@ -8,6 +8,7 @@ alone.
 
 import argparse
 import http.client
+import os
 import ssl
 import sys
 import threading
@@ -81,6 +82,8 @@ def stream(url: str, context: ssl.SSLContext | None, interruption: Interruption)
             sys.stdout.buffer.write(content + END)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
+            # Python writes what is left when it ends, and would fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
         pause(INTERVAL_SECONDS, interruption)
 

@@ -11,12 +11,10 @@ import os
 import random
 import shutil
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -34,6 +32,7 @@ from loadgen.node import control
 from loadgen.node.settings import RunSettings
 from loadgen.shared.project import PROJECT
 from loadgen.shared.run_ids import RunId
+from tests.attackers.racing import racing
 from tests.faults.record import Outcome
 from tests.unit.fleet.test_agent import WORKERS, Systemd, paragraph
 from tests.unit.playbooks.modules import run_module
@@ -289,20 +288,6 @@ while True:
 """
 
 
-@contextlib.contextmanager
-def racing(host: Host) -> Iterator[None]:
-    """The runs' user swaps every place for a link to root's, again and again."""
-    places = [str(place) for place in host.places]
-    command: list[Any] = [sys.executable, "-I", "-c", RACER, str(host.roots), *places]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as racer:
-        try:
-            assert racer.stdout
-            assert racer.stdout.readline() == b"ready\n"
-            yield
-        finally:
-            racer.kill()
-
-
 @pytest.mark.fault(PART, "it swaps every place for a link while each verb is carried out")
 @pytest.mark.timeout(120)
 def test_a_race_during_each_verb_leads_nowhere(
@@ -316,7 +301,7 @@ def test_a_race_during_each_verb_leads_nowhere(
         for place in host.places:
             remove(place)
             whole(place, host)
-    with racing(host):
+    with racing(RACER, host.roots, *host.places):
         for _ in range(4):
             for verb in VERBS:
                 _, said = carry_out(verb, host, monkeypatch, capsysbinary)

@@ -5,6 +5,7 @@ import os
 import re
 import ssl
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import pytest
 from tests.certificates import make_certificate
 from tests.faults.record import everything
 from tests.local.conftest import PROJECT, Run, Runner
+from tests.ports import free_ports
 
 QUICKSTART = """
 from locust import HttpUser, task
@@ -224,3 +226,15 @@ def test_make_hands_its_variables_over() -> None:
     assert "--users '5'" in shown
     assert "--run-time '7s'" in shown
     assert r"--host 'http://a'\''b.example'" in shown
+
+
+def test_a_run_whose_reader_has_gone_is_kept(loadgen: Runner) -> None:
+    web, worker, exporter = free_ports(3)
+    line = (
+        f"{sys.executable} -m loadgen run --users 2 --run-time 1s --web-port {web}"
+        f" --master-bind-port {worker} --exporter-port {exporter} 2>&1 | head -n 1"
+    )
+    run = loadgen.shell(f"bash -o pipefail -c '{line}'", loadgen.tmp_path)
+    assert run.wait() == 0, run.output
+    assert len(run.output.splitlines()) == 1
+    assert run.summary["verdict"] == "passed"

@@ -1,15 +1,12 @@
 """Root's modules in a directory of the runs' user: links, second names and races lead nowhere."""
 
-import contextlib
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.attackers.racing import racing
 from tests.faults.record import Outcome
 from tests.unit.playbooks.modules import run_module
 
@@ -107,25 +104,12 @@ while True:
 """
 
 
-@contextlib.contextmanager
-def racing(state: Path, secret: Path) -> Iterator[None]:
-    """The runs' user, as fast as it can: what root has just made becomes a link."""
-    command = [sys.executable, "-I", "-c", RACE, str(state), str(secret.parent), str(NOBODY)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as racer:
-        try:
-            assert racer.stdout
-            assert racer.stdout.readline() == b"ready\n"
-            yield
-        finally:
-            racer.kill()
-
-
 @pytest.mark.fault(PART, "a race: the runs' user swaps what root has just made for a link")
 def test_a_race_of_links_gets_nothing_of_roots(
     state: Path, secret: Path, tmp_path: Path, outcome: Outcome
 ) -> None:
     files = {f"file{number}": "new" for number in range(300)} | {"secret": "new"}
-    with racing(state, secret):
+    with racing(RACE, state, secret.parent, NOBODY):
         answers = [
             run_module("directory_files", path=str(state), files=files, owner="nobody"),
             run_module("directory_files", path=str(state), files=files, owner="nobody"),

@@ -1,12 +1,10 @@
 """The examples for CI and for nightly runs: their steps are carried out in a scratch project."""
 
-import json
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -14,6 +12,7 @@ import yaml
 
 from tests.local.conftest import PROJECT, Runner
 from tests.ports import free_ports
+from tests.servers import webhook
 
 EXAMPLES = PROJECT / "docs/examples"
 HARD_TIMEOUT_SECONDS = 120
@@ -37,25 +36,9 @@ def unit(name: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def chat() -> Iterator[tuple[str, list[dict[str, object]]]]:
-    heard: list[dict[str, object]] = []
-
-    class Chat(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Chat)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", heard
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def chat() -> Iterator[tuple[str, list[Any]]]:
+    with webhook() as (url, heard):
+        yield f"{url}/hook", heard
 
 
 @pytest.fixture

@@ -37,6 +37,8 @@ def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("check USERS=5", "make check doesn't take USERS: it is for make run-distributed."),
         ("USERS=5", "make help doesn't take USERS"),
         ("run-distributed ACCOUNTS=a.csv", "as in ACCOUNTS=… make run-distributed."),
+        ("lab-down PURGE=maybe", "PURGE=maybe can't be used: give PURGE=1 or PURGE=0"),
+        ("run-distributed QUIET=a$(touch${IFS}pwned)", "give QUIET=1 or QUIET=0"),
         ("run-distributed x'$(touch${IFS}pwned)=5", "doesn't take x'"),
     ],
 )

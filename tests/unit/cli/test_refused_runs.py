@@ -47,3 +47,32 @@ def test_what_is_wrong_is_named_before_anything_starts(
     assert (ended.value.code, said.count("\n")) == (2, 1), said
     assert sentence in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "reason"),
+    [
+        (
+            ["run", "--env-file"],
+            None,
+            "No such file or directory; give the path of a file of lines",
+        ),
+        (["run", "--env-file"], b"\xff", "it is not UTF-8 text; give the path of a file of lines"),
+        (["record"], None, "No such file or directory; give the path of a session saved as HAR"),
+    ],
+)
+def test_why_a_file_cannot_be_read_is_said_in_words(
+    words: list[str],
+    file: bytes | None,
+    reason: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "given"
+    if file is not None:
+        path.write_bytes(file)
+    with pytest.raises(SystemExit) as ended:
+        main.main([*words, str(path)])
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("\n")) == (2, 1), said
+    assert f"{path} can't be read: {reason}" in said

@@ -1,7 +1,4 @@
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +7,7 @@ import pytest
 from loadgen.judging.slo_judge import SloResult
 from loadgen.runs.notifications import check, markdown_of, notify
 from loadgen.shared.errors import UsageError
+from tests.servers import webhook
 from tests.unit.samples import summary
 
 RESULTS = Path("/runs/r1")
@@ -20,24 +18,8 @@ BROKEN = SloResult(
 
 @pytest.fixture
 def chat() -> Iterator[tuple[str, list[Any]]]:
-    heard: list[Any] = []
-
-    class Chat(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200 if "hooks" in self.path else 500)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Chat)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", heard
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with webhook(lambda path: 200 if "hooks" in path else 500) as found:
+        yield found
 
 
 def test_a_webhook_gets_words_for_people_and_figures_for_programs(

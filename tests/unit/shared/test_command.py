@@ -1,3 +1,8 @@
+"""How an entry point ends."""
+
+import subprocess
+import sys
+
 import pytest
 
 from loadgen.shared import command
@@ -24,3 +29,14 @@ def test_a_command_has_its_name_before_a_fault_and_its_own_code_without(
     assert capsys.readouterr().err == "watch: gone\n"
     assert command.ending(lambda: 3) == 3
     assert command.ending(lambda: None) == 0
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["run", "--help"], ["--version"]])
+def test_a_verb_whose_reader_has_gone_ends_as_ever(words: list[str]) -> None:
+    command = [sys.executable, "-m", "loadgen", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
