@@ -72,7 +72,7 @@ class Rows:
             "name": _texts(names),
             "status": statuses.set(statuses == 0, None),
             "error": _by_row(self.errors, count),
-            "worker": pl.Series([worker]).gather([0] * count),
+            "worker": _same(worker, count),
             "phase": pl.concat(self._phase_columns(count)),
             "trace_id": _by_row(self.traces, count),
         }
@@ -81,13 +81,17 @@ class Rows:
     def _phase_columns(self, count: int) -> list[pl.Series]:
         ends = [*(row for row, _ in self.phases[1:]), count]
         parts = zip(self.phases, ends, strict=True)
-        return [pl.Series([phase]).gather([0] * (end - row)) for (row, phase), end in parts]
+        return [_same(phase, end - row) for (row, phase), end in parts]
+
+
+def _same(text: str | None, count: int) -> pl.Series:
+    return pl.repeat(text, count, dtype=pl.String, eager=True)
 
 
 def _by_row(texts: dict[int, str], count: int) -> pl.Series:
     """Return a column that is null where there is no text."""
     if not texts:
-        return pl.Series([None], dtype=pl.String).gather([0] * count)
+        return _same(None, count)
     return pl.Series(map(texts.get, range(count)), dtype=pl.String)
 
 
