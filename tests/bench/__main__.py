@@ -16,6 +16,7 @@ from tests.bench.costs import (
     SIMULATED,
     measure_endurance,
     measure_growth,
+    measure_log,
     measure_master,
     measure_part,
     measure_scrape,
@@ -29,6 +30,7 @@ from tests.bench.targets import delayed, nginx
 
 BASE = "FastHttpUser"
 WAITING_USERS = 10_000
+LOG_PAIRS = 40
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ def measure_costs(wanted: Callable[[str], bool], url: str, options: argparse.Nam
     costs = Costs()
     if wanted("what the kit costs"):
         costs.parts = measure_parts(url, options, pair)
+    if wanted("request log"):
+        costs.logged = measure_log(url, LOG_PAIRS, pair[1])
+        print(f"the request log: {costs.logged.ratios}", file=sys.stderr)
     if wanted("growth"):
         for workers in sorted({1, len(cores)}):
             costs.growth[workers] = measure_growth(workers, options.seconds, cores)

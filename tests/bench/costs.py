@@ -1,6 +1,7 @@
 """What the kit's parts cost: the worker, the master, the exporter.
 
 launcher   the same load with one part more each time; ratios to plain Locust in one round
+log        the request log, switched on and off within one process
 growth     request events without a target, by one worker on each core
 master     a real master with simulated workers
 scrape     the exporter, over HTTP
@@ -52,7 +53,6 @@ def parts(url: str, seconds: int) -> list[Part]:
         Part("plain Locust and CURVE", replace(plain, curve=True)),
         Part("the launcher: CURVE, guard, publisher", kit),
         Part("and the exporter, scraped every 5 s", kit, scraped=True),
-        Part("and the request log", replace(kit, request_log=True), scraped=True),
     ]
 
 
@@ -211,6 +211,26 @@ class Endurance:
         """How many bytes of memory a request left behind, over the last two thirds."""
         warm = self.samples[len(self.samples) // 3 :]
         return linear_regression([one[0] for one in warm], [one[1] for one in warm]).slope
+
+
+@dataclass(frozen=True)
+class Logged:
+    """CPU time of a request in microseconds, second by second: without and with the log."""
+
+    plain: list[float]
+    logged: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """How the rate of a core changes with the log, pair by pair, in rising order."""
+        return sorted(one / other for one, other in zip(self.plain, self.logged, strict=True))
+
+
+def measure_log(url: str, pairs: int, core: int) -> Logged:
+    """Switch the request log on and off in one process, so many times."""
+    command = [sys.executable, "-m", "tests.bench.logged", url, str(pairs)]
+    output = subprocess.check_output(pinned(core, *command), cwd=ROOT, timeout=60 + 4 * pairs)
+    return Logged(**json.loads(output))
 
 
 def measure_endurance(url: str, requests: int, core: int) -> Endurance:

@@ -18,7 +18,6 @@ import psutil
 
 from loadgen.node import channel
 from loadgen.node.settings import NodeSettings, RunSettings, WebSettings
-from loadgen.specification.run import RequestLogSettings
 from tests.bench.targets import await_listener, free_port, pinned
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +38,6 @@ class Setup:
     wait_seconds: float = 0.0
     launcher: bool = True
     curve: bool = False
-    request_log: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,6 @@ class Distributed:
             locustfiles=(str(LOCUSTFILE),),
             locust_arguments=("--host", self._setup.url),
             master_arguments=tuple(self._load()),
-            request_log=RequestLogSettings() if self._setup.request_log else None,
-            request_log_directory=self._directory / "requests",
         )
         (self._directory / "run.json").write_text(run.model_dump_json())
 

@@ -10,13 +10,13 @@ import subprocess
 import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tests.bench import sizing
-from tests.bench.costs import Endurance, MasterLoad, Scrape, Waiting
+from tests.bench.costs import Endurance, Logged, MasterLoad, Scrape, Waiting
 from tests.bench.distributed import Counted
 from tests.bench.generators import Found, autocannon_binary, k6_binary
 from tests.bench.targets import Truth
@@ -86,6 +86,7 @@ class Costs:
     waiting: Waiting | None = None
     scrape: Scrape | None = None
     endurance: Endurance | None = None
+    logged: Logged | None = None
 
 
 def document(results: list[Results], accuracies: list[Accuracy], costs: Costs) -> str:
@@ -220,6 +221,8 @@ def _cost_tables(costs: Costs) -> list[str]:
     tables = []
     if costs.parts:
         tables.append(_parts_table(costs.parts))
+    if costs.logged:
+        tables.append(_logged_text(costs.logged))
     if costs.growth:
         tables.append(_growth_table(costs.growth))
     if costs.masters:
@@ -251,6 +254,17 @@ def _parts_table(parts: dict[str, list[Counted]]) -> str:
             f"| {median(one.master_cpu_ratio for one in rounds):.1%} |"
         )
     return "\n".join([*lines, ""])
+
+
+def _logged_text(found: Logged) -> str:
+    low, middle, high = quantiles(found.ratios, n=4)
+    return (
+        f"## The request log\n\nOne process, small GET, 50 users; the log was on in every other "
+        f"second of {2 * len(found.ratios)}. A request took {median(found.plain):.1f} µs of CPU "
+        f"without it and {median(found.logged):.1f} µs with it. The rate of a core with the log is "
+        f"{middle:.3f} of the rate without it (median of {len(found.ratios)} pairs, half of them "
+        f"between {low:.3f} and {high:.3f}).\n"
+    )
 
 
 def _growth_table(growth: dict[int, Counted]) -> str:
