@@ -145,11 +145,15 @@ def requests_at_target() -> int:
         return int(json.load(answer)["received"])
 
 
-def on_host(host: str, script: str) -> str:
-    """Run a script as root on a lab host; return its output."""
-    keys = INVENTORY / ".ssh"
+def on_host(host: str, script: str, inventory: Path = INVENTORY) -> str:
+    """Run a script as root on a lab host, given by name or address; return its output."""
+    keys = inventory / ".ssh"
     command = ["ssh", "-i", str(keys / "id_ed25519"), "-o", "LogLevel=ERROR"]
-    command += ["-o", f"UserKnownHostsFile={keys / 'known_hosts'}", f"deploy@{ADDRESSES[host]}"]
+    command += [
+        "-o",
+        f"UserKnownHostsFile={keys / 'known_hosts'}",
+        f"deploy@{ADDRESSES.get(host, host)}",
+    ]
     return subprocess.run(
         [*command, "sudo", "bash", "-e", "-s"],
         input=script,
