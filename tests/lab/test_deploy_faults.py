@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from tests.lab.fleet import (
     INVENTORY,
+    PROJECT,
     Loadgen,
     await_idle,
     changed,
@@ -26,6 +28,17 @@ from tests.lab.fleet import (
 )
 
 STATE = Path(os.environ.get("LOADGEN_LAB_STATE", "/var/lib/loadgen-lab"))
+BUSY_SECONDS = 20
+BUSY = f"""
+apt-get --quiet --assume-yes remove rsync || true
+setsid python3 -c '
+import fcntl, time
+with open("/var/lib/dpkg/lock-frontend", "w") as lock:
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    time.sleep({BUSY_SECONDS})
+' >/dev/null 2>&1 </dev/null &
+sleep 1
+"""
 STEP = int(os.environ.get("LOADGEN_INTERRUPT_STEP", "8"))
 """Ctrl-C comes at every so many tasks; 1 is every task in turn, and takes an hour."""
 OWN_CONNECTIONS = "-o ControlMaster=no -o ControlPath=none"
@@ -101,6 +114,32 @@ def test_a_full_disk_is_named_before_and_while_it_fills_and_the_rest_goes_on() -
         assert "No space left on device" in said
         assert re.search(r"worker1 +: .*unreachable=0 +failed=0", said)
     make("deploy")
+
+
+@pytest.mark.parametrize("tasks", ["packages/tasks/install.yml", "lab_images/tasks/main.yml"])
+def test_another_program_that_installs_packages_is_waited_for(tasks: str) -> None:
+    """What deploy does on hosts, and `make lab` on its machine: on a host that is busy so."""
+    seconds = re.search(r"lock_timeout: (\d+)", (PROJECT / "playbooks/roles" / tasks).read_text())
+    assert seconds
+    on_host("worker3", BUSY)
+    asked = f"name=rsync lock_timeout={seconds[1]} install_recommends=false"
+    command = [str(PROJECT / ".venv/bin/ansible"), "--inventory", str(INVENTORY), "--become"]
+    command += ["worker3", "-m", "ansible.builtin.apt", "-a"]
+    began = time.monotonic()
+    hasty = subprocess.run(
+        [*command, f"{asked} lock_timeout=1"],
+        cwd=PROJECT,
+        capture_output=True,
+        timeout=90,
+        check=False,
+    )
+    waits = subprocess.run(
+        [*command, asked], cwd=PROJECT, capture_output=True, timeout=90, check=False
+    )
+    assert hasty.returncode != 0, hasty.stdout
+    assert waits.returncode == 0, waits.stdout
+    assert time.monotonic() - began > BUSY_SECONDS / 2
+    on_host("worker3", "rsync --version; apt-get --quiet --assume-yes remove rsync")
 
 
 def interrupt_at(task: str) -> None:

@@ -119,6 +119,24 @@ def test_a_run_may_begin_without_a_host_that_is_down_and_says_which(loadgen: Loa
     assert any("worker3" in note for note in loadgen.summary["notes"]), loadgen.summary["notes"]
 
 
+def test_a_worker_host_that_boots_again_in_mid_run_is_told_and_loads_on(loadgen: Loadgen) -> None:
+    running = loadgen.start("run", "--users", "12", "--run-time", "90s")
+    read_until(running, "Loading http", "12/12 users")
+    lab("stop", "worker1")
+    try:
+        said = read_until(running, "Invalid: .*worker1", r"users .* 4/6 workers")
+    finally:
+        lab("start", "worker1")
+    said += read_until(running, r"12/12 users .* 6/6 workers")
+    print(said)
+    loadgen("stop")
+    rest, _ = running.communicate(timeout=HARD_TIMEOUT_SECONDS)
+
+    assert not re.search(r"\b([7-9]|1\d)/6 workers|joined later", said + rest), said + rest
+    assert loadgen.summary["workers"] == {"expected": 6, "seen": 8, "lost": 2}
+    assert running.returncode != 0
+
+
 def test_a_firewall_closed_on_the_worker_port_is_named_as_that(loadgen: Loadgen) -> None:
     chain = "type filter hook input priority -300; ip saddr 10.77.0.21 tcp dport 5557 drop;"
     on_host("master1", f"nft 'table inet closed {{ chain input {{ {chain} }}; }}'")
