@@ -4,6 +4,7 @@ import json
 import re
 import ssl
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from tests.lab.fleet import (
     ADDRESSES,
     INVENTORY,
+    Loadgen,
+    await_idle,
     changed,
     deploy,
     flat,
@@ -40,6 +43,7 @@ firewall-cmd --list-all-zones
 grep --only-matching '"[0-9]*"' /var/lib/selinux/semanage.json
 sysctl --all | grep -E '^net\.(core|ipv4)\.' | grep -v -E 'random|inode|nr_|netdev' | sort
 """
+BARE = "-e removal_packages=true"
 GRAFANA = "-e grafana_source=package -e grafana_admin_password=lab-password-1"
 
 pytestmark = pytest.mark.usefixtures("deployed")
@@ -108,39 +112,41 @@ def test_a_package_that_no_repository_has_is_named_with_where_it_is() -> None:
     assert "AppStream" in said
 
 
-def test_rules_of_the_site_that_it_never_saved_outlive_deploy_and_teardown() -> None:
-    ports = "firewall-cmd --list-ports"
-    make("teardown")
+@pytest.fixture
+def own_things_of_the_site() -> Iterator[None]:
+    """Bare hosts, but for a rule that the site never saved and a label of its own."""
+    make("teardown", options=BARE)
     on_host("monitor1", "firewall-cmd --add-port=12345/tcp")
-    try:
-        deploy()
-        assert "12345/tcp" in on_host("monitor1", ports)
-        with urllib.request.urlopen("http://10.77.0.31:8000/_state.json", timeout=10) as answer:
-            assert answer.status == 200
-        assert set(changed(make("deploy")).values()) == {0}
-        make("teardown")
-        assert "12345/tcp" in on_host("monitor1", ports)
-        assert "8000" not in on_host("monitor1", "firewall-cmd --list-rich-rules")
-    finally:
-        on_host("monitor1", "firewall-cmd --reload")
-        deploy()
-
-
-def test_teardown_leaves_the_sites_own_label_of_a_port() -> None:
-    make("teardown")
     on_host("master1", "dnf --quiet --assumeyes install policycoreutils-python-utils")
     on_host("master1", "semanage port --add --type http_port_t --proto tcp 9646")
-    try:
-        deploy()
-        labels = on_host("master1", "semanage port --list --locallist")
-        assert re.search(r"http_port_t +tcp +(8089, 9646|9646, 8089)", labels)
-        make("teardown")
-        assert re.search(
-            r"http_port_t +tcp +9646$", on_host("master1", "semanage port --list --locallist"), re.M
-        )
-    finally:
-        on_host("master1", "semanage port --delete --proto tcp 9646 || true")
-        deploy()
+    yield
+    on_host("monitor1", "firewall-cmd --reload")
+    on_host("master1", "semanage port --delete --proto tcp 9646 || true")
+    deploy()
+
+
+@pytest.mark.usefixtures("own_things_of_the_site")
+def test_the_whole_path_gives_a_site_back_what_it_had_and_no_more(tmp_path: Path) -> None:
+    before = listings()
+    assert "python3.11" not in before["worker1"]
+    deploy()
+    assert (
+        "python3.11" in on_host("worker1", "rpm --query --all --queryformat '%{NAME}\\n'").split()
+    )
+    assert "12345/tcp" in on_host("monitor1", "firewall-cmd --list-ports")
+    with urllib.request.urlopen("http://10.77.0.31:8000/_state.json", timeout=10) as answer:
+        assert answer.status == 200
+    labels = on_host("master1", "semanage port --list --locallist")
+    assert re.search(r"http_port_t +tcp +(8089, 9646|9646, 8089)", labels)
+    assert set(changed(make("deploy")).values()) == {0}
+    make("verify")
+    loadgen = Loadgen(tmp_path / "results")
+    for verb in ("rotate", "teardown"):
+        await_idle(loadgen)
+        code, said = loadgen("run", "--users", "6", "--run-time", "4s")
+        assert (code, loadgen.summary["verdict"]) == (0, "passed"), said
+        make(verb, options=BARE if verb == "teardown" else "")
+    assert listings() == before
 
 
 def test_an_iptables_service_in_force_is_named() -> None:
@@ -155,20 +161,6 @@ def test_an_iptables_service_in_force_is_named() -> None:
         assert "8089, 5557, 9646" in said
     finally:
         on_host("master1", "systemctl stop iptables; rm /run/systemd/system/iptables.service")
-
-
-def test_packages_go_with_what_came_with_them_and_nothing_else_does() -> None:
-    bare = "-e removal_packages=true"
-    try:
-        make("teardown", options=bare)
-        before = listings()
-        assert "python3.11" not in before["worker1"]
-        deploy()
-        assert "python3.11" in listings()["worker1"]
-        make("teardown", options=bare)
-        assert listings() == before
-    finally:
-        deploy()
 
 
 def listings() -> dict[str, list[str]]:
