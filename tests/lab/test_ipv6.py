@@ -13,7 +13,7 @@ from tests.lab.fleet import LAB_HOST, PROJECT, Loadgen, await_idle, changed, mak
 NAMES = ("six-master", "six-worker1", "six-worker2", "six-monitor")
 MONITOR = "fd77::31"
 SCRAPED = """
-python3 - <<'END'
+no_proxy=127.0.0.1 python3 - <<'END'
 import json, urllib.request
 url = "http://127.0.0.1:9090/api/v1/query?query=up"
 answer = json.load(urllib.request.urlopen(url, timeout=10))["data"]["result"]

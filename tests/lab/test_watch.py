@@ -46,5 +46,6 @@ def ask(query: str) -> list[float]:
     """Return the values of a query on the monitoring host; none for no data."""
     url = f"http://127.0.0.1:9090/api/v1/query?{urlencode({'query': query})}"
     read = f"import urllib.request; print(urllib.request.urlopen({url!r}).read().decode())"
-    answer = on_host("monitor1", f"python3 -c {shlex.quote(read)}")
+    # A hardened host's proxy would be asked, even for its own loopback address.
+    answer = on_host("monitor1", f"no_proxy=127.0.0.1 python3 -c {shlex.quote(read)}")
     return [float(one["value"][1]) for one in json.loads(answer)["data"]["result"]]
