@@ -1,4 +1,7 @@
-"""A stranger on the fleet's network gets nothing: no port, no run, no locustfile, no web UI."""
+"""A stranger on the fleet's network gets nothing: no port, no run, no locustfile, no web UI.
+
+Neither does who has the fleet's former keys.
+"""
 
 import time
 import urllib.error
@@ -9,7 +12,9 @@ import pytest
 from tests.lab.fleet import (
     ADDRESSES,
     Loadgen,
+    await_idle,
     lab,
+    make,
     on_host,
     read_until,
 )
@@ -29,6 +34,8 @@ for port in sys.argv[2:]:
 KIT_PORTS = {"5557", "8089", "9646", "9100", "8000"}
 # What listens, loopback's own left out: nothing else can be open.
 LISTENING = r"ss -tlnH | awk '{print $4}' | grep -vE '^(127\.|\[::1\])' | sed 's/.*://' | sort -u"
+HOSTS = ("master1", "worker1", "worker2", "worker3")
+CERTIFICATE = "sha256sum </etc/loadgen/tls/certificate.pem"
 WEB_PATHS = ("/", "/stats/requests", "/stats/report", "/tasks", "/logs", "/stop", "/stats/reset")
 
 
@@ -82,3 +89,20 @@ def ended_at(browser: Browser, path: str, **fields: object) -> str:
         return browser.ask(path, **fields)[0].partition("?")[0]
     except urllib.error.HTTPError as refusal:
         return "/login" if refusal.code in (401, 403, 405) else str(refusal)
+
+
+def test_rotation_keeps_the_fleet_and_shuts_former_keys_out(loadgen: Loadgen) -> None:
+    former = {name: key_pair(name) for name in HOSTS}
+    certificate = on_host("master1", CERTIFICATE)
+    assert answers("worker1", former["master1"][0], former["worker1"]) > 0
+    make("rotate")
+
+    present = {name: key_pair(name) for name in HOSTS}
+    assert all(present[name] != former[name] for name in HOSTS)
+    assert on_host("master1", CERTIFICATE) != certificate
+    assert answers("worker1", present["master1"][0], former["worker1"]) == 0
+    assert Browser().log_in() == "/"
+    await_idle(loadgen)
+    code, said = loadgen("run", "--users", "6", "--run-time", "4s")
+    assert code == 0, said
+    assert loadgen.summary["workers"] == {"expected": 6, "seen": 6, "lost": 0}
