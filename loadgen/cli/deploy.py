@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from loadgen.cli.inventory import add_inventory
-from loadgen.cli.verb import Verb, VerbParser
 from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import UsageError
 from loadgen.shared.project import KIT, cache_directory, own_directory
@@ -114,31 +112,3 @@ def _ask_for_all() -> None:
     os.fchmod(descriptor, 0o400)
     os.write(descriptor, password.encode())
     os.environ["ANSIBLE_VAULT_PASSWORD_FILE"] = f"/proc/{os.getpid()}/fd/{descriptor}"
-
-
-def _add_options(verb: VerbParser) -> None:
-    add_inventory(verb, "the fleet's inventory", required=True)
-
-
-def _add_deploy_options(verb: VerbParser) -> None:
-    _add_options(verb)
-    verb.add_argument("--locustfile", help=argparse.SUPPRESS)
-
-
-def _verb(
-    name: str,
-    carry_out: Callable[[argparse.Namespace], int],
-    add_options: Callable[[VerbParser], None] = _add_options,
-) -> Verb:
-    command = f"loadgen {name} --inventory inventory/mine"
-    examples = (command, f"{command} -- --limit localhost,master,worker1")
-    return Verb(add_options, carry_out, examples, passes_on="ansible-playbook")
-
-
-VERBS = {
-    "deploy": _verb("deploy", change("deploy"), _add_deploy_options),
-    "verify": _verb("verify", look),
-    "rotate": _verb("rotate", change("rotate")),
-    "teardown": _verb("teardown", change("teardown")),
-    "teardown-workers": _verb("teardown-workers", change("teardown-workers")),
-}

@@ -11,8 +11,6 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from loadgen.cli.inventory import add_inventory
-from loadgen.cli.verb import Verb, VerbParser
 from loadgen.fleet import fleet_lock
 from loadgen.fleet.cluster import FleetCluster
 from loadgen.fleet.collecting import collect_node
@@ -210,41 +208,3 @@ def _on_nodes(
 def _require(summary: str, faults: Mapping[str, str]) -> None:
     if faults:
         raise NodeError(summary, faults)
-
-
-def _add_options(verb: VerbParser) -> None:
-    add_inventory(verb, "the fleet's inventory", required=True)
-
-
-def _add_stop_options(verb: VerbParser) -> None:
-    _add_options(verb)
-    verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
-    )
-
-
-def _add_logs_options(verb: VerbParser) -> None:
-    _add_stop_options(verb)
-    verb.add_argument("--host-limit", help="these hosts only, with commas")
-    verb.add_argument("--lines", type=int, default=200, help="newest lines of each unit (200)")
-
-
-def _add_drain_options(verb: VerbParser) -> None:
-    _add_options(verb)
-    verb.add_argument("--host-limit", required=True, help="worker hosts to let go, with commas")
-
-
-VERBS = {
-    "status": Verb(_add_options, status, ("loadgen status --inventory inventory/mine",)),
-    "stop": Verb(_add_stop_options, stop, ("loadgen stop --inventory inventory/mine",)),
-    "logs": Verb(
-        _add_logs_options,
-        logs,
-        ("loadgen logs --inventory inventory/mine --host-limit worker1 --lines 50",),
-    ),
-    "drain": Verb(
-        _add_drain_options,
-        drain,
-        ("loadgen drain --inventory inventory/mine --host-limit worker2,worker3",),
-    ),
-}

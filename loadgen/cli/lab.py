@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 
 from loadgen.cli.deploy import PLAYBOOKS, become, playbook, untemplated
-from loadgen.cli.verb import Verb, VerbParser
 from loadgen.shared.project import cache_directory, own_directory
 
 LAB_HOST = PLAYBOOKS / "roles" / "lab_hosts" / "files" / "lab-host"
@@ -35,31 +34,3 @@ def lab_down(options: argparse.Namespace) -> int:
 def lab_host(options: argparse.Namespace) -> int:
     """Carry out `loadgen lab-host`."""
     os.execv(LAB_HOST, [str(LAB_HOST), *options.words])  # noqa: S606 - the kit's own program
-
-
-def _add_lab_options(verb: VerbParser) -> None:
-    verb.add_argument(
-        "--workers",
-        type=int,
-        default=3,
-        choices=range(1, 7),
-        metavar="1-6",
-        help="worker hosts, beside a master (3)",
-    )
-
-
-def _add_host_options(verb: VerbParser) -> None:
-    verb.add_argument("words", nargs="*", help="what to do, and with which host; none prints all")
-
-
-def _add_down_options(verb: VerbParser) -> None:
-    verb.add_argument("--purge", action="store_true", help="remove the cached images too")
-
-
-VERBS = {
-    "lab": Verb(_add_lab_options, lab, ("loadgen lab --workers 4",), passes_on="ansible-playbook"),
-    "lab-host": Verb(_add_host_options, lab_host, ("loadgen lab-host cut worker1",)),
-    "lab-down": Verb(
-        _add_down_options, lab_down, ("loadgen lab-down --purge",), passes_on="ansible-playbook"
-    ),
-}

@@ -1,7 +1,7 @@
 """The `loadgen` command: what make calls, and what scripts and CI call themselves.
 
-A verb's module is imported when the verb is chosen, so that `loadgen --help` is quick and a machine
-needs the packages of the verbs only that it uses.
+What can be typed is in `loadgen.cli.options`. What a verb does is imported when it is carried out,
+so that help is quick and a machine needs the packages of the verbs only that it uses.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from loadgen.cli.verb import Verb, VerbParser, refusal
 from loadgen.shared import command, exit_codes
 from loadgen.shared.errors import UsageError
 
-# Module → verb → its help; each module holds VERBS.
+# Module of loadgen.cli.options → verb → its help; each module holds VERBS.
 GROUPS = {
     "project": {
         "init": "lay out a project of your own: a scenario, an experiment, an inventory",
@@ -142,16 +142,8 @@ class Version(argparse.Action):
 
 
 def find(module: str, name: str) -> Verb:
-    """Import the module of a verb. UsageError when this environment lacks its packages."""
-    try:
-        verbs: dict[str, Verb] = importlib.import_module(f"loadgen.cli.{module}").VERBS
-    except ModuleNotFoundError as error:
-        if (error.name or "loadgen").partition(".")[0] == "loadgen":
-            raise
-        raise UsageError(
-            f"loadgen {name} needs the package {error.name}, which isn't installed here: call it "
-            "through make, which installs what a verb needs"
-        ) from error
+    """Import the words of a verb's group."""
+    verbs: dict[str, Verb] = importlib.import_module(f"loadgen.cli.options.{module}").VERBS
     return verbs[name]
 
 

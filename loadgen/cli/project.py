@@ -8,8 +8,6 @@ from pathlib import Path
 from argcomplete.shell_integration import shellcode
 
 from loadgen.cli import doctor
-from loadgen.cli.inventory import add_inventory
-from loadgen.cli.verb import Verb, VerbParser
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import UsageError
 from loadgen.shared.project import KIT
@@ -65,34 +63,3 @@ def complete(options: argparse.Namespace) -> int:
     """Carry out `loadgen completion`."""
     print(shellcode(["loadgen"], shell=options.shell))
     return exit_codes.PASSED
-
-
-def _add_init_options(verb: VerbParser) -> None:
-    verb.add_argument("directory", type=Path, help="where the project goes: a new directory")
-
-
-def _add_doctor_options(verb: VerbParser) -> None:
-    add_inventory(verb, "look at this fleet's hosts too")
-    verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="where results go (results)"
-    )
-
-
-def _add_completion_options(verb: VerbParser) -> None:
-    verb.add_argument("shell", choices=("bash", "zsh", "fish"), help="your shell")
-
-
-VERBS = {
-    "completion": Verb(
-        _add_completion_options,
-        complete,
-        ("loadgen completion bash", "loadgen completion fish"),
-        epilog='Put eval "$(loadgen completion bash)" into ~/.bashrc; zsh and fish likewise.',
-    ),
-    "init": Verb(_add_init_options, init, ("loadgen init my-load-tests",)),
-    "doctor": Verb(
-        _add_doctor_options,
-        diagnose,
-        ("loadgen doctor", "loadgen doctor --inventory inventory/mine"),
-    ),
-}

@@ -3,12 +3,9 @@
 import argparse
 import os
 import shlex
-from pathlib import Path
 
 from loadgen.cli import results as archive_verbs
-from loadgen.cli.inventory import add_inventory
 from loadgen.cli.run import run_once
-from loadgen.cli.verb import Verb, VerbParser
 from loadgen.results import bundle, catalogue
 from loadgen.results.describe import describe
 from loadgen.results.kept import kept_fields
@@ -69,35 +66,3 @@ def import_(options: argparse.Namespace) -> int:
         "its scenario as you: read it before"
     )
     return 0
-
-
-def _add_rerun_options(verb: VerbParser) -> None:
-    verb.add_argument("run", metavar="RUN", help="a run: an id, a path, latest or baseline")
-    add_inventory(verb, "run on this fleet instead of this machine")
-    verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
-    )
-    verb.add_argument("--tolerance", type=float, default=0.05, help="change that counts (0.05)")
-    verb.add_argument("--quiet", "-q", action="store_true", help="print the verdict only")
-
-
-def _add_export_options(verb: VerbParser) -> None:
-    verb.add_argument("run", metavar="RUN", help="a run: an id, a path, latest or baseline")
-    verb.add_argument("--output", type=Path, help="the archive's file (RUN.zip)")
-    verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
-    )
-
-
-def _add_import_options(verb: VerbParser) -> None:
-    verb.add_argument("file", type=Path, metavar="FILE", help="what loadgen export wrote")
-    verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
-    )
-
-
-VERBS = {
-    "rerun": Verb(_add_rerun_options, rerun, ("loadgen rerun latest",)),
-    "export": Verb(_add_export_options, export, ("loadgen export latest --output run.zip",)),
-    "import": Verb(_add_import_options, import_, ("loadgen import run.zip",)),
-}

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadgen.cli.verb import Verb, VerbParser
 from loadgen.cluster.bundled_target import BundledTarget
 from loadgen.cluster.inspection import look_at
 from loadgen.cluster.packages import find_requirements, own_packages
@@ -20,7 +19,6 @@ from loadgen.recordings.command import record as convert_recording
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import UsageError
 from loadgen.shared.made_source import module_name
-from loadgen.simulators import __main__ as simulator
 from loadgen.specification.run import specify
 
 
@@ -57,13 +55,6 @@ def probe(options: Namespace) -> int:
             return exit_codes.INTERRUPTED
 
 
-def _add_probe_options(verb: VerbParser) -> None:
-    verb.add_argument("--locustfile", "-f", required=True, help="scenario, one file")
-    verb.add_argument(
-        "--host", "-H", help="base URL; if it isn't given, the scenario's bundled target"
-    )
-
-
 def record(options: Namespace) -> int:
     """Carry out `loadgen record`, of a HAR file or of a browser that is opened for it."""
     if options.browser is None:
@@ -78,50 +69,3 @@ def record(options: Namespace) -> int:
         options.har = options.har or Path(directory) / f"{name}.har"
         record_session(options.browser, options.har)
         return convert_recording(options)
-
-
-def _add_record_options(verb: VerbParser) -> None:
-    verb.add_argument(
-        "har",
-        type=Path,
-        nargs="?",
-        help="recording of a browser session, as a HAR file; with --browser, where to keep it",
-    )
-    verb.add_argument(
-        "--browser",
-        metavar="URL",
-        help="open a browser there and record until its window is closed (needs Playwright)",
-    )
-    verb.add_argument(
-        "--output", "-o", type=Path, help="where to write (locustfiles/<name of the HAR>.py)"
-    )
-    verb.add_argument("--host", help="base URL of the site to keep; other sites are left out")
-
-
-def _add_simulators(verb: VerbParser) -> None:
-    names = verb.add_subparsers(required=True, metavar="NAME", parser_class=VerbParser)
-    for name in simulator.NAMES:
-        names.add_parser(name, fill=lambda parser, name=name: parser.become(_simulator(name)))
-
-
-def _simulator(name: str) -> Verb:
-    return Verb(
-        lambda parser: simulator.add_options(parser, name),
-        simulator.serve,
-        (f"loadgen simulator {name} --listen 127.0.0.1:8000",),
-    )
-
-
-VERBS = {
-    "probe": Verb(_add_probe_options, probe, ("loadgen probe --locustfile locustfiles/dspace.py",)),
-    "record": Verb(
-        _add_record_options,
-        record,
-        ("loadgen record session.har", "loadgen record --browser https://shop.example"),
-    ),
-    "simulator": Verb(
-        _add_simulators,
-        simulator.serve,
-        ("loadgen simulator hello --listen 127.0.0.1:8000", "loadgen simulator dspace --help"),
-    ),
-}

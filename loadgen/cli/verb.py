@@ -1,9 +1,11 @@
-"""What a verb is, and the parser that reads one: a verb's module is imported when it is chosen."""
+"""What a verb is, and the parser that reads one; what it does is imported when it is called."""
 
 import argparse
 import difflib
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from loadgen.shared.errors import UsageError
@@ -24,6 +26,32 @@ class Verb:
     examples: Sequence[str]
     passes_on: str | None = None
     epilog: str = ""
+
+
+class Late:
+    """A module whose functions import it when they are called, so that help needs no package."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, function: str) -> Callable[..., Any]:
+        """Return a function that is the module's once it is called. UsageError: no such package."""
+
+        def call(*given: object) -> Any:  # noqa: ANN401 - what the function returns
+            return getattr(self._imported(), function)(*given)
+
+        return call
+
+    def _imported(self) -> ModuleType:
+        try:
+            return importlib.import_module(self._name)
+        except ModuleNotFoundError as error:
+            if (error.name or "loadgen").partition(".")[0] == "loadgen":
+                raise
+            raise UsageError(
+                f"the package {error.name} isn't installed here: call loadgen through make, which "
+                "installs what each verb needs"
+            ) from error
 
 
 KINDS: Mapping[object, str] = {int: "give a whole number", float: "give a number"}

@@ -18,9 +18,9 @@ from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.text import in_url
+from loadgen.simulators import NAMES
 from loadgen.simulators.access_log import AccessLog
 
-NAMES = ("alarm_receiver", "capacity", "django_site", "dspace", "hello", "streams", "teastore")
 KEEP_ALIVE_SECONDS = 75
 DEFAULT_LISTEN = "127.0.0.1:8000"
 

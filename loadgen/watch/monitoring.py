@@ -26,11 +26,10 @@ from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_directly
 from loadgen.shared.processes import Child, end_all, last_telling_line, start_command
 from loadgen.shared.project import KIT, PROJECT
+from loadgen.watch.endpoints import SCRAPE_SECONDS, Ports
 from loadgen.watch.prometheus_files import (
     LOOPBACK,
-    SCRAPE_SECONDS,
     SCRAPE_SECONDS_MAX,
-    Ports,
     configuration,
     write_rules,
 )

@@ -2,32 +2,20 @@
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from loadgen.shared.errors import UsageError
+from loadgen.watch.endpoints import SCRAPE_SECONDS, Ports
 
 LOOPBACK = "127.0.0.1"
 FLEET = "local"
 """The label of what runs here, beside fleets in the same Prometheus."""
-SCRAPE_SECONDS = 5
 SCRAPE_SECONDS_MAX = 60
 WINDOW = "[1m]"
 """The window of the rules as they are kept; where scrapes are far apart it holds four."""
 RUNBOOK = "runbook_url: exporter/runbook.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """TCP ports on loopback."""
-
-    prometheus: int = 9090
-    grafana: int = 3000
-    exporter: int = 9646
-    archive: int = 9647
-    node: int = 9100
 
 
 def configuration(

@@ -13,25 +13,16 @@ import ssl
 import sys
 import threading
 import time
-from pathlib import Path
 
 from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_directly
+from loadgen.watch.endpoints import add_exporter_options
 from loadgen.watch.scrape import END, SCRAPE_BYTES_MAX
 
-DEFAULT_URL = "http://127.0.0.1:9646/metrics"
 TIMEOUT_SECONDS = 5.0
 INTERVAL_SECONDS = 1.0
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says where the exporter is, and how it knows who asks."""
-    parser.add_argument("--url", default=DEFAULT_URL, help=f"the exporter ({DEFAULT_URL})")
-    parser.add_argument("--ca", type=Path, help="CA of the exporter's certificate (PEM)")
-    parser.add_argument("--certificate", type=Path, help="client certificate (PEM)")
-    parser.add_argument("--key", type=Path, help="its key (PEM)")
 
 
 def tls_context(given: argparse.Namespace) -> ssl.SSLContext | None:
@@ -91,7 +82,7 @@ def stream(url: str, context: ssl.SSLContext | None, interruption: Interruption)
 def main() -> int:
     """Stream until nobody reads; a wrong option is one sentence."""
     parser = argparse.ArgumentParser(prog="python -m loadgen.watch.stream")
-    add_options(parser)
+    add_exporter_options(parser)
     given = parser.parse_args()
     interruption = Interruption()
     with interruption.listen():

@@ -20,11 +20,11 @@ from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_url
 from loadgen.shared.text import plain_line
+from loadgen.watch.endpoints import DEFAULT_URL
 from loadgen.watch.scrape import Scrape, read
-from loadgen.watch.stream import DEFAULT_URL, INTERVAL_SECONDS, fetch, pause, tls_context
+from loadgen.watch.stream import INTERVAL_SECONDS, fetch, pause, tls_context
 from loadgen.watch.view import History, render
 
-DEFAULT_GRAFANA = "http://127.0.0.1:3000"
 PLAIN_INTERVAL_SECONDS = 5.0
 PICTURE_COLUMNS = 100
 PICTURE_LINES = 36

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from loadgen.deploy import release
 from loadgen.fleet.collecting import collect_node
-from loadgen.fleet.connections import openssh, ssh
+from loadgen.fleet.connections import sessions, ssh
 from loadgen.fleet.connections.ssh import Remote, ask_all, on_all
 from loadgen.fleet.inventory import load_inventory
 from loadgen.fleet.probing import probe
@@ -86,19 +86,19 @@ class Meter:
 
     def __init__(self) -> None:
         self.bytes = 0
-        send, receive = openssh.Session.send, openssh.Session.receive
+        send, receive = sessions.Session.send, sessions.Session.receive
 
-        def counted_send(one: openssh.Session, content: bytes, *more: object) -> None:
+        def counted_send(one: sessions.Session, content: bytes, *more: object) -> None:
             self.bytes += len(content)
             send(one, content, *more)  # type: ignore[arg-type]
 
-        def counted_receive(one: openssh.Session, timeout: float) -> Iterator[tuple[bool, bytes]]:
+        def counted_receive(one: sessions.Session, timeout: float) -> Iterator[tuple[bool, bytes]]:
             for is_error, chunk in receive(one, timeout):
                 self.bytes += len(chunk)
                 yield is_error, chunk
 
-        openssh.Session.send = counted_send  # type: ignore[assignment,method-assign]
-        openssh.Session.receive = counted_receive  # type: ignore[assignment,method-assign]
+        sessions.Session.send = counted_send  # type: ignore[assignment,method-assign]
+        sessions.Session.receive = counted_receive  # type: ignore[assignment,method-assign]
 
 
 def cpu_seconds() -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadgen.watch import monitoring
-from loadgen.watch.prometheus_files import Ports
+from loadgen.watch.endpoints import Ports
 from tests.faults.record import Outcome
 from tests.monitoring.cluster import Cluster
 from tests.monitoring.prometheus_api import Prometheus

@@ -14,20 +14,26 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import fabric
 import paramiko
 
+from loadgen.fleet.connections.sessions import (
+    CHUNK_BYTES,
+    CLOSE_SECONDS,
+    LoginError,
+    Process,
+    Session,
+    end,
+    number,
+    start,
+)
 from loadgen.fleet.inventory import Node
 
-Process = subprocess.Popen[bytes]
 CONNECT_SECONDS = 10
 LOGIN_SECONDS = 30.0
-CLOSE_SECONDS = 2.0
-CHUNK_BYTES = 1 << 16
 BUSY_PAUSES_SECONDS = (0.5, 2.0)
 _BUSY = re.compile(r"kex_exchange_identification|Connection (reset|closed) by")
 """What a bastion's MaxStartups looks like from here, when a hundred hosts are behind it."""
@@ -39,132 +45,6 @@ HOLDING = (
     *(f"ConnectTimeout={CONNECT_SECONDS}", "ServerAliveInterval=5", "ServerAliveCountMax=12"),
     *("RequestTTY=no", "RemoteCommand=none", "ClearAllForwardings=yes", "LogLevel=INFO"),
 )
-
-
-class LoginError(Exception):
-    """OpenSSH could not log in; the text is what it said."""
-
-
-class Session:
-    """One command over a connection, with what Fabric calls of paramiko's Channel.
-
-    Without `words` it is a command of this machine.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.timeout = 0.0
-        self._words = list(words)
-        self._process: Process | None = None
-        self._unsent = bytearray()
-        self._more: Iterator[bytes] = iter(())
-        self._is_last = False
-
-    @property
-    def process(self) -> Process:
-        """The process of this session."""
-        if self._process is None:
-            raise paramiko.SSHException("no command was started in this session")
-        return self._process
-
-    def exec_command(self, command: str) -> None:
-        """Start the command."""
-        words = [*self._words, command] if self._words else ["/bin/sh", "-c", command]
-        self._process = _start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        os.set_blocking(_number(self._process.stdin), False)
-
-    def send(self, content: bytes, more: Iterable[bytes] = (), last: bool = False) -> None:
-        """Have this sent by `receive`, which closes the input after the `last`.
-
-        Of `more` the next piece is asked for when the one before is gone.
-        """
-        self._unsent += content
-        self._more = iter(more)
-        self._is_last = self._is_last or last
-
-    def receive(self, timeout: float) -> Iterator[tuple[bool, bytes]]:
-        """Yield (whether it is an error, chunk) until both streams end; sends meanwhile.
-
-        `timeout` is the longest silence in seconds; TimeoutError after it. Whoever goes on sending
-        in between may set another one.
-        """
-        self.timeout = timeout
-        errors = _number(self.process.stderr)
-        poll = select.poll()
-        open_streams = {_number(self.process.stdout), errors}
-        for stream in open_streams:
-            poll.register(stream, select.POLLIN)
-        while open_streams:
-            self._watch_input(poll)
-            ready = poll.poll(self.timeout * 1000)
-            if not ready:
-                raise TimeoutError
-            for stream, _ in ready:
-                if stream not in open_streams:
-                    self._write()
-                elif chunk := os.read(stream, CHUNK_BYTES):
-                    yield stream == errors, chunk
-                else:
-                    poll.unregister(stream)
-                    open_streams.discard(stream)
-
-    def _watch_input(self, poll: "select.poll") -> None:
-        pipe = self.process.stdin
-        if pipe is None or pipe.closed:
-            return
-        if not self._unsent:
-            self._unsent += next(self._more, b"")
-        if self._unsent:
-            poll.register(pipe, select.POLLOUT)
-            return
-        with contextlib.suppress(KeyError):
-            poll.unregister(pipe)
-        if self._is_last:
-            self.shutdown_write()
-
-    def _write(self) -> None:
-        try:
-            sent = os.write(_number(self.process.stdin), self._unsent[:CHUNK_BYTES])
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            # The command ended without reading all of it; its exit status tells the rest.
-            sent, self._is_last, self._more = len(self._unsent), True, iter(())
-        del self._unsent[:sent]
-
-    def recv(self, size: int) -> bytes:
-        """Wait for output; empty when it ended."""
-        return os.read(_number(self.process.stdout), size)
-
-    def recv_stderr(self, size: int) -> bytes:
-        """Wait for errors; empty when they ended."""
-        return os.read(_number(self.process.stderr), size)
-
-    def sendall(self, content: bytes | str) -> None:
-        """Send now."""
-        pipe = _number(self.process.stdin)
-        os.set_blocking(pipe, True)
-        left = content.encode() if isinstance(content, str) else content
-        while left:
-            left = left[os.write(pipe, left) :]
-
-    def shutdown_write(self) -> None:
-        """Close the command's input."""
-        if self.process.stdin:
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
-
-    def exit_status_ready(self) -> bool:
-        """Whether the command has ended."""
-        return self.process.poll() is not None
-
-    def recv_exit_status(self) -> int:
-        """Wait for the command's end; 255 is also OpenSSH's own fault."""
-        return self.process.wait()
-
-    def close(self) -> None:
-        """End the session; what runs there gets a closed input and output."""
-        if self._process is not None:
-            _end(self._process)
 
 
 class Connection(fabric.Connection):  # type: ignore[misc]  # Fabric has no types
@@ -217,9 +97,9 @@ class Connection(fabric.Connection):  # type: ignore[misc]  # Fabric has no type
                 stack.callback(os.close, reader)
                 words = [*first, *self._ssh(held), self.node.address, STAY]
                 passed = (reader,)
-                return _start(words, stdout=subprocess.PIPE, stderr=errors, pass_fds=passed)
+                return start(words, stdout=subprocess.PIPE, stderr=errors, pass_fds=passed)
             words = [*self._ssh((*held, "BatchMode=yes")), self.node.address, STAY]
-            return _start(words, stdout=subprocess.PIPE, stderr=errors)
+            return start(words, stdout=subprocess.PIPE, stderr=errors)
 
     def _ssh(self, held: Sequence[str]) -> list[str]:
         program, *own = self.node.ssh
@@ -244,25 +124,7 @@ class Connection(fabric.Connection):  # type: ignore[misc]  # Fabric has no type
     def _drop_master(self) -> None:
         master, self.master = self.master, None
         if master is not None:
-            _end(master)
-
-
-def resolved(node: Node) -> dict[str, list[str]]:
-    """Return what OpenSSH makes of its configuration for a node: option → values."""
-    if not node.ssh:
-        return {}
-    command = [node.ssh[0], "-G", *node.ssh[1:], node.address]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    found: dict[str, list[str]] = {}
-    for line in told.stdout.splitlines():
-        name, _, value = line.partition(" ")
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def _start(words: Sequence[str], **streams: Any) -> Process:  # noqa: ANN401 - Popen's own
-    # In a session of its own: Ctrl-C in a terminal is for the run, which still has to stop over it.
-    return subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True, **streams)
+            end(master)
 
 
 def _sshpass(words: Sequence[str], password: str) -> tuple[int, list[str]]:
@@ -276,12 +138,12 @@ def _sshpass(words: Sequence[str], password: str) -> tuple[int, list[str]]:
 def _is_opened(master: Process) -> bool:
     """Wait until the login is done or refused."""
     deadline, said, poll = time.monotonic() + LOGIN_SECONDS, b"", select.poll()
-    poll.register(_number(master.stdout), select.POLLIN)
+    poll.register(number(master.stdout), select.POLLIN)
     while OPENED.encode() not in said:
         left = deadline - time.monotonic()
         if left <= 0 or not poll.poll(left * 1000):
             return False
-        chunk = os.read(_number(master.stdout), CHUNK_BYTES)
+        chunk = os.read(number(master.stdout), CHUNK_BYTES)
         if not chunk:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 master.wait(CLOSE_SECONDS)
@@ -292,26 +154,6 @@ def _is_opened(master: Process) -> bool:
     return True
 
 
-def _end(process: Process) -> None:
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(CLOSE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def _short_directory() -> str | None:
     # A socket's path has at most 107 bytes, and OpenSSH adds some while it makes one.
     return "/tmp" if len(tempfile.gettempdir()) > 50 else None  # noqa: S108 - mkdtemp's is private
-
-
-def _number(stream: Any) -> int:  # noqa: ANN401 - Popen's streams are of many types
-    number: int = stream.fileno()
-    return number

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from loadgen.fleet.connections.openssh import Connection, LoginError, Session, resolved
-from loadgen.fleet.connections.ssh_faults import explain
+from loadgen.fleet.connections.sessions import LoginError, Session
+from loadgen.fleet.connections.ssh_faults import explain, resolved
 from loadgen.fleet.inventory import Node
 from loadgen.fleet.requests import (
     AgentAnswer,
@@ -76,6 +76,9 @@ class Remote:
     """One node, reached over SSH as the inventory says; commands run there as root."""
 
     def __init__(self, node: Node) -> None:
+        # Fabric takes half a second to import, and a mistake that is typed doesn't need it.
+        from loadgen.fleet.connections.openssh import Connection  # noqa: PLC0415
+
         self.node = node
         self._connection = Connection(node)
         self._agent: Conversation | None = None

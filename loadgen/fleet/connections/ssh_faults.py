@@ -106,3 +106,16 @@ def _has_passphrase(key: Path) -> bool:
 
 def _agent_has_keys() -> bool:
     return subprocess.run(["ssh-add", "-l"], capture_output=True, check=False).returncode == 0
+
+
+def resolved(node: Node) -> dict[str, list[str]]:
+    """Return what OpenSSH makes of its configuration for a node: option → values."""
+    if not node.ssh:
+        return {}
+    command = [node.ssh[0], "-G", *node.ssh[1:], node.address]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    found: dict[str, list[str]] = {}
+    for line in told.stdout.splitlines():
+        name, _, value = line.partition(" ")
+        found.setdefault(name, []).append(value)
+    return found

@@ -17,7 +17,7 @@ from loadgen.cli import fleet as fleet_verbs
 from loadgen.fleet import fleet_lock
 from loadgen.fleet.bringing import one_platform
 from loadgen.fleet.connections import ssh
-from loadgen.fleet.connections.openssh import Session
+from loadgen.fleet.connections.sessions import Session
 from loadgen.fleet.connections.ssh import Conversation, Remote, ask
 from loadgen.fleet.follower import Follower
 from loadgen.fleet.inventory import Node

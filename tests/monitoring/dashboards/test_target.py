@@ -19,7 +19,7 @@ from loadgen.results.timeline import Point
 from loadgen.runs.target_cpu import target_cpu
 from loadgen.shared.errors import OperationError
 from loadgen.watch import monitoring
-from loadgen.watch.prometheus_files import Ports
+from loadgen.watch.endpoints import Ports
 from tests.monitoring.cluster import ROOT
 from tests.monitoring.dashboards.grafana_view import View
 from tests.monitoring.prometheus_api import Prometheus

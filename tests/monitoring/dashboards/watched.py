@@ -21,7 +21,7 @@ import zmq
 
 from loadgen.shared.snapshot import Snapshot
 from loadgen.watch import monitoring
-from loadgen.watch.prometheus_files import Ports
+from loadgen.watch.endpoints import Ports
 from tests.monitoring.cluster import ROOT
 from tests.monitoring.prometheus_api import Prometheus
 from tests.ports import free_port

@@ -13,7 +13,10 @@ from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import BusyError, UsageError
 
 VERBS = [(module, name) for module, verbs in GROUPS.items() for name in verbs]
-HEAVY = ("fabric", "paramiko", "matplotlib", "polars", "ansible")
+HEAVY = (
+    *("fabric", "paramiko", "locust", "ansible", "gevent", "matplotlib", "polars", "numpy"),
+    *("pydantic", "jinja2", "yaml", "rich", "zmq", "uvicorn", "asyncio", "http.client", "ssl"),
+)
 
 
 @pytest.mark.parametrize(("module", "name"), VERBS)
@@ -45,25 +48,26 @@ def test_groups_name_each_verb_of_their_modules() -> None:
     _, verbs = make_parser()
     assert list(verbs) == [name for _, name in VERBS]
     for module, texts in GROUPS.items():
-        found = __import__(f"loadgen.cli.{module}", fromlist=["VERBS"]).VERBS
+        found = __import__(f"loadgen.cli.options.{module}", fromlist=["VERBS"]).VERBS
         assert set(found) == set(texts)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
-def test_help_and_run_start_without_heavy_packages(arguments: list[str]) -> None:
+@pytest.mark.parametrize("word", ["--help", "--nonsense"])
+def test_no_verb_imports_a_heavy_package_to_say_what_can_be_typed(word: str) -> None:
     program = f"""
 import sys
 from loadgen.cli.main import main
-try:
-    main({arguments})
-except SystemExit:
-    pass
-print("heavy:", [name for name in {HEAVY} if name in sys.modules])
+for words in [[], *[[name] for name in {[name for _, name in VERBS]}]]:
+    try:
+        main([*words, "{word}"])
+    except SystemExit:
+        print("heavy:", words, [name for name in {HEAVY} if name in sys.modules])
 """
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert ended.stdout.endswith("heavy: []\n")
+    said = [line for line in ended.stdout.splitlines() if line.startswith("heavy:")]
+    assert said == [f"heavy: {words} []" for words in [[], *[[name] for _, name in VERBS]]]
 
 
 @pytest.mark.parametrize(
@@ -145,13 +149,11 @@ def test_what_a_playbook_calls_here_finds_vaults_passwords_too(word: str, identi
 def test_a_verb_whose_packages_lack_says_what_installs_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "loadgen.cli.fleet", None)
-    monkeypatch.setattr(
-        "loadgen.cli.main.importlib.import_module",
-        lambda _: (_ for _ in ()).throw(ModuleNotFoundError("no", name="fabric")),
-    )
-    with pytest.raises(UsageError, match="needs the package fabric, which isn't installed here"):
-        parse(["status", "--inventory", "i"])
+    options = parse(["status", "--inventory", "i"])
+    monkeypatch.delitem(sys.modules, "loadgen.cli.fleet", raising=False)
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    with pytest.raises(UsageError, match="the package pydantic isn't installed here"):
+        options.carry_out(options)
 
 
 def test_a_changed_experiment_of_a_series_is_one_sentence(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from loadgen.simulators.__main__ import NAMES, main, parse
+from loadgen.simulators import NAMES
+from loadgen.simulators.__main__ import main, parse
 
 
 @pytest.mark.parametrize("name", NAMES)

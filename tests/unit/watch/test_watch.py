@@ -14,7 +14,7 @@ from exporter.collector import LocustCollector
 from exporter.exposition import Exposition
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount
 from loadgen.watch import monitoring
-from loadgen.watch.prometheus_files import Ports
+from loadgen.watch.endpoints import Ports
 from loadgen.watch.scrape import Scrape, merged, quantile, read
 from loadgen.watch.view import History, render, sparkline
 from loadgen.watch.watch import grafana_address

@@ -1,9 +1,14 @@
 """`loadgen study NAME`: a published study, run again and held against what was published."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from loadgen.cli.verb import Verb, VerbParser
-from loadgen.studies.alarm.command import study
+from loadgen.cli.verb import Late, Verb, VerbParser
+
+if TYPE_CHECKING:
+    from loadgen.studies.alarm import command
+else:
+    command = Late("loadgen.studies.alarm.command")
 
 
 def _add_studies(verb: VerbParser) -> None:
@@ -25,8 +30,8 @@ def _add_alarm_options(verb: VerbParser) -> None:
 
 ALARM = Verb(
     _add_alarm_options,
-    study,
+    command.study,
     ("loadgen study alarm --speed 60",),
     epilog="exit codes: 0 reproduced, 1 not reproduced, otherwise those of loadgen run",
 )
-VERBS = {"study": Verb(_add_studies, study, ("loadgen study alarm --speed 60",))}
+VERBS = {"study": Verb(_add_studies, command.study, ("loadgen study alarm --speed 60",))}

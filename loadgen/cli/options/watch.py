@@ -2,18 +2,22 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from loadgen.cli.inventory import add_inventory
-from loadgen.cli.verb import Verb, VerbParser
+from loadgen.cli.options.inventory import add_inventory
+from loadgen.cli.verb import Late, Verb, VerbParser
 from loadgen.shared.project import own_directory
-from loadgen.watch import stream
-from loadgen.watch.monitoring import monitor
-from loadgen.watch.prometheus_files import SCRAPE_SECONDS, Ports
-from loadgen.watch.watch import DEFAULT_GRAFANA, watch
+from loadgen.watch.endpoints import DEFAULT_GRAFANA, SCRAPE_SECONDS, Ports, add_exporter_options
+
+if TYPE_CHECKING:
+    from loadgen.watch import monitoring, watch
+else:
+    monitoring = Late("loadgen.watch.monitoring")
+    watch = Late("loadgen.watch.watch")
 
 
 def _add_watch_options(verb: VerbParser) -> None:
-    stream.add_options(verb)
+    add_exporter_options(verb)
     add = verb.add_argument
     add_inventory(verb, "the fleet to watch, over SSH")
     add("--grafana", default=DEFAULT_GRAFANA, help=f"Grafana ({DEFAULT_GRAFANA})")
@@ -54,10 +58,10 @@ def _add_monitoring_options(verb: VerbParser) -> None:
 VERBS = {
     "watch": Verb(
         _add_watch_options,
-        watch,
+        watch.watch,
         ("loadgen watch", "loadgen watch --inventory inventory/mine --terminal"),
     ),
     "monitoring": Verb(
-        _add_monitoring_options, monitor, ("loadgen monitoring --prometheus-port 9099",)
+        _add_monitoring_options, monitoring.monitor, ("loadgen monitoring --prometheus-port 9099",)
     ),
 }

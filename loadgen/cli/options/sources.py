@@ -1,10 +1,16 @@
 """Verbs that make scenarios of what a team has already: access logs, API descriptions."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from loadgen.access_logs.command import mix
-from loadgen.api_descriptions.command import scaffold
-from loadgen.cli.verb import Verb, VerbParser
+from loadgen.cli.verb import Late, Verb, VerbParser
+
+if TYPE_CHECKING:
+    from loadgen.access_logs import command as access_logs
+    from loadgen.api_descriptions import command as api_descriptions
+else:
+    access_logs = Late("loadgen.access_logs.command")
+    api_descriptions = Late("loadgen.api_descriptions.command")
 
 
 def _add_mix_options(verb: VerbParser) -> None:
@@ -47,7 +53,7 @@ def _add_scaffold_options(verb: VerbParser) -> None:
 VERBS = {
     "mix": Verb(
         _add_mix_options,
-        mix,
+        access_logs.mix,
         (
             "loadgen mix access.log access.log.1.gz --host https://test.example",
             "loadgen mix access.log --span hour --factor 2 --output my/mix.py",
@@ -55,7 +61,7 @@ VERBS = {
     ),
     "scaffold": Verb(
         _add_scaffold_options,
-        scaffold,
+        api_descriptions.scaffold,
         ("loadgen scaffold openapi.yaml --host https://test.example",),
     ),
 }

@@ -1,0 +1,58 @@
+"""Verbs on a fleet beside running: what can be typed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loadgen.cli.options.inventory import add_inventory
+from loadgen.cli.verb import Late, Verb, VerbParser
+
+if TYPE_CHECKING:
+    from loadgen.cli import fleet
+else:
+    fleet = Late("loadgen.cli.fleet")
+
+
+def _add_options(verb: VerbParser) -> None:
+    add_inventory(verb, "the fleet's inventory", required=True)
+
+
+def _add_stop_options(verb: VerbParser) -> None:
+    _add_options(verb)
+    verb.add_argument(
+        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+    )
+
+
+def _add_logs_options(verb: VerbParser) -> None:
+    _add_stop_options(verb)
+    verb.add_argument("--host-limit", help="these hosts only, with commas")
+    verb.add_argument("--lines", type=int, default=200, help="newest lines of each unit (200)")
+
+
+def _add_drain_options(verb: VerbParser) -> None:
+    _add_options(verb)
+    verb.add_argument("--host-limit", required=True, help="worker hosts to let go, with commas")
+
+
+VERBS = {
+    "status": Verb(
+        _add_options,
+        fleet.status,
+        ("loadgen status --inventory inventory/mine",),
+    ),
+    "stop": Verb(
+        _add_stop_options,
+        fleet.stop,
+        ("loadgen stop --inventory inventory/mine",),
+    ),
+    "logs": Verb(
+        _add_logs_options,
+        fleet.logs,
+        ("loadgen logs --inventory inventory/mine --host-limit worker1 --lines 50",),
+    ),
+    "drain": Verb(
+        _add_drain_options,
+        fleet.drain,
+        ("loadgen drain --inventory inventory/mine --host-limit worker2,worker3",),
+    ),
+}

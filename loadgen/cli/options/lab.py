@@ -1,0 +1,40 @@
+"""Verbs on the lab: what can be typed."""
+
+from loadgen.cli.lab import lab, lab_down, lab_host
+from loadgen.cli.verb import Verb, VerbParser
+
+
+def _add_lab_options(verb: VerbParser) -> None:
+    verb.add_argument(
+        "--workers",
+        type=int,
+        default=3,
+        choices=range(1, 7),
+        metavar="1-6",
+        help="worker hosts, beside a master (3)",
+    )
+
+
+def _add_host_options(verb: VerbParser) -> None:
+    verb.add_argument("words", nargs="*", help="what to do, and with which host; none prints all")
+
+
+def _add_down_options(verb: VerbParser) -> None:
+    verb.add_argument("--purge", action="store_true", help="remove the cached images too")
+
+
+VERBS = {
+    "lab": Verb(
+        _add_lab_options,
+        lab,
+        ("loadgen lab --workers 4",),
+        passes_on="ansible-playbook",
+    ),
+    "lab-host": Verb(_add_host_options, lab_host, ("loadgen lab-host cut worker1",)),
+    "lab-down": Verb(
+        _add_down_options,
+        lab_down,
+        ("loadgen lab-down --purge",),
+        passes_on="ansible-playbook",
+    ),
+}

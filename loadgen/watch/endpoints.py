@@ -1,0 +1,28 @@
+"""Where what shows a run answers, as it can be typed; light, so that help is quick."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_URL = "http://127.0.0.1:9646/metrics"
+DEFAULT_GRAFANA = "http://127.0.0.1:3000"
+SCRAPE_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """TCP ports on loopback."""
+
+    prometheus: int = 9090
+    grafana: int = 3000
+    exporter: int = 9646
+    archive: int = 9647
+    node: int = 9100
+
+
+def add_exporter_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the exporter is, and how it knows who asks."""
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"the exporter ({DEFAULT_URL})")
+    parser.add_argument("--ca", type=Path, help="CA of the exporter's certificate (PEM)")
+    parser.add_argument("--certificate", type=Path, help="client certificate (PEM)")
+    parser.add_argument("--key", type=Path, help="its key (PEM)")
