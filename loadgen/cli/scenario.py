@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from argparse import Namespace
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from loadgen.recordings.command import record as convert_recording
 from loadgen.shared import exit_codes
 from loadgen.shared.errors import UsageError
 from loadgen.shared.made_source import module_name
+from loadgen.shared.project import PYTHON_MODULE
 from loadgen.specification.run import specify
 
 
@@ -44,7 +44,7 @@ def probe(options: Namespace) -> int:
             host = target.host
         else:
             require_answer(host, verify=False)
-        probing = [sys.executable, "-m", "loadgen.node.probe", "--host", host]
+        probing = [*PYTHON_MODULE, "loadgen.node.probe", "--host", host]
         probing += ["--packages", str(packages)] if packages else []
         try:
             return max(

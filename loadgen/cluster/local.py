@@ -85,7 +85,8 @@ class LocalCluster:
         environment = {**os.environ, **specification.node_environment(os.environ)}
         hashing = threading.Thread(target=self._hash, daemon=True, name="scenario")
         hashing.start()
-        found = look_from(self._start, self._found().paths, environment, self._packages)
+        options = specification.locust_arguments
+        found = look_from(self._start, self._found().paths, environment, self._packages, options)
         hashing.join()
         return found
 

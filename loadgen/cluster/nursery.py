@@ -10,13 +10,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loadgen.shared.errors import OperationError
 from loadgen.shared.processes import last_telling_line
+from loadgen.shared.project import PYTHON_MODULE
 
 ROOM = "-" * 400
 SET_CHILD_SUBREAPER = 36
@@ -37,7 +37,7 @@ class Nursery:
         with theirs, log.open("ab") as output:
             number = str(theirs.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "loadgen.cluster.nursery_process", number, ROOM],
+                [*PYTHON_MODULE, "loadgen.cluster.nursery_process", number, ROOM],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -28,7 +28,7 @@ from packaging.requirements import Requirement
 
 from loadgen.shared import command
 from loadgen.shared.errors import OperationError, UsageError
-from loadgen.shared.project import KIT, PROJECT
+from loadgen.shared.project import KIT, PROJECT, PYTHON_MODULE
 
 CODE = ("loadgen", "exporter")
 PARTS = (*CODE, "requirements")
@@ -220,7 +220,7 @@ def platforms(platform: str) -> list[str]:
 
 def _download(requirements: Path, wheels: Path, python_version: str, platform: str) -> None:
     tags = [word for tag in platforms(platform) for word in ("--platform", tag)]
-    words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    words = [*PYTHON_MODULE, "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     words += ["--only-binary", ":all:", "--implementation", "cp"]
     words += ["--python-version", python_version, *tags]
     words += ["--dest", str(wheels), "--requirement", str(requirements)]

@@ -126,7 +126,11 @@ class FleetCluster:
         environment = specification.node_environment(os.environ)
         self._requirements = find_requirements(self._scenario)
         self._inspection = self._background.submit(
-            look_as_node, self._scenario, environment, self._requirements
+            look_as_node,
+            self._scenario,
+            environment,
+            self._requirements,
+            specification.locust_arguments,
         )
         probes = on_all(self._remotes, probe)
         self._leave_out(probes, specification.allow_missing)

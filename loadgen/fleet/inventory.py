@@ -7,14 +7,13 @@ would reach each host.
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from loadgen.shared.errors import UsageError
-from loadgen.shared.project import KIT
+from loadgen.shared.project import KIT, PYTHON_MODULE
 from loadgen.shared.text import in_url
 
 TIMEOUT_SECONDS = 300
@@ -175,7 +174,7 @@ def limit(nodes: Iterable[Node], pattern: str) -> tuple[Node, ...]:
 
 def _list(path: Path, vault: Sequence[str]) -> Mapping[str, Any]:
     # In the directory of the playbooks, for their group_vars count too.
-    module = [sys.executable, "-m", "loadgen.fleet.ansible_hosts"]
+    module = [*PYTHON_MODULE, "loadgen.fleet.ansible_hosts"]
     own = ["--playbook-dir", str(KIT / "playbooks"), "--inventory", str(path)]
     environment = {"ANSIBLE_CONFIG": str(KIT / "ansible.cfg")} | os.environ
     finished = subprocess.run(

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from loadgen.judging.check import Reason
-from loadgen.shared.snapshot import EntryStatistics, Snapshot
+from loadgen.shared.snapshot import EntryStatistics, ExceptionCount, Snapshot
 from loadgen.shared.text import clock
 
 ARRIVAL_RATIO_MIN = 0.95
@@ -297,28 +297,64 @@ class Exceptions:
     def add(self, snapshot: Snapshot) -> None:
         """Note when the first one came, and how many users ran."""
         self._last = snapshot
-        if snapshot.exceptions and self._first is None:
+        if _of_tasks(snapshot) and self._first is None:
             self._first = snapshot.time
         short = snapshot.state == "running" and snapshot.users < snapshot.users_target
-        if snapshot.exceptions and short:
+        if _of_tasks(snapshot) and short:
             self._fewest = (snapshot.users, snapshot.users_target)
 
     def reasons(self) -> list[Reason]:
         """Return one when users are missing, or when it was more than one request in a hundred."""
         if self._last is None or self._first is None:
             return []
-        count = sum(one.occurrences for one in self._last.exceptions)
+        raised = _of_tasks(self._last)
+        count = sum(one.occurrences for one in raised)
         if not self._fewest and count <= LOST_RATIO_MAX * _requests(self._last):
             return []
         users = (
             "only {} of {} users kept running, and ".format(*self._fewest) if self._fewest else ""
         )
-        most = max(self._last.exceptions, key=lambda one: one.occurrences)
+        most = max(raised, key=lambda one: one.occurrences)
         sentence = (
             f"from {clock(self._first)} {users}{count:,} exceptions ended tasks of the locustfile, "
             f"most often {most.error}. The rest of these tasks was not done; see exceptions.csv"
         )
         return [Reason("exceptions", self._first, sentence)]
+
+
+@dataclass
+class ListenerFaults:
+    """Exceptions of listeners and load shapes: Locust itself ends with exit code 2 then."""
+
+    _first: float | None = None
+    _last: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Note when the first one came."""
+        self._last = snapshot
+        if self._first is None and any(one.is_outside_tasks for one in snapshot.exceptions):
+            self._first = snapshot.time
+
+    def reasons(self) -> list[Reason]:
+        """Return one for any number of them."""
+        raised = (
+            [one for one in self._last.exceptions if one.is_outside_tasks] if self._last else []
+        )
+        if self._first is None or not raised:
+            return []
+        if not raised:
+            return []
+        most = max(raised, key=lambda one: one.occurrences)
+        sentence = (
+            f"from {clock(self._first)} {most.error}"
+            f" ({sum(one.occurrences for one in raised):,} such exceptions in all). A listener of"
+            " events or a load shape did not do its work: correct it; exceptions.csv has where"
+        )
+        return [Reason("listeners", self._first, sentence)]
+
+
+def _of_tasks(snapshot: Snapshot) -> list[ExceptionCount]:
+    return [one for one in snapshot.exceptions if not one.is_outside_tasks]
 
 
 def _answered(snapshot: Snapshot) -> list[EntryStatistics]:

@@ -41,7 +41,7 @@ from loadgen.node.settings import (
     load_node_settings,
     load_run_settings,
 )
-from loadgen.node.statistics import time_rounding
+from loadgen.node.statistics import listener_faults, time_rounding
 from loadgen.shared import command
 from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
@@ -117,6 +117,7 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     stats.CSV_STATS_FLUSH_INTERVAL_SEC = 1
 
     def on_init(environment: Environment, **_: object) -> None:
+        listener_faults.install(environment)
         if role == "worker":
             reporter = loadgen.node.statistics.reporter.install(environment, node, run)
             _install_request_log(environment, run, lambda: reporter.phase)

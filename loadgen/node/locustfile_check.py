@@ -1,10 +1,14 @@
 """A look at a run's locustfiles before anything is started.
 
 Importing a locustfile runs its code, so this happens in a child process that ends afterwards
-(`python -m loadgen.node.locustfile_check FILE...`); the answer crosses over as one line of JSON.
+(`python -m loadgen.node.locustfile_check FILE...`). The answer crosses over as one line
+of JSON on standard output, marked as such: the locustfile may write there before and after it, and
+close or replace `sys.stdout`.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import site
@@ -20,6 +24,7 @@ from loadgen.shared.project import PROJECT
 from loadgen.shared.secret_names import names_password, names_secret
 from loadgen.specification.locust_options import VARIABLES
 
+ANSWER = b"\nloadgen's look at the locustfile: "
 LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120 - as frames name it
 
 
@@ -136,6 +141,42 @@ def describe_import_error(error: BaseException) -> str:
     return f"{_explain(error)}{where}"
 
 
+def option_error(words: Sequence[str]) -> str | None:
+    """Say what is wrong with the options that the run will give to Locust; None if nothing is.
+
+    The locustfiles must be imported: they may add options, which may be required.
+    """
+    from locust import events  # noqa: PLC0415  as above
+    from locust.argument_parser import parse_options  # noqa: PLC0415
+
+    from loadgen.node import locust_fixes  # noqa: PLC0415
+
+    locust_fixes.read_no_configuration_files()
+    for name in VARIABLES:
+        os.environ.pop(name, None)
+    adding = events.init_command_line_parser
+
+    def add(**values: object) -> None:
+        for handler in adding._handlers:
+            handler(**values)
+
+    adding.fire = add  # type: ignore[method-assign]  # Locust's own logs what a listener raises
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            parse_options(list(words))
+    except SystemExit:
+        fault = " ".join(said.getvalue().rpartition("error: ")[2].split()).rstrip("?.")
+        return (
+            f"Locust doesn't take its options: {fault}; give options of the locustfile after --"
+            if fault
+            else f"an option of {' '.join(words)} prints something and ends Locust; leave it out"
+        )
+    except Exception as error:
+        return f"it can't add its options: {describe_import_error(error)}"
+    return None
+
+
 def _explain(error: BaseException) -> str:
     if isinstance(error, KeyError) and _raised_in(error, os.getenv.__code__.co_filename):
         name = error.args[0]
@@ -153,7 +194,14 @@ def _explain(error: BaseException) -> str:
             f"{error.filename} isn't there: a path is best built from Path(__file__).parent, as "
             "the working directory differs from machine to machine"
         )
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {_text(error)}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception as fault:
+        return f"its text can't be had ({type(fault).__name__}: {fault})"
 
 
 def _raised_in(error: BaseException, file: str) -> bool:
@@ -162,12 +210,17 @@ def _raised_in(error: BaseException, file: str) -> bool:
     return any(frame.f_code.co_filename == file for frame, _ in frames)
 
 
-def parse_inspection(output: str) -> Inspection:
+def parse_inspection(output: bytes) -> Inspection:
     """Read what `main` wrote. Raises ValueError when the child ended without it."""
-    lines = output.strip().splitlines()
-    if not lines:
+    _, found, rest = output.rpartition(ANSWER)
+    if not found:
         raise ValueError("the locustfile ended the process that looked at it")
-    return Inspection.model_validate(json.loads(lines[-1]))
+    return Inspection.model_validate_json(rest.partition(b"\n")[0])
+
+
+def is_answered(output: bytes | bytearray) -> bool:
+    """Tell whether the answer is there, whole."""
+    return output.find(b"\n", output.rfind(ANSWER) + len(ANSWER)) >= 0 and ANSWER in output
 
 
 class AbsentVariables:
@@ -203,10 +256,12 @@ class AbsentVariables:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the inspection as the last line of standard output."""
+    """Write the inspection to standard output."""
+    answering = os.dup(1)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--packages", help="where packages of the scenario's own are")
     parser.add_argument("paths", nargs="+")
+    parser.add_argument("--options", help="those that the run gives to Locust, a list in JSON")
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(PROJECT))
     if options.packages:
@@ -217,7 +272,9 @@ def main(arguments: Sequence[str]) -> None:
     found.absent_variables = absent.names
     if found.error is None:
         found.variables = option_variables()
-    print("\n" + found.model_dump_json(), flush=True)
+        found.error = option_error(json.loads(options.options)) if options.options else None
+    with open(answering, "wb") as answer:  # noqa: PTH123 - a descriptor
+        answer.write(ANSWER + found.model_dump_json().encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 import json
 import keyword
 import subprocess
-import sys
 from collections.abc import Collection, Sequence
 
-from loadgen.shared.project import PROJECT
+from loadgen.shared.project import PROJECT, PYTHON_MODULE
 
-_RUFF = [sys.executable, "-m", "ruff"]
+_RUFF = [*PYTHON_MODULE, "ruff"]
 _OWN_RULES = ["--isolated", "--quiet", "--line-length", "100"]
 # What texts from elsewhere may break: their length and number, letters that look like others, and
 # words that look like passwords.

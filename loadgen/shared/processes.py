@@ -5,12 +5,13 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
+
+from loadgen.shared.project import PYTHON_MODULE
 
 TERMINATE_SECONDS = 10.0
 
@@ -40,17 +41,23 @@ its output, of its errors, and of its lifeline, if it has one."""
 
 
 def start_interpreter(
-    module_arguments: Sequence[str], environment: Mapping[str, str], files: Sequence[int]
+    module_arguments: Sequence[str],
+    environment: Mapping[str, str],
+    files: Sequence[int],
+    directory: Path | None = None,
 ) -> Process:
     """Start a module in a Python of its own; see `Starter`."""
-    words = [sys.executable, "-m", *module_arguments]
+    words = [*PYTHON_MODULE, *module_arguments]
     for descriptor in files[2:]:
         words += ["--lifeline", str(descriptor)]
-    return start_command(words, environment, files)
+    return start_command(words, environment, files, directory)
 
 
 def start_command(
-    words: Sequence[str], environment: Mapping[str, str], files: Sequence[int]
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    files: Sequence[int],
+    directory: Path | None = None,
 ) -> Process:
     """Start a program of any kind, in a session of its own; see `Starter`."""
     output, errors, *inherited = files
@@ -60,6 +67,7 @@ def start_command(
         stdout=output,
         stderr=errors,
         env=dict(environment),
+        cwd=directory,
         pass_fds=inherited,
         start_new_session=True,
     )

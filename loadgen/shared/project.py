@@ -6,12 +6,15 @@ both are its root; the wheel has the second one as `loadgen/kit/` (see pyproject
 """
 
 import os
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 _INSTALLED = PROJECT / "loadgen" / "kit"
 IS_CLONE = not _INSTALLED.is_dir()
 KIT = PROJECT if IS_CLONE else _INSTALLED
+PYTHON_MODULE = (sys.executable, "-P", "-m")
+"""Starts a module. `-P` leaves the working directory out, where a user may have a `json.py`."""
 
 
 def cache_directory() -> Path:

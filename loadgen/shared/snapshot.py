@@ -118,12 +118,20 @@ class SecondCount:
     failures: Whole
 
 
+OUTSIDE_TASKS = "outside of its tasks the locustfile raised "
+
+
 @dataclass(frozen=True, slots=True)
 class ExceptionCount:
-    """Occurrences of one exception that left a task since the test began."""
+    """Occurrences of one exception that left a task, a listener or a shape in this test."""
 
     error: str
     occurrences: Whole
+
+    @property
+    def is_outside_tasks(self) -> bool:
+        """Whether outside of its tasks the locustfile raised it: it says so itself."""
+        return self.error.startswith(OUTSIDE_TASKS)
 
 
 @dataclass(frozen=True, slots=True)

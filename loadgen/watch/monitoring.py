@@ -14,7 +14,6 @@ import os
 import secrets
 import shutil
 import socket
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -25,7 +24,7 @@ from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_directly
 from loadgen.shared.processes import Child, end_all, last_telling_line, start_command
-from loadgen.shared.project import KIT, PROJECT
+from loadgen.shared.project import KIT, PROJECT, PYTHON_MODULE
 from loadgen.watch.endpoints import SCRAPE_SECONDS, Ports
 from loadgen.watch.prometheus_files import (
     LOOPBACK,
@@ -155,7 +154,7 @@ def node_exporter(directory: Path, port: int) -> Running | None:
 def archive(directory: Path, port: int, results: Path) -> Running:
     """Run an exporter that serves the verdicts of past runs."""
     listen = f"{LOOPBACK}:{port}"
-    command = [sys.executable, "-m", "exporter", "--results", str(results), "--listen", listen]
+    command = [*PYTHON_MODULE, "exporter", "--results", str(results), "--listen", listen]
     environment = {"PYTHONPATH": str(PROJECT)}
     return process("The archive's exporter", command, directory / "archive.log", port, environment)
 

@@ -1,7 +1,8 @@
 """Locustfiles are looked at as plain Locust would load them, before anything starts."""
 
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,9 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
     """Look at locustfiles, all by processes that one import of Locust serves."""
     nursery = Nursery(tmp_path_factory.mktemp("nursery") / "log")
 
-    def found(*paths: Path) -> Inspection:
+    def found(*paths: Path, options: Sequence[str] | None = None) -> Inspection:
         scenario = find_scenario([str(path) for path in paths])
-        return look_from(nursery.start, scenario.paths, os.environ, None)
+        return look_from(nursery.start, scenario.paths, os.environ, None, options)
 
     yield found
     nursery.kill()
@@ -49,6 +50,11 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
         ("import os\nos.environ['NOT_SET_HERE']\n", "it looks for NOT_SET_HERE"),
         ("open('not-there.csv')\n", "not-there.csv isn't there"),
         ("raise RuntimeError('no luck')\n", "RuntimeError: no luck"),
+        ("raise RuntimeError('no\\nluck')\n", "RuntimeError: no luck"),
+        (
+            "class Odd(Exception):\n    def __str__(self): return 5\nraise Odd\n",
+            "Odd: its text can't be had",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(
@@ -57,6 +63,62 @@ def test_what_cannot_be_used_is_one_sentence(
     file = tmp_path / "bad.py"
     file.write_text(source)
     assert sentence in str(look(file).error)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "import atexit\natexit.register(print, 'bye')\n",
+        "import sys\nsys.stdout.close()\n",
+        "import os\nos.close(1)\n",
+        "import io, sys\nsys.stdout = io.StringIO()\n",
+        "print('{}', end='')\n",
+        "print('x' * 5_000_000)\n",
+        "import subprocess\nsubprocess.Popen(['sleep', '60'])\n",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\n",
+    ],
+)
+def test_what_a_locustfile_writes_or_leaves_running_hides_no_answer(
+    look: Look, tmp_path: Path, ending: str
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(USER.format(name="Visitor") + ending)
+    began = time.monotonic()
+    found = look(file)
+    assert (found.error, list(found.user_classes)) == (None, ["Visitor"])
+    assert time.monotonic() - began < 20
+
+
+ADDS = """
+from locust import events
+
+@events.init_command_line_parser.add_listener
+def add(parser):
+    parser.add_argument({})
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "options", "sentence"),
+    [
+        ("'--key', required=True", [], "the following arguments are required: --key"),
+        ("'--key', type=int", ["--key", "x"], "argument --key: invalid int value: 'x'"),
+        ("'--key', choices=['a']", ["--key", "b"], "invalid choice: 'b'"),
+        ("'--key'", ["--kee", "b"], "unrecognized arguments: --kee Did you mean '--key'"),
+        ("'--host'", [], "conflicting option string: --host (/"),
+        ("'--key', odd=1", [], "it can't add its options: TypeError"),
+        ("'--key'", ["--show-task-ratio-json", "--help"], "prints something and ends Locust"),
+        ("'--key', required=True", ["--key", "b"], None),
+        ("'--key', choices=['a']", ["--key=a"], None),
+    ],
+)
+def test_options_that_locust_will_refuse_are_refused_before_the_start(
+    look: Look, tmp_path: Path, argument: str, options: list[str], sentence: str | None
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(USER.format(name="Visitor") + ADDS.format(argument))
+    error = look(file, options=options).error
+    assert error is None if sentence is None else sentence in str(error)
 
 
 def test_one_class_name_in_two_files_is_refused_and_one_imported_is_not(

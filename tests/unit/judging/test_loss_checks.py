@@ -7,11 +7,12 @@ from loadgen.judging.generator_checks import ClockJumps, Stalls
 from loadgen.judging.loss_checks import (
     CutRequests,
     Exceptions,
+    ListenerFaults,
     LostSamples,
     LostWorkers,
     RefusedValues,
 )
-from loadgen.shared.snapshot import ExceptionCount, Snapshot
+from loadgen.shared.snapshot import OUTSIDE_TASKS, ExceptionCount, Snapshot
 from tests.unit.samples import START, entry, snapshot, worker
 
 
@@ -79,6 +80,14 @@ def test_exceptions_are_said_when_users_are_missing_or_they_are_many() -> None:
     (reason,) = found(Exceptions(), raised(11))
     assert "most often ValueError: no account" in reason.sentence
     assert found(Exceptions(), raised(10)) == []
+
+
+def test_one_exception_of_a_listener_is_said_and_is_none_of_a_task() -> None:
+    fault = ExceptionCount(f"{OUTSIDE_TASKS}RuntimeError: no data", 1)
+    (reason,) = found(ListenerFaults(), replace(counted(1000), exceptions=[fault]))
+    assert "outside of its tasks the locustfile raised RuntimeError: no data" in reason.sentence
+    assert found(Exceptions(), replace(counted(1), exceptions=[fault])) == []
+    assert found(ListenerFaults(), raised(200)) == []
 
 
 def stalled(seconds: float) -> Snapshot:

@@ -102,3 +102,15 @@ def test_child_ends_when_its_starter_is_gone(tmp_path: Path, patched: bool) -> N
 
     wait_until(lambda: not child.alive)
     assert "SIGTERM" in str(child.fault)
+
+
+def test_a_module_where_the_user_is_hides_none_of_the_kits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "argparse.py").write_text("raise RuntimeError('a file of the user')\n")
+    (tmp_path / "locust.py").write_text("raise RuntimeError('a file of the user')\n")
+    monkeypatch.chdir(tmp_path)
+    child = Child("one", ["loadgen", "--version"], tmp_path / "log")
+    assert child.wait(30)
+    assert "loadgen" in child.log.read_text()
+    assert "a file of the user" not in child.log.read_text()

@@ -1,0 +1,65 @@
+"""What a listener of Locust's events raises is kept among the run's exceptions."""
+
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import gevent
+import pytest
+from locust import log
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import WorkerRunner
+
+from loadgen.node.statistics.listener_faults import ListenerFaults, install
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    """An environment whose listeners are watched, and nothing of it left afterwards."""
+    monkeypatch.setattr(log, "unhandled_greenlet_exception", False)
+    made = Environment()
+    made.create_local_runner()
+    install(made)
+    yield made
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, ListenerFaults)]:
+        root.removeHandler(handler)
+
+
+def fail(**_: object) -> None:
+    raise RuntimeError("no data")
+
+
+def test_what_a_listener_raises_is_an_exception_of_the_run(environment: Environment) -> None:
+    environment.events.quitting.add_listener(fail)
+    environment.events.quitting.fire(environment=environment)
+    assert environment.runner
+    (kept,) = environment.runner.exceptions.values()
+    assert kept["msg"] == "outside of its tasks the locustfile raised RuntimeError: no data"
+    assert "in fail" in kept["traceback"]
+
+
+def test_what_ends_a_greenlet_of_locusts_own_is_too(environment: Environment) -> None:
+    greenlet = gevent.spawn(fail)
+    greenlet.link_exception(log.greenlet_exception_logger(logging.getLogger("locust.runners")))
+    gevent.joinall([greenlet])
+    gevent.sleep(0)
+    assert environment.runner
+    assert [one["msg"] for one in environment.runner.exceptions.values()] == [
+        "outside of its tasks the locustfile raised RuntimeError: no data"
+    ]
+
+
+def test_a_worker_tells_its_master(environment: Environment) -> None:
+    sent: list[Message] = []
+
+    worker = WorkerRunner.__new__(WorkerRunner)
+    worker.client = SimpleNamespace(send=sent.append)  # type: ignore[assignment]
+    worker.client_id = "one"
+    environment.runner = worker
+    environment.events.test_start.add_listener(fail)
+    environment.events.test_start.fire(environment=environment)
+    (message,) = sent
+    assert message.type == "exception"
+    assert message.data["msg"].endswith("raised RuntimeError: no data")
