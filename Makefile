@@ -6,8 +6,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-# Tests call make themselves: what was typed for this one is not typed for theirs.
-PYTEST = env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
+# Tests call make themselves: what was typed for this one is not typed for theirs. They start the kit
+# hundreds of times: it is compiled once, wherever else nothing may be written.
+PYTEST = env -u MAKEFLAGS -u MAKELEVEL -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 # takes_TARGET lists the variables that a target takes; the end of this file refuses any other.
 takes_everywhere = PYTHON VENV PIP_% PYTEST_% ANSIBLE_%
 
@@ -195,12 +196,9 @@ fix: $(VENV)/.dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Runs wait more than they work; the rest keeps every core busy.
-RUN_TESTS = tests/local tests/monitoring
-QUICK_TESTS = tests/unit tests/attackers/quick
+# In one go: tests/sharing_out.py lets the quick tests fill what the runs leave of the cores.
 test: check ## Check and run every test that this machine can run within minutes
-	$(PYTEST) -n 4 $(RUN_TESTS)
-	$(PYTEST) -n auto $(QUICK_TESTS)
+	$(PYTEST) -n 6 tests/local tests/monitoring tests/unit tests/attackers/quick
 
 lock: $(VENV)/.dev ## Renew the hash-locked requirements
 	for role in node target controller dev bench; do \

@@ -1,0 +1,3 @@
+"""Examples of properties are made as everywhere in the tests."""
+
+import tests.examples  # noqa: F401
