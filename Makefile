@@ -96,7 +96,7 @@ simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.
 .PHONY: probe record test-browser
 takes_probe = LOCUSTFILE HOST
 takes_record = HAR OUTPUT HOST
-probe: $(VENV)/.node $(if $(own_target),$(VENV)/.target) ## Walk one iteration of a scenario step by step: LOCUSTFILE HOST
+probe: $(VENV)/.node $(if $(own_target),$(VENV)/.target) ## Run each task of a scenario once, and print every request: LOCUSTFILE HOST
 	@test -n $(call quoted,LOCUSTFILE) || { echo "LOCUSTFILE is not set: name a scenario, as LOCUSTFILE=locustfiles/dspace.py" >&2; exit 2; }
 	@exec $(BIN)/loadgen probe $(call option,HOST) $(call option,LOCUSTFILE)
 
@@ -113,10 +113,10 @@ test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing
 	$(PYTEST) -s tests/studies
 
 .PHONY: results coverage
-results: $(VENV)/.node ## Open the page of all runs, to look, pick and compare: RESULTS
+results: $(VENV)/.node ## Open a page that shows all runs and compares two of them: RESULTS
 	@exec $(BIN)/loadgen results --open $(call option,RESULTS)
 
-coverage: $(VENV)/.dev ## Print how often the stated intervals hold the truth, by simulation: SEEDS=1000
+coverage: $(VENV)/.dev ## Print how often stated intervals contain the true value, by simulation: SEEDS=1000
 	@exec $(BIN)/python -m tests.coverage_of_intervals $(if $(value SEEDS),--seeds $(call quoted,SEEDS))
 
 docs/experiment.schema.json: loadgen/specification/experiment.py loadgen/specification/run.py loadgen/specification/slo.py
@@ -126,10 +126,10 @@ docs/experiment.schema.json: loadgen/specification/experiment.py loadgen/specifi
 .PHONY: watch monitoring dashboards pictures test-monitoring
 takes_watch = $(FLEET) WATCH_OPTIONS
 takes_monitoring = MONITORING_OPTIONS
-watch: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) ## Watch the running test: Grafana's address, or live in this terminal [INVENTORY]
+watch: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) ## Show the running test in this terminal, or print Grafana's address if it answers [INVENTORY]
 	@exec $(BIN)/loadgen watch $(fleet) $(WATCH_OPTIONS)
 
-monitoring: $(VENV)/.node ## Run Prometheus, and Grafana where installed, on this machine
+monitoring: $(VENV)/.node ## Run Prometheus on this machine, and Grafana if it is installed
 	@exec $(BIN)/loadgen monitoring $(MONITORING_OPTIONS)
 
 dashboards: $(VENV)/.dev ## Write Grafana's dashboards from their code
@@ -144,7 +144,7 @@ test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a r
 # --- the alarm study ---------------------------------------------------------------------------
 .PHONY: alarm-study
 takes_alarm-study = SPEED SEED
-alarm-study: $(VENV)/.target ## Run the alarm study's hour under fault again: SPEED=60 SEED=42
+alarm-study: $(VENV)/.target ## Repeat the alarm study's hour under fault: SPEED=60 SEED=42
 	@exec $(BIN)/loadgen study alarm $(call options,SPEED SEED)
 
 # --- the fleet's desired state: every verb needs INVENTORY=directory ----------------------------
@@ -161,10 +161,10 @@ inventory-given:
 deploy: inventory-given $(VENV)/.controller ## Turn the hosts of INVENTORY into a fleet, ready and idle
 	$(call PLAYBOOK,LOCUSTFILE)
 
-verify: ## Look whether the fleet answers; changes nothing
-rotate: ## New channel keys and certificates for an idle fleet
-teardown-workers: ## Give the worker hosts back as they were
-teardown: ## Give every host of the fleet back as it was
+verify: ## Check that the fleet answers, and change nothing
+rotate: ## Make new channel keys and certificates for an idle fleet
+teardown-workers: ## Remove the kit from the worker hosts
+teardown: ## Remove the kit from every host of the fleet
 $(DESIRED_STATE): inventory-given $(VENV)/.controller
 	$(PLAYBOOK)
 
@@ -184,7 +184,7 @@ status stop logs drain: inventory-given $(VENV)/.controller
 
 # --- development -----------------------------------------------------------------------------
 .PHONY: check fix test lock
-check: $(VENV)/.dev ## Lint and type-check; edits nothing
+check: $(VENV)/.dev ## Check format, style, types and layers, and edit nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -212,16 +212,16 @@ takes_lab-host = DO
 takes_test-lab = LAB_WORKERS
 takes_test-core-path = LAB_WORKERS
 takes_lab-down = PURGE PLAYBOOK_OPTIONS
-lab: $(VENV)/.controller ## Start real hosts for tests on this machine (root on Debian; LAB_WORKERS=3)
+lab: $(VENV)/.controller ## Start hosts for tests on this machine (needs root on Debian; LAB_WORKERS=3)
 	@exec $(BIN)/loadgen lab $(if $(value LAB_WORKERS),--workers $(call quoted,LAB_WORKERS)) $(call passed_on,$(PLAYBOOK_OPTIONS))
 
-lab-host: $(VENV)/.node ## Stop, start, cut off or slow a lab host (DO="cut worker1"; DO= prints them all)
+lab-host: $(VENV)/.node ## Stop, start, cut off or slow down one of the lab's hosts (DO="cut worker1"; DO= prints all)
 	@exec $(BIN)/loadgen lab-host $(DO)
 
-test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts; brings the lab up if need be (20 minutes)
+test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts, which it starts if they are down (20 minutes)
 	$(PYTEST) --timeout 1800 tests/lab
 
-test-core-path: $(VENV)/.controller ## Test lab, deploy, run and teardown in one go (root on Debian; LAB_WORKERS=1)
+test-core-path: $(VENV)/.controller ## Test lab, deploy, run and teardown in one go (needs root on Debian; LAB_WORKERS=1)
 	tests/lab/core-path
 
 lab-down: $(VENV)/.controller ## Remove the lab's hosts; cached images (unless PURGE=1) and installed packages stay
@@ -230,7 +230,7 @@ lab-down: $(VENV)/.controller ## Remove the lab's hosts; cached images (unless P
 # --- faults ----------------------------------------------------------------------------------
 .PHONY: test-faults
 takes_test-faults = SOAK_SECONDS
-test-faults: $(VENV)/.dev ## Break everything on purpose, write docs/faults.md (root on Debian; SOAK_SECONDS=3600)
+test-faults: $(VENV)/.dev ## Break everything on purpose, and write docs/faults.md (needs root on Debian; SOAK_SECONDS=3600)
 	$(BIN)/python -m tests.faults
 
 # --- weaknesses of dependencies ----------------------------------------------------------------
@@ -246,12 +246,12 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 
 .PHONY: bench
 takes_bench = BENCH
-bench: $(VENV)/.bench ## Compare generators on two quiet cores; writes docs (BENCH="--only HTTPS")
+bench: $(VENV)/.bench ## Compare load generators on two quiet cores, and write docs/benchmark.md (BENCH="--only HTTPS")
 	tests/install-packages nginx-light wrk nghttp2-client openssl
 	$(BIN)/python -m tests.bench $(BENCH)
 
 # --- what is typed ------------------------------------------------------------------------------
-# A name that no target of the command line takes is a mistake, and would change nothing in silence.
+# A name that no target of the command line takes is a mistake, and nobody would notice that it changes nothing.
 goals := $(or $(MAKECMDGOALS),help)
 # A shell may hold names like LINES for itself; HOST_LIMIT it can't, and `make stop` knows no limit.
 limit := $(if $(filter environment%,$(origin HOST_LIMIT)),$(if $(filter status stop,$(goals)),HOST_LIMIT))

@@ -59,24 +59,49 @@ class Options:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m exporter", description=__doc__.split("\n")[0])
-    parser.add_argument("--subscribe", metavar="ENDPOINT", help="ZeroMQ endpoint of a publisher")
-    parser.add_argument("--listen", default="127.0.0.1:9646", metavar="HOST:PORT")
+    parser.add_argument(
+        "--subscribe",
+        metavar="ENDPOINT",
+        help="the ZeroMQ endpoint at which a master publishes its statistics",
+    )
+    parser.add_argument(
+        "--listen",
+        default="127.0.0.1:9646",
+        metavar="HOST:PORT",
+        help="the address and port to listen on (default: 127.0.0.1:9646)",
+    )
     parser.add_argument("--tls-certificate", type=Path, metavar="FILE")
     parser.add_argument("--tls-key", type=Path, metavar="FILE")
     parser.add_argument(
-        "--client-ca", type=Path, metavar="FILE", help="only clients it signed may scrape"
+        "--client-ca",
+        type=Path,
+        metavar="FILE",
+        help="a PEM file with a CA; only clients with a certificate of this CA may scrape",
     )
     parser.add_argument(
-        "--last-scrape", type=Path, metavar="FILE", help="kept at each test's end and on exit"
+        "--last-scrape",
+        type=Path,
+        metavar="FILE",
+        help=(
+            "the file to which the metrics are written when a test ends and when the exporter ends"
+        ),
     )
     parser.add_argument(
-        "--state", type=Path, metavar="FILE", help="carries the counters over a restart"
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="a file that keeps the counters, so that they continue after a restart",
     )
     parser.add_argument(
-        "--compatible-names", action="store_true", help="also serve locust_exporter's names"
+        "--compatible-names",
+        action="store_true",
+        help="also serve the metric names of ContainerSolutions/locust_exporter",
     )
     parser.add_argument(
-        "--results", type=Path, metavar="DIRECTORY", help="also serve the runs kept there"
+        "--results",
+        type=Path,
+        metavar="DIRECTORY",
+        help="also serve the figures of the runs in this directory",
     )
     parser.add_argument(
         "--watch-certificate",
@@ -84,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="tell when this PEM certificate expires; may be given several times",
+        help="serve the time at which this PEM certificate expires; may be given several times",
     )
     parser.add_argument(
         "--linger",

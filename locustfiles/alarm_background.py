@@ -3,7 +3,7 @@
 Run it alone, or beside the devices as `LOCUSTFILE=locustfiles/alarm_devices.py,locustfiles/
 alarm_background.py`. A failed request is recorded and not repeated.
 
-    --background-interval 1   seconds between requests, or a range as 1-5 (BACKGROUND_INTERVAL)
+    --background-interval 1   seconds between requests, or a range such as 1-5 (BACKGROUND_INTERVAL)
     --background-seed 42      for the choice of kinds and the intervals (BACKGROUND_SEED)
 """
 
@@ -33,14 +33,14 @@ def _add_options(parser: ArgumentParser) -> None:
         type=interval_text,
         default="1",
         env_var="BACKGROUND_INTERVAL",
-        help="Seconds between requests of one user, or a range as 1-5",
+        help="Seconds between requests of one user, or a range such as 1-5",
     )
     group.add_argument(
         "--background-seed",
         type=int,
         default=42,
         env_var="BACKGROUND_SEED",
-        help="For the choice of kinds and the intervals",
+        help="Seed of the choice of kinds and of the intervals",
     )
 
 

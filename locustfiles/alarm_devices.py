@@ -4,7 +4,7 @@ Rows: `POST /` are attempts (`/ (host 2)` at the second host, and so on), `ALARM
 transactions, from the trigger to the first 2xx. Totals count the attempts only, so judge the alarms
 by method.
 
-    --alarm-interval 1        seconds between alarms, or a range as 20-90 (ALARM_INTERVAL)
+    --alarm-interval 1        seconds between alarms, or a range such as 20-90 (ALARM_INTERVAL)
     --alarm-hosts URL,URL     where to turn when HOST does not acknowledge (ALARM_HOSTS)
     --alarm-retry-delay 1     seconds before every host is tried again (ALARM_RETRY_DELAY)
     --alarm-seed 42           for the intervals (ALARM_SEED)
@@ -37,13 +37,13 @@ def _add_options(parser: ArgumentParser) -> None:
         type=interval_text,
         default="1",
         env_var="ALARM_INTERVAL",
-        help="Seconds from an acknowledgement to the next alarm, or a range as 20-90",
+        help="Seconds from an acknowledgement to the next alarm, or a range such as 20-90",
     )
     group.add_argument(
         "--alarm-hosts",
         default="",
         env_var="ALARM_HOSTS",
-        help="Further base URLs, with commas, for when the host does not acknowledge",
+        help="Further base URLs, separated by commas, to try when the host does not acknowledge",
     )
     group.add_argument(
         "--alarm-retry-delay",
@@ -53,7 +53,7 @@ def _add_options(parser: ArgumentParser) -> None:
         help="Seconds to wait when every host has failed",
     )
     group.add_argument(
-        "--alarm-seed", type=int, default=42, env_var="ALARM_SEED", help="For the intervals"
+        "--alarm-seed", type=int, default=42, env_var="ALARM_SEED", help="Seed of the intervals"
     )
 
 

@@ -6,7 +6,7 @@ of its own, as a browser does, so every row stands for one kind of request. Each
 account of its own (ACCOUNTS, see docs/scenarios.md): for a real TeaStore, which generates user0 to
 user99 with the password `password`, a file of those.
 
-    --teastore-think 1        seconds between actions, or a range as 1-90 (TEASTORE_THINK)
+    --teastore-think 1        seconds between actions, or a range such as 1-90 (TEASTORE_THINK)
     --teastore-seed 42        for choices and think times (TEASTORE_SEED)
 """
 
@@ -43,14 +43,14 @@ def _add_options(parser: ArgumentParser) -> None:
         type=interval_text,
         default="1",
         env_var="TEASTORE_THINK",
-        help="Seconds between a visitor's actions, or a range as 1-90",
+        help="Seconds between a visitor's actions, or a range such as 1-90",
     )
     group.add_argument(
         "--teastore-seed",
         type=int,
         default=42,
         env_var="TEASTORE_SEED",
-        help="For choices and think times",
+        help="Seed of choices and think times",
     )
 
 

@@ -88,7 +88,7 @@ def logs(options: argparse.Namespace) -> int:
             # A host that was asked for some lines may send one without end.
             while line := file.readline(LINE_CHARACTERS_MAX):
                 print(plain_line(f"{path.parent.name} {path.stem}: {line.rstrip(NEWLINE)}"))
-    print(f"also in {os.path.relpath(directory)}", file=sys.stderr)
+    print(f"These lines are also in {os.path.relpath(directory)}", file=sys.stderr)
     _require("the journals of some nodes could not be had", found.faults)
     return 0
 

@@ -19,62 +19,63 @@ from loadgen.shared.errors import UsageError
 # Module of loadgen.cli.options → verb → its help; each module holds VERBS.
 GROUPS = {
     "project": {
-        "init": "lay out a project of your own: a scenario, an experiment, an inventory",
-        "doctor": "say what this machine, or a fleet, lacks",
-        "completion": "print what completes loadgen's words in your shell",
+        "init": "create a project of your own: a locustfile, an experiment, an inventory",
+        "doctor": "say what is missing on this machine or on a fleet",
+        "completion": "print the script with which your shell completes loadgen's words",
     },
     "run": {
         "run": "run a load test and judge it",
-        "resume": "go on with a sweep or search that was ended",
+        "resume": "continue a sweep or a capacity search that was ended early",
     },
     "scenario": {
-        "probe": "walk one iteration of a scenario, step by step",
-        "record": "make a locustfile that runs from a browser's HAR file",
-        "simulator": "serve a simulated target",
+        "probe": "run each task of a scenario once, and print every request",
+        "record": "make a locustfile from a browser's recording (a HAR file)",
+        "simulator": "serve a simulated target, without a run",
     },
     "sources": {
         "mix": "make a scenario and an experiment from access logs",
         "scaffold": "make a scenario from an API's description (OpenAPI)",
     },
     "watch": {
-        "watch": "watch the running test: Grafana's address, or live in this terminal",
-        "monitoring": "run Prometheus, and Grafana where installed, on this machine",
+        "watch": "show the running test in this terminal, or print Grafana's address if it answers",
+        "monitoring": "run Prometheus on this machine, and Grafana if it is installed",
     },
     "results": {
-        "results": "list runs, or name the baseline",
-        "compare": "compare two runs by name; exit 1 on a regression",
+        "results": "list all runs, or choose the run that is called the baseline",
+        "compare": "compare two runs, name by name; exit with 1 on a regression",
         "evaluate": "draw pictures and tables from a run's request log",
-        "prune": "remove old runs, after asking",
+        "prune": "remove old runs after asking you",
     },
     "repeat": {
-        "rerun": "repeat a run from what it kept, and compare both",
-        "export": "make one archive of a run to hand on, without secrets",
-        "import": "take an exported run into the archive",
+        "rerun": "repeat a run from what its results kept, and compare the two runs",
+        "export": "pack a run into one file that you can hand on, without secrets",
+        "import": "unpack an exported run into your results",
     },
-    "study": {"study": "run a published study again"},
+    "study": {"study": "repeat a published study"},
     "deploy": {
         "deploy": "turn the hosts of an inventory into a fleet, ready and idle",
-        "verify": "look whether the fleet answers; changes nothing",
+        "verify": "check that the fleet answers, and change nothing",
         "rotate": "make new channel keys and certificates for an idle fleet",
-        "teardown": "give every host of the fleet back as it was",
-        "teardown-workers": "give the worker hosts back as they were",
+        "teardown": "remove the kit from every host of the fleet",
+        "teardown-workers": "remove the kit from the worker hosts",
     },
     "fleet": {
         "status": "tell what each host of a fleet is doing",
         "stop": "end the run that is under way on a fleet, and collect it",
         "logs": "print the newest journal lines of every host of a fleet",
-        "drain": "take worker hosts out of a run under way, last statistics first",
+        "drain": "take worker hosts out of a run; their last statistics are kept",
     },
     "lab": {
-        "lab": "start real hosts for tests on this machine (root on Debian)",
-        "lab-host": "stop, start, cut off or slow a lab host",
+        "lab": "start hosts for tests on this machine (needs root on Debian)",
+        "lab-host": "stop, start, cut off or slow down one of the lab's hosts",
         "lab-down": "remove the lab's hosts; images in /var/cache/loadgen-lab and packages stay",
     },
 }
 EPILOG = """example: loadgen run --locustfile my/locustfile.py --host https://shop.example
 
-exit codes: 0 passed, 1 an SLO did not hold, 2 usage, 3 invalid measurement, 4 a machine or a
-process failed, 130 interrupted (results are kept)"""
+exit codes of loadgen run: 0 the run passed; 1 an SLO did not hold; 2 the command can't be used, and
+nothing was started; 3 the measurement can't be trusted; 4 a machine or a process failed; 130 the
+run was interrupted, and its results are kept"""
 
 
 def main(arguments: list[str] | None = None) -> None:

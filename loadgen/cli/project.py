@@ -40,11 +40,14 @@ def _leave_out(_: str, names: list[str]) -> set[str]:
 def _next_steps(directory: Path) -> str:
     return "\n".join(
         (
-            f"{directory} holds a project: a scenario, an experiment, an inventory to edit.",
+            (
+                f"{directory} now holds your project: a locustfile, an experiment, and an "
+                "inventory to edit."
+            ),
             "Next:",
             f"  cd {directory}",
-            "  loadgen probe --locustfile locustfile.py     # one user, step by step",
-            "  loadgen run --experiment experiment.yml      # a load test, judged",
+            "  loadgen probe --locustfile locustfile.py     # runs each task once",
+            "  loadgen run --experiment experiment.yml      # runs a load test and judges it",
         )
     )
 

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import importlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -56,6 +57,8 @@ class Late:
 
 KINDS: Mapping[object, str] = {int: "give a whole number", float: "give a number"}
 
+CHOICE = re.compile(r"invalid choice: (?P<word>.+) \(choose from (?P<choices>.+)\)")
+
 
 class VerbParser(argparse.ArgumentParser):
     """A parser that gets its options from `fill` when it is first used. UsageError on a mistake."""
@@ -78,7 +81,7 @@ class VerbParser(argparse.ArgumentParser):
         self._passes_on = verb.passes_on is not None
         if verb.passes_on:
             self.usage = f"{self.format_usage().removeprefix('usage: ').rstrip()} [-- OPTIONS]"
-            self.description = f"{self.description} What follows -- is for {verb.passes_on}."
+            self.description = f"{self.description} Options after -- go to {verb.passes_on}."
         examples = "\n".join(f"  {example}" for example in verb.examples)
         self.epilog = "\n\n".join(filter(None, [f"examples:\n{examples}", verb.epilog]))
         self.set_defaults(verb=self, carry_out=verb.carry_out)
@@ -110,12 +113,13 @@ class VerbParser(argparse.ArgumentParser):
         except argparse.ArgumentError as fault:
             if not str(fault.message).startswith("invalid "):
                 raise
-            rule = KINDS.get(action.type) or f"give {action.help}"
+            rule = KINDS.get(action.type) or f"give a value such as {action.default}"
             raise argparse.ArgumentError(action, f"{arg_string!r} can't be used; {rule}") from fault
 
     def error(self, message: str) -> Any:  # noqa: ANN401 - argparse says NoReturn
         """Raise the mistake as one sentence."""
-        raise UsageError(f"{message}; see {self.prog} --help")
+        said = CHOICE.sub(_unknown_choice, message)
+        raise UsageError(f"{said}; see {self.prog} --help")
 
     @property
     def flags(self) -> set[str]:
@@ -139,6 +143,13 @@ def refusal(parser: VerbParser, unknown: Sequence[str], others: Iterable[VerbPar
     else:
         said = f"{parser.prog} has no option {flag}."
     return f"{said} Nothing was started; see {parser.prog} --help"
+
+
+def _unknown_choice(found: re.Match[str]) -> str:
+    word, choices = found["word"], found["choices"].split(", ")
+    near = difflib.get_close_matches(word, choices, 1)
+    meant = f": is {near[0]} meant? Choose" if near else "; choose"
+    return f"{word} can't be used{meant} from {', '.join(choices)}"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -49,19 +49,24 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     The model's options are the keyword arguments of its `build`, named in `models`.
     """
     add = parser.add_argument
-    add("--listen", default=DEFAULT_LISTEN, type=_endpoint, help="address:port (127.0.0.1:8000)")
-    add("--tls-certificate", help="PEM file; serves https")
-    add("--tls-key", help="PEM file")
-    add("--seed", type=int, default=42, help="for data and service times (42)")
+    add(
+        "--listen",
+        default=DEFAULT_LISTEN,
+        type=_endpoint,
+        help="the address and port to listen on (default: 127.0.0.1:8000)",
+    )
+    add("--tls-certificate", help="a PEM file with a certificate, to serve HTTPS")
+    add("--tls-key", help="a PEM file with the key of the certificate")
+    add("--seed", type=int, default=42, help="the seed of data and service times (default: 42)")
     add(
         "--connections-max",
         type=int,
-        help="answer 503 while this many connections are open",
+        help="answer 503 when more than this many connections are open",
     )
     add(
         "--access-log",
         type=Path,
-        help="file that gets one line for each request, in the combined format",
+        help="a file to which each request is written, in the combined format",
     )
     build = _load(name).build
     models = _add_model_options(parser, build)
@@ -100,7 +105,11 @@ def _add_model_options(parser: argparse.ArgumentParser, build: Callable[..., Any
         choices = get_args(kind) or None
         reader = str if choices else kind
         group.add_argument(
-            flag, type=reader, choices=choices, default=parameter.default, help="%(default)s"
+            flag,
+            type=reader,
+            choices=choices,
+            default=parameter.default,
+            help="default: %(default)s",
         )
     return [parameter.name for parameter in added]
 

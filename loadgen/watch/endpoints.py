@@ -22,7 +22,17 @@ class Ports:
 
 def add_exporter_options(parser: argparse.ArgumentParser) -> None:
     """Add what says where the exporter is, and how it knows who asks."""
-    parser.add_argument("--url", default=DEFAULT_URL, help=f"the exporter ({DEFAULT_URL})")
-    parser.add_argument("--ca", type=Path, help="CA of the exporter's certificate (PEM)")
-    parser.add_argument("--certificate", type=Path, help="client certificate (PEM)")
-    parser.add_argument("--key", type=Path, help="its key (PEM)")
+    parser.add_argument(
+        "--url", default=DEFAULT_URL, help=f"the exporter's address (default: {DEFAULT_URL})"
+    )
+    parser.add_argument(
+        "--ca", type=Path, help="a PEM file with the CA of the exporter's certificate"
+    )
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        help="a PEM file with the client certificate to show the exporter",
+    )
+    parser.add_argument(
+        "--key", type=Path, help="a PEM file with the key of the client certificate"
+    )

@@ -22,8 +22,16 @@ from loadgen.scenario import (
 
 def add_rate_options(parser: ArgumentParser) -> None:
     """Add the options that recordings and weeks share."""
-    add_option(parser, "--rate-per-user", type=float, default=1.0, help="Requests/s of one user")
-    add_option(parser, "--rate-speed", type=float, default=1.0, help="Replay so many times faster")
+    add_option(
+        parser,
+        "--rate-per-user",
+        type=float,
+        default=1.0,
+        help="Requests a second that one user makes",
+    )
+    add_option(
+        parser, "--rate-speed", type=float, default=1.0, help="How many times faster to replay"
+    )
 
 
 def check_rate_options(options: Namespace) -> None:
@@ -36,7 +44,7 @@ def check_rate_options(options: Namespace) -> None:
 
 
 def _add_options(parser: ArgumentParser) -> None:
-    add_option(parser, "--rate-file", default="", help="CSV file of time,rps")
+    add_option(parser, "--rate-file", default="", help="CSV file with the columns time,rps")
     add_rate_options(parser)
 
 

@@ -19,7 +19,13 @@ from loadgen.scenario import (
 
 
 def _add_options(parser: ArgumentParser) -> None:
-    add_option(parser, "--soak-ramp", type=span, default="5m", help="Time to go up, and down")
+    add_option(
+        parser,
+        "--soak-ramp",
+        type=span,
+        default="5m",
+        help="Time in which the users start, and in which they stop",
+    )
 
 
 events.init_command_line_parser.add_listener(_add_options)

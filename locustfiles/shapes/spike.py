@@ -22,7 +22,9 @@ from loadgen.scenario import (
 
 def _add_options(parser: ArgumentParser) -> None:
     add_option(parser, "--spike-users", type=int, default=100, help="Users during the spike")
-    add_option(parser, "--spike-after", type=span, default="60s", help="From start to spike")
+    add_option(
+        parser, "--spike-after", type=span, default="60s", help="Time from the start to the spike"
+    )
     add_option(parser, "--spike-time", type=span, default="30s", help="Length of the spike")
 
 

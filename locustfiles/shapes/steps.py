@@ -15,9 +15,16 @@ from loadgen.scenario import Plan, PlannedShape, Steps, add_option, seconds_of, 
 
 
 def _add_options(parser: ArgumentParser) -> None:
-    add_option(parser, "--step-users", default="10,20,30", help="Users of each step, with commas")
+    add_option(
+        parser,
+        "--step-users",
+        default="10,20,30",
+        help="Number of users in each step, separated by commas",
+    )
     add_option(parser, "--step-time", type=span, default="60s", help="Length of each step")
-    add_option(parser, "--step-rest", type=span, default="0s", help="Time without users between")
+    add_option(
+        parser, "--step-rest", type=span, default="0s", help="Time without users between two steps"
+    )
 
 
 events.init_command_line_parser.add_listener(_add_options)

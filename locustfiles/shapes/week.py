@@ -24,7 +24,7 @@ from locustfiles.shapes.recorded import add_rate_options, check_rate_options
 
 
 def _add_options(parser: ArgumentParser) -> None:
-    add_option(parser, "--week-file", default="", help="CSV file of hour,requests")
+    add_option(parser, "--week-file", default="", help="CSV file with the columns hour,requests")
     add_rate_options(parser)
 
 

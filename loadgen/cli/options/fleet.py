@@ -19,19 +19,31 @@ def _add_options(verb: VerbParser) -> None:
 def _add_stop_options(verb: VerbParser) -> None:
     _add_options(verb)
     verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="the directory of all runs (default: results)",
     )
 
 
 def _add_logs_options(verb: VerbParser) -> None:
     _add_stop_options(verb)
-    verb.add_argument("--host-limit", help="these hosts only, with commas")
-    verb.add_argument("--lines", type=int, default=200, help="newest lines of each unit (200)")
+    verb.add_argument("--host-limit", help="only these hosts, separated by commas")
+    verb.add_argument(
+        "--lines",
+        type=int,
+        default=200,
+        help="how many of the newest lines to print of each unit (default: 200)",
+    )
 
 
 def _add_drain_options(verb: VerbParser) -> None:
     _add_options(verb)
-    verb.add_argument("--host-limit", required=True, help="worker hosts to let go, with commas")
+    verb.add_argument(
+        "--host-limit",
+        required=True,
+        help="the worker hosts to take out of the run, separated by commas",
+    )
 
 
 VERBS = {

@@ -15,7 +15,7 @@ def add_inventory(verb: VerbParser, words: str, required: bool = False) -> None:
         action="append_const",
         const="--ask-vault-pass",
         default=[],
-        help="ask for the inventory's Vault password, once",
+        help="ask once for the password of Ansible Vault",
     )
     add(
         "--vault-password-file",
@@ -23,7 +23,7 @@ def add_inventory(verb: VerbParser, words: str, required: bool = False) -> None:
         action="append",
         metavar="FILE",
         type=lambda file: f"--vault-password-file={file}",
-        help="file, or program, with the Vault password",
+        help="a file that holds the Vault password, or a program that prints it",
     )
     add(
         "--vault-id",
@@ -31,5 +31,5 @@ def add_inventory(verb: VerbParser, words: str, required: bool = False) -> None:
         action="append",
         metavar="ID@SOURCE",
         type=lambda identity: f"--vault-id={identity}",
-        help="Vault identity: ID@prompt or ID@FILE",
+        help="a Vault identity and where its password comes from: ID@prompt or ID@FILE",
     )

@@ -11,16 +11,22 @@ def _add_lab_options(verb: VerbParser) -> None:
         default=3,
         choices=range(1, 7),
         metavar="1-6",
-        help="worker hosts, beside a master (3)",
+        help="how many worker hosts to start beside the master (default: 3)",
     )
 
 
 def _add_host_options(verb: VerbParser) -> None:
-    verb.add_argument("words", nargs="*", help="what to do, and with which host; none prints all")
+    verb.add_argument(
+        "words",
+        nargs="*",
+        help="what to do and with which host; without words, the possible ones are printed",
+    )
 
 
 def _add_down_options(verb: VerbParser) -> None:
-    verb.add_argument("--purge", action="store_true", help="remove the cached images too")
+    verb.add_argument(
+        "--purge", action="store_true", help="also remove the images that are kept for the next lab"
+    )
 
 
 VERBS = {

@@ -11,20 +11,27 @@ if TYPE_CHECKING:
 else:
     project = Late("loadgen.cli.project")
 
+SHELLS = """In bash, add this line to ~/.bashrc: eval "$(loadgen completion bash)"
+In zsh, add this line to ~/.zshrc: eval "$(loadgen completion zsh)"
+In fish, add this line to ~/.config/fish/config.fish: loadgen completion fish | source"""
+
 
 def _add_init_options(verb: VerbParser) -> None:
-    verb.add_argument("directory", type=Path, help="where the project goes: a new directory")
+    verb.add_argument("directory", type=Path, help="a new directory for the project")
 
 
 def _add_doctor_options(verb: VerbParser) -> None:
-    add_inventory(verb, "look at this fleet's hosts too")
+    add_inventory(verb, "also check the hosts of this inventory")
     verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="where results go (results)"
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="the directory that would hold the results (default: results)",
     )
 
 
 def _add_completion_options(verb: VerbParser) -> None:
-    verb.add_argument("shell", choices=("bash", "zsh", "fish"), help="your shell")
+    verb.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell that you use")
 
 
 VERBS = {
@@ -32,7 +39,7 @@ VERBS = {
         _add_completion_options,
         project.complete,
         ("loadgen completion bash", "loadgen completion fish"),
-        epilog='Put eval "$(loadgen completion bash)" into ~/.bashrc; zsh and fish likewise.',
+        epilog=SHELLS,
     ),
     "init": Verb(_add_init_options, project.init, ("loadgen init my-load-tests",)),
     "doctor": Verb(

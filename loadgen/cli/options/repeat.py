@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
+from loadgen.cli.options.results import ratio
 from loadgen.cli.verb import Late, Verb, VerbParser
 
 if TYPE_CHECKING:
@@ -13,27 +14,43 @@ else:
 
 
 def _add_rerun_options(verb: VerbParser) -> None:
-    verb.add_argument("run", metavar="RUN", help="a run: an id, a path, latest or baseline")
+    verb.add_argument("run", metavar="RUN", help="a run: its id, its path, latest or baseline")
     add_inventory(verb, "run on this fleet instead of this machine")
     verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="the directory of all runs (default: results)",
     )
-    verb.add_argument("--tolerance", type=float, default=0.05, help="change that counts (0.05)")
-    verb.add_argument("--quiet", "-q", action="store_true", help="print the verdict only")
+    verb.add_argument(
+        "--tolerance",
+        type=ratio,
+        default=0.05,
+        help="the relative change that counts as one (default: 0.05)",
+    )
+    verb.add_argument("--quiet", "-q", action="store_true", help="print only the verdict")
 
 
 def _add_export_options(verb: VerbParser) -> None:
-    verb.add_argument("run", metavar="RUN", help="a run: an id, a path, latest or baseline")
-    verb.add_argument("--output", type=Path, help="the archive's file (RUN.zip)")
+    verb.add_argument("run", metavar="RUN", help="a run: its id, its path, latest or baseline")
     verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+        "--output", type=Path, help="the file to write (default: the run's id and .zip)"
+    )
+    verb.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="the directory of all runs (default: results)",
     )
 
 
 def _add_import_options(verb: VerbParser) -> None:
-    verb.add_argument("file", type=Path, metavar="FILE", help="what loadgen export wrote")
+    verb.add_argument("file", type=Path, metavar="FILE", help="a file that `loadgen export` wrote")
     verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="the directory of all runs (default: results)",
     )
 
 

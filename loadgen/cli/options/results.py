@@ -1,5 +1,7 @@
 """Verbs on the archive of runs: what can be typed."""
 
+import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,65 +14,134 @@ else:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(",") if part)
+    try:
+        return tuple(float(part) for part in text.split(",") if part)
+    except ValueError as error:
+        raise _unusable(text, "numbers separated by commas, such as 10,30") from error
+
+
+def _unusable(text: str, rule: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"{text!r} can't be used; give {rule}")
 
 
 def _formats(text: str) -> tuple[str, ...]:
     formats = tuple(part.strip() for part in text.split(","))
     if not set(formats) <= {"svg", "png", "pdf"}:
-        raise ValueError(text)
+        raise _unusable(text, "one or more of svg, png and pdf, separated by commas")
     return formats
 
 
-def _ratio(text: str) -> float:
-    value = float(text)
+def ratio(text: str) -> float:
+    """Read a ratio from 0 to below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value < 1:
-        raise ValueError(text)
+        raise _unusable(text, "a number from 0 to below 1, such as 0.05")
     return value
 
 
 def _add_archive(verb: VerbParser) -> None:
     verb.add_argument(
-        "--results", type=Path, default=Path("results"), help="directory of all runs (results)"
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="the directory of all runs (default: results)",
     )
 
 
 def _add_results_options(verb: VerbParser) -> None:
     _add_archive(verb)
-    verb.add_argument("--baseline", metavar="RUN", help="let `baseline` mean this run")
-    verb.add_argument("--page", action="store_true", help="renew the archive's index.html")
-    verb.add_argument("--open", action="store_true", help="renew it, and open it in a browser")
+    verb.add_argument("--baseline", metavar="RUN", help="call this run the baseline from now on")
+    verb.add_argument(
+        "--page", action="store_true", help="write index.html anew, the page that shows all runs"
+    )
+    verb.add_argument(
+        "--open", action="store_true", help="write this page anew and open it in a browser"
+    )
 
 
 def _add_compare_options(verb: VerbParser) -> None:
     _add_archive(verb)
     for side in ("a", "b"):
-        words = "run, or runs with commas, or a series: an id, a path, latest or baseline"
+        words = "a run, runs separated by commas, or a series: its id, its path, latest or baseline"
         verb.add_argument(side, metavar=side.upper(), help=words)
-    verb.add_argument("--tolerance", type=_ratio, default=0.05, help="change that counts (0.05)")
-    verb.add_argument("--confidence", type=_ratio, default=0.99, help="of each interval (0.99)")
-    verb.add_argument("--allow-invalid", action="store_true", help="compare runs that are invalid")
-    verb.add_argument("--output", type=Path, help="write the differences as JSON")
+    verb.add_argument(
+        "--tolerance",
+        type=ratio,
+        default=0.05,
+        help="the relative change that counts as one (default: 0.05)",
+    )
+    verb.add_argument(
+        "--confidence",
+        type=ratio,
+        default=0.99,
+        help="the confidence of each interval (default: 0.99)",
+    )
+    verb.add_argument(
+        "--allow-invalid", action="store_true", help="compare runs even if they are invalid"
+    )
+    verb.add_argument(
+        "--output", type=Path, help="a file to which the differences are written as JSON"
+    )
 
 
 def _add_prune_options(verb: VerbParser) -> None:
     _add_archive(verb)
-    verb.add_argument("--keep", type=int, default=10, help="how many of the newest to keep (10)")
-    verb.add_argument("--older-than", help="only runs older than this: 30d, 12h")
-    verb.add_argument("--yes", action="store_true", help="don't ask")
+    verb.add_argument(
+        "--keep", type=int, default=10, help="how many of the newest runs to keep (default: 10)"
+    )
+    verb.add_argument(
+        "--older-than", help="remove only runs that are older than this, such as 30d or 12h"
+    )
+    verb.add_argument("--yes", action="store_true", help="remove them without asking")
 
 
 def _add_evaluate_options(verb: VerbParser) -> None:
     _add_archive(verb)
-    words = "a run: an id, a path, latest or baseline; or log files of the alarm study's testers"
+    words = (
+        "a run (its id, its path, latest or baseline), or log files of the alarm study's "
+        "testers (default: latest)"
+    )
     verb.add_argument("runs", nargs="*", metavar="RUN", help=words)
-    verb.add_argument("--output", type=Path, help="where pictures of log files go")
-    verb.add_argument("--beside", type=Path, help="a capacity search to draw beside theirs")
-    verb.add_argument("--limits", type=_numbers, default=(), help="lines at these seconds: 10,30")
-    verb.add_argument("--fault-times", type=_numbers, default=(), help="known faults: 300,360 (s)")
-    verb.add_argument("--interval", type=float, help="seconds between one user's requests")
-    verb.add_argument("--speed", type=float, default=1.0, help="of a time-scaled alarm study (1)")
-    verb.add_argument("--formats", type=_formats, default=("svg", "png", "pdf"), help="svg,png,pdf")
+    verb.add_argument(
+        "--output", type=Path, help="the directory for the pictures that are drawn from log files"
+    )
+    verb.add_argument(
+        "--beside",
+        type=Path,
+        help="the directory of a capacity search, to draw beside the one in the log file",
+    )
+    verb.add_argument(
+        "--limits",
+        type=_numbers,
+        default=(),
+        help="draw limits at these response times in seconds, such as 10,30",
+    )
+    verb.add_argument(
+        "--fault-times",
+        type=_numbers,
+        default=(),
+        help="draw faults at these times in seconds from the start, such as 300,360",
+    )
+    verb.add_argument(
+        "--interval",
+        type=float,
+        help="the intended seconds between a user's requests; corrects for coordinated omission",
+    )
+    verb.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        help="how many times faster than real time the alarm study ran (default: 1)",
+    )
+    verb.add_argument(
+        "--formats",
+        type=_formats,
+        default=("svg", "png", "pdf"),
+        help="the formats of the pictures (default: svg,png,pdf)",
+    )
 
 
 VERBS = {

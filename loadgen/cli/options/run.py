@@ -21,68 +21,94 @@ def _words(text: str) -> list[str]:
 def _add_run_options(verb: VerbParser) -> None:
     # Values stay text here: the specification checks them, and says the same for experiment files.
     add = verb.add_argument
-    add("--experiment", type=Path, help="experiment file; the options below win over its fields")
+    add("--experiment", type=Path, help="an experiment file; the options below override its fields")
     _add_common_options(verb)
     add(
         "--env",
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
-        help="give the scenario this machine's variable NAME, or NAME=VALUE; may be repeated",
+        help=(
+            "an environment variable for the locustfile: NAME takes its value from this machine; "
+            "may be given several times"
+        ),
     )
-    add("--env-file", help="a file of lines NAME=VALUE for the scenario")
-    add("--results", type=Path, default=RESULTS, help=f"where results go ({RESULTS})")
-    add("--warm-up", help="load that comes before the run time and isn't measured (0s)")
-    add("--arrival-rate", help="arrivals a second of an open-model locustfile")
-    add("--seed", help="where random choices begin (drawn, and kept with the run)")
+    add(
+        "--env-file",
+        help="a file with lines NAME=VALUE, which become environment variables of the locustfile",
+    )
+    add(
+        "--results",
+        type=Path,
+        default=RESULTS,
+        help=f"the directory for results (default: {RESULTS})",
+    )
+    add("--warm-up", help="how long to load before the measurement begins (default: 0s)")
+    add("--arrival-rate", help="arrivals a second, for a locustfile with an open model")
+    add("--seed", help="the seed of random choices (default: one is drawn; the results keep it)")
     add(
         "--request-log",
         type=lambda text: {"sampling_ratio": text},
         nargs="?",
         const={},
-        help="log every request, or this share of them (1)",
+        help="log every request, or only this share of them, such as 0.1",
     )
     add(
         "--response-time-log",
         action="store_true",
-        help="also log as the alarm study's testers do, in response-times.log",
+        help="also write response-times.log, in the format of the alarm study's testers",
     )
-    add("--locustfile", "-f", help="scenario; several with commas (locustfiles/hello.py)")
-    add("--host", "-H", help="base URL of the target; the bundled one when not given")
-    add("--users", "-u", help="concurrent users (10)")
-    add("--spawn-rate", "-r", help="users started a second (10)")
-    add("--run-time", "-t", help="how long to load: 30s, 5m, 1h30m (30s)")
-    add("--workers", "-w", help="worker processes (one a core)")
-    add("--tags", "-T", type=_words, help="only tasks with these tags")
-    add("--exclude-tags", "-E", type=_words, help="no tasks with these tags")
-    add("--user-classes", type=_words, help="only these User classes")
-    add("--stop-timeout", help="how long requests may finish at the end (10s)")
-    add("--web-port", help="port of Locust's web UI (8089)")
-    add("--tls-cert", help="certificate of the web UI, PEM")
-    add("--tls-key", help="its key, PEM")
-    add("--master-bind-port", help="port that workers connect to (5557)")
-    add("--exporter-port", help="port of the metrics (9646)")
+    add(
+        "--locustfile",
+        "-f",
+        help="the locustfile, or several with commas (default: locustfiles/hello.py)",
+    )
+    add("--host", "-H", help="the target's base URL (default: a target that comes with the kit)")
+    add("--users", "-u", help="how many users run at the same time (default: 10)")
+    add("--spawn-rate", "-r", help="how many users start in a second (default: 10)")
+    add("--run-time", "-t", help="how long to measure, such as 30s, 5m or 1h30m (default: 30s)")
+    add(
+        "--workers",
+        "-w",
+        help="how many worker processes run on each host (default: one for each core)",
+    )
+    add("--tags", "-T", type=_words, help="run only tasks with these tags")
+    add("--exclude-tags", "-E", type=_words, help="run no tasks with these tags")
+    add("--user-classes", type=_words, help="run only these User classes of the locustfile")
+    add("--stop-timeout", help="how long users may take to finish at the end (default: 10s)")
+    add("--web-port", help="the port of Locust's web UI (default: 8089)")
+    add("--tls-cert", help="a PEM file with the web UI's certificate")
+    add("--tls-key", help="a PEM file with the key of this certificate")
+    add("--master-bind-port", help="the port to which workers connect (default: 5557)")
+    add("--exporter-port", help="the port at which metrics are served (default: 9646)")
     add(
         "--allow-no-requests",
         action="store_true",
-        help="judge a run by its SLOs although Locust counted no request in it",
+        help="judge the run by its SLOs even if Locust counted no request in it",
     )
-    add("--allow-missing", help="worker hosts that may be down at the start, or a ratio (0)")
-    add("--skip-target-check", action="store_true", help="load even if the target doesn't answer")
+    add(
+        "--allow-missing",
+        help="how many worker hosts may be down at the start, as a number or a ratio (default: 0)",
+    )
+    add(
+        "--skip-target-check",
+        action="store_true",
+        help="start the load even if the target doesn't answer",
+    )
     add(
         "--insecure-target",
         action="store_true",
-        help="don't verify the target's certificate, before the run and in it",
+        help="don't verify the target's certificate, neither before the run nor during it",
     )
 
 
 def _add_common_options(verb: VerbParser) -> None:
-    verb.add_argument("--quiet", "-q", action="store_true", help="print verdicts only")
+    verb.add_argument("--quiet", "-q", action="store_true", help="print only the verdict")
     add_inventory(verb, "run on this fleet instead of this machine")
 
 
 def _add_resume_options(verb: VerbParser) -> None:
-    verb.add_argument("directory", type=Path, help="results/<series>")
+    verb.add_argument("directory", type=Path, help="the directory of the series, results/<series>")
     _add_common_options(verb)
 
 

@@ -15,9 +15,11 @@ else:
 
 
 def _add_probe_options(verb: VerbParser) -> None:
-    verb.add_argument("--locustfile", "-f", required=True, help="scenario, one file")
+    verb.add_argument("--locustfile", "-f", required=True, help="the locustfile")
     verb.add_argument(
-        "--host", "-H", help="base URL; if it isn't given, the scenario's bundled target"
+        "--host",
+        "-H",
+        help="the target's base URL (default: the target that comes with this locustfile)",
     )
 
 
@@ -26,17 +28,28 @@ def _add_record_options(verb: VerbParser) -> None:
         "har",
         type=Path,
         nargs="?",
-        help="recording of a browser session, as a HAR file; with --browser, where to keep it",
+        help=(
+            "the HAR file that a browser saved; with --browser, the file in which to keep the "
+            "recording"
+        ),
     )
     verb.add_argument(
         "--browser",
         metavar="URL",
-        help="open a browser there and record until its window is closed (needs Playwright)",
+        help=(
+            "open a browser at this address and record until you close its window (needs "
+            "Playwright)"
+        ),
     )
     verb.add_argument(
-        "--output", "-o", type=Path, help="where to write (locustfiles/<name of the HAR>.py)"
+        "--output",
+        "-o",
+        type=Path,
+        help="the locustfile to write (default: locustfiles/<name of the HAR file>.py)",
     )
-    verb.add_argument("--host", help="base URL of the site to keep; other sites are left out")
+    verb.add_argument(
+        "--host", help="the base URL of the site to load; requests to other sites are left out"
+    )
 
 
 def _add_simulators(verb: VerbParser) -> None:

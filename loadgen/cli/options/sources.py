@@ -18,35 +18,56 @@ def _add_mix_options(verb: VerbParser) -> None:
         "logs",
         type=Path,
         nargs="+",
-        help="access logs, plain or gzip: common, combined, nginx, Apache, HAProxy, JSON lines",
+        help=(
+            "access logs, plain or gzip, in the formats common, combined, nginx, Apache, HAProxy "
+            "or JSON lines"
+        ),
     )
     verb.add_argument(
         "--host",
-        help="base URL of the system to load; the host in the log is never used by default",
+        help="the base URL of the system to load; a host that the log names is not used",
     )
-    verb.add_argument("--factor", type=float, default=1.0, help="times as many visits (1)")
+    verb.add_argument(
+        "--factor",
+        type=float,
+        default=1.0,
+        help="how many times as many visits as in the log (default: 1)",
+    )
     verb.add_argument(
         "--span",
         choices=["hour", "day", "whole"],
         default="day",
-        help="replay the busiest hour or day of the log, or the whole of it (day)",
+        help="replay the log's busiest hour, its busiest day, or the whole log (default: day)",
     )
     verb.add_argument(
         "--output",
         "-o",
         type=Path,
-        help="the locustfile; profile and experiment go beside it (locustfiles/<log>_mix.py)",
+        help=(
+            "the locustfile to write (default: locustfiles/<log>_mix.py); the rate's profile and "
+            "the experiment are named after it"
+        ),
     )
 
 
 def _add_scaffold_options(verb: VerbParser) -> None:
-    verb.add_argument("description", type=Path, help="OpenAPI 3.0 or 3.1, YAML or JSON")
-    verb.add_argument("--host", help="base URL of the system to load (the description's server)")
+    verb.add_argument(
+        "description",
+        type=Path,
+        help="a file with an OpenAPI 3.0 or 3.1 description, as YAML or JSON",
+    )
+    verb.add_argument(
+        "--host",
+        help="the base URL of the system to load (default: the server that the description names)",
+    )
     verb.add_argument(
         "--output",
         "-o",
         type=Path,
-        help="the locustfile; the answers' schemas go beside it (locustfiles/<description>.py)",
+        help=(
+            "the locustfile to write (default: locustfiles/<description>.py); the answers' "
+            "schemas are written beside it"
+        ),
     )
 
 

@@ -15,23 +15,44 @@ def _add_studies(verb: VerbParser) -> None:
     studies = verb.add_subparsers(required=True, metavar="STUDY", parser_class=VerbParser)
     words = "the hour under fault of an alarm receiving centre"
     studies.add_parser(
-        "alarm", help=words, description=f"Run {words} again.", fill=lambda one: one.become(ALARM)
+        "alarm", help=words, description=f"Repeat {words}.", fill=lambda one: one.become(ALARM)
     )
 
 
 def _add_alarm_options(verb: VerbParser) -> None:
     add = verb.add_argument
-    add("--speed", type=float, default=1.0, help="study seconds in a real second (1)")
-    add("--seed", type=int, default=42, help="of the fault schedule (42)")
-    add("--checklist-position", type=int, default=1, help="the receiver's, from 1 (1)")
-    add("--results", type=Path, default=Path("results"), help="where results go (results)")
-    add("--web-port", type=int, help="port of Locust's web UI (any free one)")
+    add(
+        "--speed",
+        type=float,
+        default=1.0,
+        help="how many times faster than real time to run (default: 1)",
+    )
+    add("--seed", type=int, default=42, help="the seed of the times of the faults (default: 42)")
+    add(
+        "--checklist-position",
+        type=int,
+        default=1,
+        help=(
+            "the receiver's place on the operators' checklist, from 1; outages last longer for "
+            "later places (default: 1)"
+        ),
+    )
+    add(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="the directory for results (default: results)",
+    )
+    add("--web-port", type=int, help="the port of Locust's web UI (default: any free port)")
 
 
 ALARM = Verb(
     _add_alarm_options,
     command.study,
     ("loadgen study alarm --speed 60",),
-    epilog="exit codes: 0 reproduced, 1 not reproduced, otherwise those of loadgen run",
+    epilog=(
+        "exit codes: 0 the published figures were reproduced; 1 they were not; all others are "
+        "those of loadgen run"
+    ),
 )
 VERBS = {"study": Verb(_add_studies, command.study, ("loadgen study alarm --speed 60",))}

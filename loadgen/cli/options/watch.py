@@ -15,43 +15,70 @@ else:
     monitoring = Late("loadgen.watch.monitoring")
     watch = Late("loadgen.watch.watch")
 
+PROGRAMS = {
+    "prometheus": "Prometheus",
+    "grafana": "Grafana",
+    "exporter": "a run's exporter",
+    "archive": "the exporter that shows the kept runs",
+    "node": "the node exporter",
+}
+
 
 def _add_watch_options(verb: VerbParser) -> None:
     add_exporter_options(verb)
     add = verb.add_argument
-    add_inventory(verb, "the fleet to watch, over SSH")
-    add("--grafana", default=DEFAULT_GRAFANA, help=f"Grafana ({DEFAULT_GRAFANA})")
-    add("--terminal", action="store_true", help="don't look for Grafana")
-    add("--svg", type=Path, help="follow for --seconds, then write a picture")
-    add("--seconds", type=float, default=20.0, help="how long to follow for --svg (20)")
+    add_inventory(verb, "watch the fleet of this inventory, over SSH")
+    add(
+        "--grafana",
+        default=DEFAULT_GRAFANA,
+        help=f"the address at which to look for Grafana (default: {DEFAULT_GRAFANA})",
+    )
+    add(
+        "--terminal",
+        action="store_true",
+        help="show the test in this terminal even if Grafana answers",
+    )
+    add("--svg", type=Path, help="write a picture to this file after --seconds, and end")
+    add(
+        "--seconds",
+        type=float,
+        default=20.0,
+        help="how long to watch before --svg is written (default: 20)",
+    )
 
 
 def _add_monitoring_options(verb: VerbParser) -> None:
     for field in fields(Ports):
-        words = f"port on loopback ({field.default})"
+        words = f"the port of {PROGRAMS[field.name]} on loopback (default: {field.default})"
         verb.add_argument(f"--{field.name}-port", type=int, default=field.default, help=words)
     verb.add_argument(
-        "--directory", type=Path, default=own_directory() / ".monitoring", help="data (.monitoring)"
+        "--directory",
+        type=Path,
+        default=own_directory() / ".monitoring",
+        help="the directory for the data (default: .monitoring)",
     )
     verb.add_argument(
         "--results",
         type=Path,
         default=own_directory() / "results",
-        help="directory of all runs (results)",
+        help="the directory of all runs (default: results)",
     )
     verb.add_argument(
         "--scrape-interval",
         type=int,
         default=SCRAPE_SECONDS,
         metavar="SECONDS",
-        help=f"time between two scrapes ({SCRAPE_SECONDS})",
+        help=f"the time between two scrapes (default: {SCRAPE_SECONDS})",
     )
     verb.add_argument(
         "--target-scrape",
         action="append",
         default=[],
         metavar="HOST:PORT",
-        help="an exporter beside the target, such as its node_exporter; may be given several times",
+        help=(
+            "also scrape this exporter at the target, such as a node_exporter; may be given "
+            "several times"
+        ),
     )
 
 

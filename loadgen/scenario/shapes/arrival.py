@@ -47,23 +47,23 @@ CONNECTIONS = 10_000
 
 def _add_options(parser: ArgumentParser) -> None:
     add_option(parser, "--arrival-rate", type=float, default=10.0, help="Arrivals a second")
-    add_option(parser, "--arrival-file", default="", help="CSV file of time,rps")
+    add_option(parser, "--arrival-file", default="", help="CSV file with the columns time,rps")
     add_option(
         parser,
         "--arrival-spacing",
         choices=["poisson", "even"],
         default="poisson",
-        help="Random or even gaps",
+        help="Whether the gaps between arrivals are random (poisson) or even",
     )
     add_option(
         parser,
         "--arrival-max-in-flight",
         type=int,
         default=1000,
-        help="Arrivals under way on one worker before further ones are dropped",
+        help="How many arrivals may run on one worker at a time; further ones are dropped",
     )
     add_option(
-        parser, "--arrival-seed", type=int, default=42, help="Seed for the gaps between arrivals"
+        parser, "--arrival-seed", type=int, default=42, help="Seed of the gaps between arrivals"
     )
 
 
