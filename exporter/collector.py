@@ -8,7 +8,7 @@ process, everything else about the load.
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from exporter.by_name import ByName, Figures, counters
 from exporter.growth import Growth
 from exporter.histogram import EDGE_LABELS
-from exporter.runs import RunFigures, figures_of
+from exporter.runs import Peaks, RunFigures, figures_of
 from exporter.totals import Fold, Key, Limits, Sums
 from loadgen.shared.snapshot import Snapshot, WorkerStatus, requests_among
 
@@ -61,8 +61,7 @@ class LocustCollector(Collector):
         self._snapshots = 0
         self._invalid = 0
         self._held = False
-        self._peak_users = 0
-        self._test_started_at: float | None = None
+        self._peaks = Peaks()
         self._sums: dict[Key, Sums] | None = None
 
     @property
@@ -80,9 +79,7 @@ class LocustCollector(Collector):
             snapshot = self._growth.mended(snapshot)
             self._last, self._arrived_at, self._sums = snapshot, self._clock(), None
             self._snapshots += 1
-            same_test = snapshot.test_started_at == self._test_started_at
-            self._peak_users = max(snapshot.users, self._peak_users if same_test else 0)
-            self._test_started_at = snapshot.test_started_at
+            self._peaks.update(snapshot)
             return self._fold.update(snapshot)
 
     def hold(self) -> None:
@@ -183,7 +180,7 @@ class LocustCollector(Collector):
         """Return what the run under way has come to; None while the master is silent."""
         snapshot = self._last if self._held else self.heard()
         found = None if snapshot is None else figures_of(snapshot)
-        return None if found is None else replace(found, users=self._peak_users)
+        return None if found is None else self._peaks.put_into(found)
 
     def _own_work(self, view: View) -> Iterator[Metric]:
         yield CounterMetricFamily(

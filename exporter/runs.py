@@ -5,7 +5,7 @@ histograms tell of any time; these tell of a run, also after its end and at any 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -30,6 +30,8 @@ class RunFigures:
     ended_at: float | None = None
     measured_seconds: float | None = None
     users: float | None = None
+    users_peak: float | None = None
+    requests_per_second_peak: float | None = None
     requests: float = 0
     failures: float = 0
     response_bytes: float | None = None
@@ -78,11 +80,48 @@ def figures_of(snapshot: Snapshot) -> RunFigures | None:
     )
 
 
+class Peaks:
+    """The greatest values of the test under way, from every snapshot of it."""
+
+    def __init__(self) -> None:
+        self._started_at: float | None = None
+        self._measured_from: float | None = None
+        self._users = 0
+        self._per_second = 0
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Take in a snapshot; a second's count grows from one to the next."""
+        if snapshot.test_started_at != self._started_at:
+            self._users = 0
+        if snapshot.measured_from != self._measured_from:
+            self._per_second = 0  # what came before, a warm-up, is not measured
+        self._started_at, self._measured_from = snapshot.test_started_at, snapshot.measured_from
+        self._users = max(snapshot.users, self._users)
+        if snapshot.measured_from is not None:
+            counts = [second.requests for second in snapshot.completed]
+            self._per_second = max([self._per_second, *counts])
+
+    def put_into(self, run: RunFigures) -> RunFigures:
+        """Return the run's figures with them."""
+        # 0 is no peak of a test that has made no request, and a master that counts no seconds.
+        return replace(
+            run,
+            users=self._users,
+            users_peak=self._users,
+            requests_per_second_peak=self._per_second or None,
+        )
+
+
 GAUGES: Mapping[str, tuple[str, Callable[[RunFigures], float | None]]] = {
     "start_timestamp_seconds": ("When the run's load began.", lambda run: run.started_at),
     "end_timestamp_seconds": ("When its load ended.", lambda run: run.ended_at),
     "measured_seconds": ("How long was measured.", lambda run: run.measured_seconds),
     "users": ("Users that it was to reach.", lambda run: run.users),
+    "users_peak": ("The most users that ran.", lambda run: run.users_peak),
+    "requests_per_second_peak": (
+        "The most requests answered in one second, by the workers' clocks.",
+        lambda run: run.requests_per_second_peak,
+    ),
     "requests": ("Requests of it.", lambda run: run.requests),
     "failures": ("Failures of it.", lambda run: run.failures),
     "response_bytes": ("Bytes of response bodies.", lambda run: run.response_bytes),
@@ -91,6 +130,15 @@ GAUGES: Mapping[str, tuple[str, Callable[[RunFigures], float | None]]] = {
     "workers_expected": ("Workers that it counted on.", lambda run: run.workers_expected),
     "response_time_average_seconds": ("Mean response time.", lambda run: run.average_seconds),
 }
+
+
+def _with_peaks(kept: RunFigures, live: RunFigures) -> RunFigures:
+    """Return what is kept of a run, with the peaks that only its exporter knows."""
+    return replace(
+        kept,
+        users_peak=live.users_peak,
+        requests_per_second_peak=live.requests_per_second_peak,
+    )
 
 
 class RunsCollector(Collector):
@@ -114,7 +162,7 @@ class RunsCollector(Collector):
         runs = {run.run_id: run for run in self._past()}
         if (live := self._live()) is not None:
             kept = runs.get(live.run_id)
-            runs[live.run_id] = kept if kept and kept.verdict else live
+            runs[live.run_id] = _with_peaks(kept, live) if kept and kept.verdict else live
         for name, (text, value_of) in GAUGES.items():
             family = GaugeMetricFamily(f"locust_run_{name}", text, labels=["run_id"])
             for run in runs.values():

@@ -6,14 +6,9 @@ than B; every selector of B looks that far back. B's default is the run before A
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from exporter.grafana.names import FLEET
+from exporter.grafana.names import FLEET, REQUESTS_ONLY
 from exporter.grafana.parts import FAILURES, Column, Query, dashboard, lines, link, rows, variable
-from exporter.grafana.run import (
-    MILLISECONDS,
-    REQUESTS_ONLY,
-    RUN_ID,
-    RUNS,
-)
+from exporter.grafana.run import MILLISECONDS, RUN_ID, RUNS
 
 OFFSET = "offset ${offset}s"
 COUNTED = f"{FLEET},{REQUESTS_ONLY}"
@@ -102,8 +97,12 @@ def _variables(made: Dashboard) -> Dashboard:
 
 def _table(made: Dashboard) -> Dashboard:
     def last(name: str, more: str = "") -> str:
-        chosen = f'{FLEET},run_id=~"$run_a|$run_b",run_id!=""{more}'
-        return f"max by (run_id) (last_over_time(locust_run_{name}{{{chosen}}}[{LONG}]))"
+        # An id is no pattern: each is asked for as it is.
+        found = [
+            f'last_over_time(locust_run_{name}{{{FLEET},run_id="{run}",run_id!=""{more}}}[{LONG}])'
+            for run in ("$run_a", "$run_b")
+        ]
+        return f"max by (run_id) ({' or '.join(found)})"
 
     def time(quantile: str) -> str:
         return last("response_time_seconds", f',ratio="{quantile}"')

@@ -21,6 +21,25 @@ from exporter.grafana.parts import (
 
 WORKER = f'{FLEET},worker=~"$worker"'
 HOST = f'{FLEET},host=~"$host",role!="target"'
+END = " @ end()"
+"""Chooses lines once, at the end of the time shown: chosen at each step, they would come and go."""
+
+
+def greatest(metric: str, selector: str, at: str = "") -> str:
+    """Return PromQL for a gauge's greatest value in the time shown: also after the load's end."""
+    return f"max_over_time({metric}{{{selector}}}[$__range]{at})"
+
+
+def farthest(metric: str, selector: str, at: str = "") -> str:
+    """Return PromQL for a gauge's greatest distance from zero in the time shown."""
+    above = greatest(metric, selector, at)
+    below = f"-min_over_time({metric}{{{selector}}}[$__range]{at})"
+    return f"({above} > {below} or {below})"
+
+
+def _most(each: str, measure: str, label: str) -> str:
+    """Return PromQL that keeps the lines of `each` with the greatest measures."""
+    return f"{each} and on ({label}) topk({LINES_MAX}, max by ({label}) ({measure}))"
 
 
 def build() -> Dashboard:
@@ -38,23 +57,23 @@ def build() -> Dashboard:
 def _overview(made: Dashboard) -> Dashboard:
     connected = f'sum(locust_workers{{{FLEET},state!="missing"}})'
     expected = f"max(locust_workers_expected{{{FLEET}}})"
-    clock = f"max(abs(locust_worker_clock_offset_seconds{{{FLEET}}}))"
+    clock = f"max({farthest('locust_worker_clock_offset_seconds', FLEET)})"
     missing = f"clamp_min({expected} - {connected}, 0)"
     made = (
         made.with_panel(
             number(
                 "Masters",
-                "Masters that are heard.",
+                "Masters that are heard now.",
                 "locale",
                 f"sum(locust_up{{{FLEET}}})",
                 width=3,
             )
         )
-        .with_panel(number("Workers", "Workers connected.", "locale", connected, width=3))
+        .with_panel(number("Workers", "Workers connected now.", "locale", connected, width=3))
         .with_panel(
             number(
                 "Workers missing",
-                "Workers that the test counts on and that are not connected.",
+                "Workers that the test counts on and that are not connected now.",
                 "locale",
                 missing,
                 steps=ONE_IS_BAD,
@@ -64,9 +83,9 @@ def _overview(made: Dashboard) -> Dashboard:
         .with_panel(
             number(
                 "Workers lost",
-                "Workers that went missing or left during the test.",
+                "Workers that went missing or left during one test, the most in the time shown.",
                 "locale",
-                f"max(locust_workers_lost{{{FLEET}}})",
+                f"max({greatest('locust_workers_lost', FLEET)})",
                 steps=ONE_IS_BAD,
                 width=3,
             )
@@ -74,25 +93,25 @@ def _overview(made: Dashboard) -> Dashboard:
     )
     apart: Steps = [(None, GOOD), (0.25, WARNING), (0.5, BAD)]
     any_is_odd: Steps = [(None, GOOD), (1, WARNING)]
-    refused = f"sum(locust_test_values_refused{{{FLEET}}}) or vector(0)"
+    refused = f"sum({greatest('locust_test_values_refused', FLEET)}) or vector(0)"
     for title, description, unit, expression, steps in (
         (
             "Busiest worker",
-            "CPU of the busiest worker process; above 90 % it measures itself.",
+            "The highest CPU of a worker process in the time shown; above 90 % it measures itself.",
             "percentunit",
-            f"max(locust_worker_cpu_ratio{{{FLEET}}})",
+            f"max({greatest('locust_worker_cpu_ratio', FLEET)})",
             SATURATION,
         ),
         (
             "Master CPU",
-            "CPU of the master; 1 is a core.",
+            "The highest CPU of the master in the time shown, of one core.",
             "percentunit",
-            f"max(locust_master_cpu_ratio{{{FLEET}}})",
+            f"max({greatest('locust_master_cpu_ratio', FLEET)})",
             SATURATION,
         ),
         (
             "Clock offset",
-            "Greatest difference between a worker's clock and the master's, transit included.",
+            "The farthest that a worker's clock was from the master's, transit included.",
             "s",
             clock,
             apart,
@@ -110,15 +129,16 @@ def _overview(made: Dashboard) -> Dashboard:
 
 
 def _workers(made: Dashboard) -> Dashboard:
-    def by_worker(metric: str, function: str = "") -> tuple[str, str]:
-        each = f"max by (worker) ({function}({metric}{{{WORKER}}}))"
-        # Chosen once, at the end: chosen at each step, the lines would come and go.
-        whole = f"max_over_time({metric}{{{WORKER}}}[$__range] @ end())"
-        greatest = f"topk({LINES_MAX}, max by (worker) ({function}({whole})))"
-        return f"{each} and on (worker) {greatest}", "{{worker}}"
+    def by_worker(metric: str) -> tuple[str, str]:
+        each = f"max by (worker) ({metric}{{{WORKER}}})"
+        return _most(each, greatest(metric, WORKER, END), "worker"), "{{worker}}"
 
-    def column(metric: str) -> str:
-        return f"max by (worker) ({metric}{{{WORKER}}})"
+    def column(expression: str) -> str:
+        return f"max by (worker) ({expression})"
+
+    clock = "locust_worker_clock_offset_seconds"
+    apart = f"max by (worker) (abs({clock}{{{WORKER}}}))"
+    connected = column(f"last_over_time(locust_worker_users{{{WORKER}}}[$__range])")
 
     return (
         made.with_row(Row("Workers"))
@@ -166,19 +186,26 @@ def _workers(made: Dashboard) -> Dashboard:
                 "Clock offset by worker",
                 "Distance of a worker's clock from the master's, transit included: the farthest.",
                 "s",
-                by_worker("locust_worker_clock_offset_seconds", "abs"),
+                (_most(apart, farthest(clock, WORKER, END), "worker"), "{{worker}}"),
                 width=12,
             )
         )
         .with_panel(
             rows(
                 "Worker processes",
-                "Every worker that is connected.",
+                "Every worker in the time shown: its last users, and the highest of the rest.",
                 [
-                    Column("Users", column("locust_worker_users")),
-                    Column("CPU", column("locust_worker_cpu_ratio"), "percentunit", SATURATION),
-                    Column("Memory", column("locust_worker_memory_bytes"), "bytes"),
-                    Column("Clock offset", column("locust_worker_clock_offset_seconds"), "s"),
+                    Column("Users", connected),
+                    Column(
+                        "CPU",
+                        column(greatest("locust_worker_cpu_ratio", WORKER)),
+                        "percentunit",
+                        SATURATION,
+                    ),
+                    Column(
+                        "Memory", column(greatest("locust_worker_memory_bytes", WORKER)), "bytes"
+                    ),
+                    Column("Clock offset", column(farthest(clock, WORKER)), "s"),
                 ],
                 {"worker": "Worker"},
                 sort="CPU",
@@ -187,44 +214,57 @@ def _workers(made: Dashboard) -> Dashboard:
     )
 
 
+STEP, WHOLE = "[$__rate_interval]", f"[$__range]{END}"
+
+
+def _cpu(window: str) -> str:
+    idle = f'node_cpu_seconds_total{{mode="idle",{HOST}}}{window}'
+    return f"1 - avg by (host) (rate({idle}))"
+
+
+def _network(way: str, window: str) -> str:
+    moved = f'node_network_{way}_bytes_total{{{HOST},device!~"lo|veth.*"}}{window}'
+    return f"sum by (host) (rate({moved}))"
+
+
+def _of_host(each: str, measure: str, legend: str = "{{host}}") -> tuple[str, str]:
+    return _most(f"({each})", measure, "host"), legend
+
+
 def _hosts(made: Dashboard) -> Dashboard:
-    idle = f'rate(node_cpu_seconds_total{{mode="idle",{HOST}}}[$__rate_interval])'
-    network = f'{HOST},device!~"lo|veth.*"'
+    available, memory = "node_memory_MemAvailable_bytes", f"node_memory_MemTotal_bytes{{{HOST}}}"
+    inuse, waiting = "node_sockstat_TCP_inuse", "node_sockstat_TCP_tw"
+    open_files, limit = "node_filefd_allocated", f"node_filefd_maximum{{{HOST}}}"
+    least = f"min_over_time({available}{{{HOST}}}{WHOLE})"
+    most_open = greatest(open_files, HOST, END)
     return (
         made.with_row(Row("Hosts"))
         .with_panel(
             lines(
                 "CPU by host",
-                "All cores together; above 90 % response times can't be trusted.",
+                "All cores together; above 90 % response times can't be trusted. "
+                f"The {LINES_MAX} busiest.",
                 "percentunit",
-                (f"1 - avg by (host) ({idle})", "{{host}}"),
+                _of_host(_cpu(STEP), _cpu(WHOLE)),
                 width=8,
             )
         )
         .with_panel(
             lines(
                 "Memory by host",
-                "Share of the memory in use.",
+                f"Share of the memory in use: the {LINES_MAX} fullest.",
                 "percentunit",
-                (
-                    f"1 - node_memory_MemAvailable_bytes{{{HOST}}}"
-                    f" / node_memory_MemTotal_bytes{{{HOST}}}",
-                    "{{host}}",
-                ),
+                _of_host(f"1 - {available}{{{HOST}}} / {memory}", f"1 - {least} / {memory}"),
                 width=8,
             )
         )
         .with_panel(
             lines(
                 "Network by host",
-                "Bytes a second, received and sent, without loopback.",
+                f"Bytes a second, without loopback, of the {LINES_MAX} hosts that move the most.",
                 "Bps",
                 *(
-                    (
-                        f"sum by (host) (rate(node_network_{way}_bytes_total{{{network}}}"
-                        "[$__rate_interval]))",
-                        f"{{{{host}}}} {way}",
-                    )
+                    _of_host(_network(way, STEP), _network(way, WHOLE), f"{{{{host}}}} {way}")
                     for way in ("receive", "transmit")
                 ),
                 width=8,
@@ -233,22 +273,25 @@ def _hosts(made: Dashboard) -> Dashboard:
         .with_panel(
             lines(
                 "TCP connections by host",
-                "Connections in use, and those in TIME-WAIT that hold a port.",
+                "Connections in use, and those in TIME-WAIT that hold a port: "
+                f"the {LINES_MAX} hosts with the most of each.",
                 "locale",
-                (f"node_sockstat_TCP_inuse{{{HOST}}}", "{{host}} in use"),
-                (f"node_sockstat_TCP_tw{{{HOST}}}", "{{host}} time-wait"),
+                *(
+                    _of_host(f"{name}{{{HOST}}}", greatest(name, HOST, END), legend)
+                    for name, legend in (
+                        (inuse, "{{host}} in use"),
+                        (waiting, "{{host}} time-wait"),
+                    )
+                ),
                 width=12,
             )
         )
         .with_panel(
             lines(
                 "Descriptors by host",
-                "Share of the kernel's file descriptors in use.",
+                f"Share of the kernel's file descriptors in use: the {LINES_MAX} highest.",
                 "percentunit",
-                (
-                    f"node_filefd_allocated{{{HOST}}} / node_filefd_maximum{{{HOST}}}",
-                    "{{host}}",
-                ),
+                _of_host(f"{open_files}{{{HOST}}} / {limit}", f"{most_open} / {limit}"),
                 width=12,
             )
         )

@@ -3,11 +3,12 @@
 from grafana_foundation_sdk.builders import annotationslist
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from exporter.grafana.names import FLEET
+from exporter.grafana.names import FLEET, REQUESTS_ONLY
 from exporter.grafana.parts import (
     BAD,
     FAILURES,
     GOOD,
+    LAST_SCRAPE_SECONDS,
     TAG,
     WARNING,
     Column,
@@ -34,7 +35,14 @@ def _last(name: str, more: str = "") -> str:
 def _verdict() -> str:
     """Return PromQL for a number that says the verdict: a table colours numbers by words."""
     each = [(number, f',verdict="{word}"') for number, (word, _) in VERDICTS.items()]
-    return " or ".join(f"{_last('verdict', chosen)} * {number}" for number, chosen in each)
+    # A run that is judged anew has two verdicts in the time shown: the one of now counts.
+    now = [
+        f"max by (run_id) (locust_run_verdict{{{FLEET}{chosen}}}) * {number}"
+        for number, chosen in each
+    ]
+    return " or ".join(
+        [*now, *(f"{_last('verdict', chosen)} * {number}" for number, chosen in each)]
+    )
 
 
 def build() -> Dashboard:
@@ -42,9 +50,10 @@ def build() -> Dashboard:
     made = dashboard("loadgen-home", "Home", "Past runs, their verdicts, and now.", "now-30d")
     now = f"topk(1, max by (locust_state) (locust_state{{{FLEET}}} == 1))"
     users = f"sum(locust_users{{{FLEET}}})"
-    requests = f"sum(rate(locust_requests_total{{{FLEET}}}[$__rate_interval]))"
+    requests = f"sum(rate(locust_requests_total{{{FLEET},{REQUESTS_ONLY}}}[$__rate_interval]))"
     started, seconds = _last("start_timestamp_seconds"), _last("measured_seconds")
     ended = f"({_last('end_timestamp_seconds')} or {started} + {seconds})"
+    seen = f"floor({ended} + {LAST_SCRAPE_SECONDS}) * 1000"
     where = "${datasource:queryparam}&${fleet:queryparam}"
     when = '&from=${__data.fields["Started"].numeric}&to=${__data.fields["Ended"].numeric}'
     return (
@@ -68,7 +77,7 @@ def build() -> Dashboard:
                 [
                     Column("Verdict", _verdict(), "none", words=VERDICTS),
                     Column("Started", f"floor({started}) * 1000", "dateTimeAsIso"),
-                    Column("Ended", f"floor({ended}) * 1000 + 30000", "dateTimeAsIso", hidden=True),
+                    Column("Ended", seen, "dateTimeAsIso", hidden=True),
                     Column("Duration", seconds, "s"),
                     Column("Users", _last("users")),
                     Column("Requests", _last("requests")),

@@ -18,6 +18,11 @@ TAG = "loadgen"
 REFRESH = "5s"
 LINES_MAX = 10
 """A graph of more lines than these is no graph: the greatest are shown."""
+LAST_SCRAPE_SECONDS = 75
+"""A run's last numbers are scraped so long after its end, where scrapes are a minute apart."""
+
+ANYTHING = "(?s:.*)"
+"""Matches every value of a label, one with a line break too."""
 
 Query = tuple[str, str]
 """PromQL, and the legend of its series."""
@@ -75,17 +80,6 @@ def number(
         _tile(title, description, unit, steps, width)
         .with_target(_query(0, (expression, "")).instant())
         .graph_mode(common.BigValueGraphMode.NONE)
-        .reduce_options(reduce)
-    )
-
-
-def peak(title: str, description: str, unit: str, expression: str, *, width: int = 4) -> stat.Panel:
-    """Show the greatest value of the time shown, with the course behind it."""
-    reduce = common_builders.ReduceDataOptions().calcs(["max"])
-    return (
-        _tile(title, description, unit, None, width)
-        .with_target(_query(0, (expression, "")))
-        .graph_mode(common.BigValueGraphMode.AREA)
         .reduce_options(reduce)
     )
 
@@ -251,7 +245,7 @@ def variable(
         .sort(models.VariableSort.DISABLED if ordered else models.VariableSort.ALPHABETICAL_ASC)
         .hide(models.VariableHide.HIDE_VARIABLE if hidden else models.VariableHide.DONT_HIDE)
     )
-    return made.include_all(True).multi(True).all_value(".*") if every else made
+    return made.include_all(True).multi(True).all_value(ANYTHING) if every else made
 
 
 def datasource() -> builders.DatasourceVariable:
@@ -261,15 +255,19 @@ def datasource() -> builders.DatasourceVariable:
 
 def fleet() -> builders.QueryVariable:
     """Offer the fleets of one Prometheus; a series without the label belongs to the one without."""
-    return variable("fleet", "Fleet", "label_values(locust_up, fleet)", every=False)
+    # A fleet without a run yet has the first; one whose runs are kept, and whose exporter ended
+    # with the last of them, has the second.
+    known = '{__name__=~"locust_up|locust_run_start_timestamp_seconds"}'
+    return variable("fleet", "Fleet", f"label_values({known}, fleet)", every=False)
 
 
 def annotation(
-    name: str, color: str, expression: str, *, at_value: bool = False
+    name: str, color: str, expression: str, title: str, *, at_value: bool = False
 ) -> builders.AnnotationQuery:
     """Mark moments that a metric tells, also where nobody calls Grafana's API.
 
-    With `at_value` the sample's value is the moment, in milliseconds.
+    `title` is what a mark says, with labels in double braces. With `at_value` the sample's value is
+    the moment, in milliseconds.
     """
     made = (
         builders.AnnotationQuery()
@@ -279,7 +277,7 @@ def annotation(
         .icon_color(color)
         .expr(expression)
     )
-    return _Stepped(made, at_value)  # type: ignore[return-value]
+    return _Stepped(made, title, at_value)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,23 +288,24 @@ class _Stepped:
     """
 
     made: builders.AnnotationQuery
+    title: str
     at_value: bool
 
     def build(self) -> models.AnnotationQuery:
         """Return the annotation."""
-        return SteppedAnnotation(self.made.build(), self.at_value)
+        return SteppedAnnotation(self.made.build(), self.title, self.at_value)
 
 
 class SteppedAnnotation(models.AnnotationQuery):
-    """Writes `step` and `useValueForTime` beside the model's own fields."""
+    """Writes `step`, `titleFormat` and `useValueForTime` beside the model's own fields."""
 
-    def __init__(self, annotation: models.AnnotationQuery, at_value: bool) -> None:
+    def __init__(self, annotation: models.AnnotationQuery, title: str, at_value: bool) -> None:
         self.__dict__.update(annotation.__dict__)
-        self._at_value = at_value
+        self._own = {"step": "5s", "titleFormat": title, "useValueForTime": at_value}
 
     def to_json(self) -> dict[str, object]:
         """Return what Grafana reads."""
-        return super().to_json() | {"step": "5s", "useValueForTime": self._at_value}
+        return super().to_json() | self._own
 
 
 def posted_annotations() -> builders.AnnotationQuery:

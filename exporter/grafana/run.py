@@ -7,11 +7,12 @@ histograms, where the run was on.
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, QueryVariable, Row
 
-from exporter.grafana.names import FLEET
+from exporter.grafana.names import FLEET, REQUESTS_ONLY
 from exporter.grafana.parts import (
     BAD,
     FAILURES,
     GOOD,
+    LAST_SCRAPE_SECONDS,
     LINES_MAX,
     ONE_IS_BAD,
     Column,
@@ -21,7 +22,6 @@ from exporter.grafana.parts import (
     lines,
     link,
     number,
-    peak,
     posted_annotations,
     rows,
     state,
@@ -32,8 +32,7 @@ from exporter.grafana.target import add_target
 OF_RUN = f'and on () locust_run_info{{{FLEET},run_id="$run"}}'
 RUN = f'{FLEET},run_id="$run"'
 CHOSEN = f'{FLEET},method=~"$method",name=~"$name"'
-REQUESTS_ONLY = 'method!~"ARRIVAL|ALARM|TRANSACTION"'
-"""Rows of these methods time what requests make up, which have rows of their own."""
+CHOSEN_OF_RUN = f'{CHOSEN},run_id="$run"'
 COUNTED = f"{CHOSEN},{REQUESTS_ONLY}"
 BY_NAME = "sum by (method, name)"
 RUNS = "locust_run_start_timestamp_seconds"
@@ -55,15 +54,25 @@ def of_run(name: str, more: str = "") -> str:
     return f"max(last_over_time(locust_run_{name}{{{RUN}{more}}}[$__range]))"
 
 
+def peak_of_run(name: str) -> str:
+    """Return PromQL for the greatest value of a gauge of the run that an exporter may forget."""
+    return f"max(max_over_time(locust_run_{name}{{{RUN}}}[$__range]))"
+
+
+def ratio(part: str, whole: str) -> str:
+    """Return PromQL for a share; nothing where the whole is 0, which would be no number."""
+    return f"{part} / ({whole} > 0)"
+
+
 def of_names(name: str, more: str = "") -> str:
-    """Return PromQL for what each name of the run has come to."""
-    chosen = f'method=~"$method",name=~"$name",{RUN}{more}'
-    return f"max by (method, name) (last_over_time(locust_run_name_{name}{{{chosen}}}[$__range]))"
+    """Return PromQL for what each chosen name of the run has come to."""
+    each = f"last_over_time(locust_run_name_{name}{{{CHOSEN_OF_RUN}{more}}}[$__range])"
+    return f"max by (method, name) ({each})"
 
 
-def quantile(ratio: float, by: str = "le") -> str:
+def quantile(part: float, by: str = "le") -> str:
     """Return PromQL for a quantile of the response times chosen, in seconds."""
-    return f"histogram_quantile({ratio}, sum by ({by}) ({BUCKETS})) {OF_RUN}"
+    return f"histogram_quantile({part}, sum by ({by}) ({BUCKETS})) {OF_RUN}"
 
 
 def greatest(expression: str, measure: str) -> str:
@@ -97,14 +106,16 @@ def _variables(made: Dashboard) -> Dashboard:
     # Values are asked of now when the time shown ends now, so a run's own time is given by links.
     begin = f"floor(max(last_over_time({RUNS}{{{RUN}}}[$__range]))) * 1000 - 15000"
     end = f"max(last_over_time(locust_run_end_timestamp_seconds{{{RUN}}}[$__range]))"
-    end = f"floor({end} or vector(time())) * 1000 + 60000"
+    end = f"floor({end} or vector(time())) * 1000 + {LAST_SCRAPE_SECONDS * 1000}"
     methods = f"label_values(locust_requests_total{{{FLEET}}}, method)"
     names = f'label_values(locust_requests_total{{{FLEET},method=~"$method"}}, name)'
     # An archive tells of the same runs, for ever. Scrapes may be a minute apart, and a bit late.
     live = f"and on (run_id) last_over_time(locust_run_info{{{FLEET}}}[{SEEN}])"
-    started = f"last_over_time({RUNS}{{{FLEET}}}[{SEEN}]) * 1000 {live}"
-    ended = f"last_over_time(locust_run_end_timestamp_seconds{{{FLEET}}}[{SEEN}]) * 1000 {live}"
+    started = f"max by (run_id) (last_over_time({RUNS}{{{FLEET}}}[{SEEN}])) * 1000 {live}"
+    ends = f"last_over_time(locust_run_end_timestamp_seconds{{{FLEET}}}[{SEEN}])"
+    ended = f"max by (run_id) ({ends}) * 1000 {live}"
     lost = f"locust_run_workers_lost{{{FLEET}}}"
+    more_lost = f"max by (run_id) (max_over_time({lost}[{SEEN}]) > min_over_time({lost}[{SEEN}]))"
     return (
         made.with_variable(
             variable("run", "Run", newest_runs(), every=False, regex=RUN_ID, ordered=True)
@@ -122,13 +133,9 @@ def _variables(made: Dashboard) -> Dashboard:
             )
         )
         .annotation(posted_annotations())
-        .annotation(annotation("Start", GOOD, started, at_value=True))
-        .annotation(annotation("End", "blue", ended, at_value=True))
-        .annotation(
-            annotation(
-                "Worker lost", BAD, f"max_over_time({lost}[{SEEN}]) > min_over_time({lost}[{SEEN}])"
-            )
-        )
+        .annotation(annotation("Start", GOOD, started, "{{run_id}} starts", at_value=True))
+        .annotation(annotation("End", "blue", ended, "{{run_id}} ends", at_value=True))
+        .annotation(annotation("Worker lost", BAD, more_lost, "{{run_id}} loses a worker"))
     )
 
 
@@ -139,7 +146,6 @@ def _moment(name: str, expression: str) -> QueryVariable:
 
 def _overview(made: Dashboard) -> Dashboard:
     now = f"topk(1, max by (locust_state) (locust_state{{{FLEET}}} == 1)) {OF_RUN}"
-    users = f"sum(locust_users{{{FLEET}}}) {OF_RUN}"
     made = (
         made.with_panel(
             state(
@@ -156,15 +162,15 @@ def _overview(made: Dashboard) -> Dashboard:
                 "Requests/s",
                 "Requests a second, over all that was measured.",
                 "reqps",
-                f"{of_run('requests')} / {of_run('measured_seconds')}",
+                ratio(of_run("requests"), of_run("measured_seconds")),
             )
         )
         .with_panel(
-            peak(
+            number(
                 "Peak requests/s",
-                "The most requests a second.",
+                "The most requests that were answered in one second, by the workers' clocks.",
                 "reqps",
-                f"sum({REQUESTS}) {OF_RUN}",
+                peak_of_run("requests_per_second_peak"),
             )
         )
         .with_panel(
@@ -172,17 +178,19 @@ def _overview(made: Dashboard) -> Dashboard:
                 "Failures",
                 "Share of the requests that failed.",
                 "percentunit",
-                f"{of_run('failures')} / {of_run('requests')}",
+                ratio(of_run("failures"), of_run("requests")),
                 steps=FAILURES,
             )
         )
-        .with_panel(peak("Peak users", "The most users that ran.", "locale", users))
+        .with_panel(
+            number("Peak users", "The most users that ran.", "locale", peak_of_run("users_peak"))
+        )
     )
-    for ratio, words in ((0.5, "Half of"), (0.95, "95 % of"), (0.99, "99 % of")):
-        exact = of_run("response_time_seconds", f',ratio="{ratio}"')
+    for part, words in ((0.5, "Half of"), (0.95, "95 % of"), (0.99, "99 % of")):
+        exact = of_run("response_time_seconds", f',ratio="{part}"')
         text = f"{words} the responses took no longer; exact, over all that was measured."
-        made = made.with_panel(number(f"p{ratio * 100:g}", text, "s", exact))
-    transfer = f"{of_run('response_bytes')} / {of_run('measured_seconds')}"
+        made = made.with_panel(number(f"p{part * 100:g}", text, "s", exact))
+    transfer = ratio(of_run("response_bytes"), of_run("measured_seconds"))
     return (
         made.with_panel(number("Bytes/s", "Bytes of response bodies a second.", "Bps", transfer))
         .with_panel(
@@ -225,7 +233,7 @@ def _course(made: Dashboard) -> Dashboard:
                 "Response times",
                 "Percentiles over all names, from histograms; within 10 % of the exact ones.",
                 "s",
-                *((quantile(ratio), f"p{ratio * 100:g}") for ratio in (0.5, 0.95, 0.99)),
+                *((quantile(part), f"p{part * 100:g}") for part in (0.5, 0.95, 0.99)),
             )
         )
         .with_panel(
@@ -260,9 +268,13 @@ def _course(made: Dashboard) -> Dashboard:
                 [
                     Column(
                         "Holds",
-                        _slo("held"),
+                        f"{_slo('held')} or {_slo('limit')} * 0 - 1",
                         "none",
-                        words={"1": ("yes", GOOD), "0": ("no", BAD)},
+                        words={
+                            "1": ("yes", GOOD),
+                            "0": ("no", BAD),
+                            "-1": ("not measured yet", "blue"),
+                        },
                     ),
                     Column("Measured", _slo("measured"), "none"),
                     Column("Limit", _slo("limit"), "none"),
@@ -282,9 +294,9 @@ def _slo(name: str) -> str:
 def _names(made: Dashboard) -> Dashboard:
     labels = {"method": "Method", "name": "Name"}
     each = f"{BY_NAME} ({rate('locust_requests_total', CHOSEN)})"
-    many = f"locust_run_name_requests{{{RUN}}}"
-    slow = f'locust_run_name_response_time_seconds{{{RUN},ratio="0.95"}}'
-    errors = f"last_over_time(locust_run_errors{{{RUN}}}[$__range])"
+    many = f"locust_run_name_requests{{{CHOSEN_OF_RUN}}}"
+    slow = f'locust_run_name_response_time_seconds{{{CHOSEN_OF_RUN},ratio="0.95"}}'
+    errors = f"last_over_time(locust_run_errors{{{CHOSEN_OF_RUN}}}[$__range])"
 
     def time(quantile: str) -> str:
         return of_names("response_time_seconds", f',ratio="{quantile}"')

@@ -31,6 +31,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from loadgen.node.settings import exporter_options
 from loadgen.node.statistics import odd_values, time_rounding
 from loadgen.node.statistics.master_snapshot import base_url, entries_of, errors_of
+from loadgen.node.statistics.measured_interval import completed_of
 from loadgen.node.statistics.publisher import bind
 from loadgen.shared.processes import Child
 from loadgen.shared.snapshot import LOADING, ExceptionCount, Snapshot, WorkerStatus
@@ -126,6 +127,7 @@ class PlainPublisher:
             monotonic_seconds=time.monotonic(),
             measured_from=began,
             measured_seconds=0.0 if began is None else max(0.0, ended - began),
+            completed=completed_of(runner.stats),
         )
 
     def _run_id(self) -> str:

@@ -104,19 +104,23 @@ class MeasuredInterval:
 
     def completed(self) -> list[SecondCount]:
         """Return the newest seconds of the interval that had answers, oldest first."""
-        within = self.within
-        rows = [e for e in within.entries.values() if e.method not in TRANSACTION_METHODS]
-        rows = rows or [within.total]
-        newest = int(within.last_request_timestamp or 0)
-        counts = (
-            SecondCount(
-                second,
-                sum(row.num_reqs_per_sec.get(second, 0) for row in rows),
-                sum(row.num_fail_per_sec.get(second, 0) for row in rows),
-            )
-            for second in range(newest - SECONDS_SENT + 1, newest + 1)
+        return completed_of(self.within)
+
+
+def completed_of(stats: RequestStats) -> list[SecondCount]:
+    """Return the newest seconds that had answers, oldest first."""
+    rows = [e for e in stats.entries.values() if e.method not in TRANSACTION_METHODS]
+    rows = rows or [stats.total]
+    newest = int(stats.last_request_timestamp or 0)
+    counts = (
+        SecondCount(
+            second,
+            sum(row.num_reqs_per_sec.get(second, 0) for row in rows),
+            sum(row.num_fail_per_sec.get(second, 0) for row in rows),
         )
-        return [count for count in counts if count.requests]
+        for second in range(newest - SECONDS_SENT + 1, newest + 1)
+    )
+    return [count for count in counts if count.requests]
 
 
 def empty(data: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -96,7 +96,7 @@ class View:
     start: float
     end: float
     scrape_seconds: float
-    chosen: dict[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.content: dict[str, Any] = json.loads((LOOKED_AT / f"{self.name}.json").read_text())
@@ -130,7 +130,13 @@ class View:
         self.options[name] = found
         first = ALL if variable.get("includeAll") else (found[0] if found else "")
         value = self.chosen.get(name, first)
-        self.values[name] = variable.get("allValue", ".*") if value == ALL else value
+        if value == ALL:
+            self.values[name] = variable.get("allValue", ".*")
+        elif variable.get("multi"):
+            self.values[name] = _any_of([value] if isinstance(value, str) else value)
+        else:
+            assert isinstance(value, str)
+            self.values[name] = _escaped(value)
 
     def _found(self, query: str) -> list[str]:
         times = {"start": self.start, "end": self.end}
@@ -241,10 +247,11 @@ class View:
 
     def _table_frames(self, panel: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what the data source makes of a table's instant queries."""
-        several = len(panel["targets"]) > 1
+        asked = [(target, self._asked(panel, target)) for target in panel["targets"]]
+        # What has no series is no frame, and a frame that is alone calls its values "Value".
+        several = sum(bool(found) for _, found in asked) > 1
         frames = []
-        for target in panel["targets"]:
-            found = self._asked(panel, target)
+        for target, found in asked:
             labels = sorted({label for one in found for label in one["metric"]})
             value = f"Value #{target['refId']}" if several else "Value"
             times = [float(one["values"][0][0]) * 1000 for one in found]
@@ -277,16 +284,38 @@ class View:
             end=self.end // step * step,
             step=step,
         )
-        found: set[float] = set()
-        for one in answer["result"]:
-            before = None
-            for at, value in one["values"]:
-                if mark["useValueForTime"]:
-                    found.add(math.floor(float(value)) / 1000)
-                elif before is None or at - before > step:
-                    found.add(float(at))
-                before = at
+        found = [
+            moment
+            for one in answer["result"]
+            for moment in _events(one["values"], step, at_value=mark["useValueForTime"])
+        ]
         return sorted(found)
+
+
+def _events(values: Sequence[tuple[float, str]], step: float, *, at_value: bool) -> Iterator[float]:
+    """Yield when events of one series begin; what is at most a step apart is one event."""
+    last = -math.inf
+    for at, value in values:
+        if not at_value and float(value) < 1:
+            continue
+        moment = math.floor(float(value)) / 1000 if at_value else float(at)
+        if moment - last > step:
+            yield moment
+        last = moment
+
+
+def _escaped(value: str) -> str:
+    """Escape a single value as the data source does (prometheusRegularEscape)."""
+    return value.replace("\\", r"\\").replace("'", r"\\'")
+
+
+def _any_of(values: Sequence[str]) -> str:
+    """Join values of a variable with several as it does (prometheusSpecialRegexEscape)."""
+    escaped = [
+        re.sub(r"[$^*{}\[\]'+?.()|]", r"\\\\\g<0>", value.replace("\\", "\\" * 4))
+        for value in values
+    ]
+    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
 
 def _text(metric: dict[str, str]) -> str:
@@ -308,6 +337,7 @@ def _frame(values: Sequence[Sequence[Any]], legend: str) -> dict[str, Any]:
     }
 
 
-def _number(text: str) -> float | None:
+def _number(text: str) -> float | str:
+    """Return a number as JSON has it; `evaluate.js` reads the three that JSON lacks."""
     number = float(text)
-    return None if math.isnan(number) else number
+    return number if math.isfinite(number) else repr(number)

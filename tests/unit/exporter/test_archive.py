@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -6,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from exporter.archive import Archive
 from exporter.collector import LocustCollector
 from exporter.runs import RunsCollector
+from loadgen.shared.snapshot import SecondCount
 from tests.unit.exporter.samples import SNAPSHOT
 
 SUMMARY = {
@@ -67,6 +69,37 @@ def test_the_run_under_way_is_among_them_once_and_a_verdict_is_the_last_word(
     both = lines_of(RunsCollector(collector.run, archive(tmp_path).runs))
     assert 'locust_run_requests{run_id="r1"} 10.0' in both
     assert 'locust_run_requests{run_id="r1"} 4.0' not in both
+
+
+def peaks(collector: LocustCollector) -> list[float | None]:
+    run = collector.run()
+    assert run is not None
+    return [run.users_peak, run.requests_per_second_peak]
+
+
+def test_peaks_are_those_of_the_whole_test_and_not_of_its_warm_up() -> None:
+    collector = LocustCollector(lambda: 1.0)
+    warm_up = replace(SNAPSHOT, completed=[SecondCount(990, 900, 0)], users=9)
+    collector.update(warm_up)
+    assert peaks(collector) == [9, None]
+    measured = replace(SNAPSHOT, measured_from=991.0, users=5)
+    # A second's count grows while workers report; seconds may come again, or be missed.
+    for counts in ([(991, 30)], [(991, 70), (992, 10)], [(992, 40)], []):
+        completed = [SecondCount(second, requests, 0) for second, requests in counts]
+        collector.update(replace(measured, completed=completed))
+    assert peaks(collector) == [9, 70]
+    collector.update(replace(measured, test_started_at=2000.0, measured_from=2000.0, users=1))
+    assert peaks(collector) == [1, None]
+
+
+def test_a_kept_run_has_the_peaks_that_its_exporter_knows(tmp_path: Path) -> None:
+    collector = LocustCollector(lambda: 1.0)
+    counted = replace(SNAPSHOT, measured_from=990.0, completed=[SecondCount(990, 3, 0)])
+    collector.update(counted)
+    lines = lines_of(RunsCollector(collector.run, archive(tmp_path).runs))
+    assert 'locust_run_requests_per_second_peak{run_id="r1"} 3.0' in lines
+    assert 'locust_run_users_peak{run_id="r1"} 5.0' in lines
+    assert 'locust_run_requests{run_id="r1"} 10.0' in lines
 
 
 def test_nothing_is_said_of_a_run_before_one() -> None:

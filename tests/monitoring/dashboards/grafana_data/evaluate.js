@@ -24,6 +24,15 @@ standardTransformersRegistry.setInit(() => [
   standardTransformers.filterFieldsByNameTransformer,
 ].map((transformation) => ({ id: transformation.id, name: transformation.name, transformation })));
 
+// JSON has no such numbers, and Prometheus answers with them.
+const ODD = { nan: NaN, inf: Infinity, '-inf': -Infinity };
+
+function frameOf(given) {
+  const fields = given.fields.map((field) => (field.type === 'number'
+    ? { ...field, values: field.values.map((value) => (value in ODD ? ODD[value] : value)) } : field));
+  return toDataFrame({ ...given, fields });
+}
+
 function set(config, path, value) {
   const parts = path.split('.');
   const last = parts.pop();
@@ -54,7 +63,7 @@ function shown(field, value, fieldConfig) {
 
 function tiles(panel) {
   const made = [];
-  for (const frame of panel.frames.map(toDataFrame)) {
+  for (const frame of panel.frames.map(frameOf)) {
     for (const field of frame.fields.filter((one) => one.type === 'number')) {
       const calc = panel.reduce[0];
       const value = reduceField({ field, reducers: [calc] })[calc];
@@ -67,7 +76,7 @@ function tiles(panel) {
 
 async function table(panel) {
   const series = await new Promise((resolve) =>
-    transformDataFrame(panel.transformations, panel.frames.map(toDataFrame)).subscribe(resolve));
+    transformDataFrame(panel.transformations, panel.frames.map(frameOf)).subscribe(resolve));
   const frame = series[0];
   if (!frame) return { columns: [], rows: [] };
   const rows = [];
