@@ -1,12 +1,18 @@
 """What a person reads of a run in a terminal."""
 
 import os
+from collections import Counter
+from itertools import zip_longest
 from pathlib import Path
 
+from loadgen.judging.check import NOTE
 from loadgen.results.summary import Summary
 from loadgen.shared.text import format_seconds, indented, plain_line
 
 ERRORS_SHOWN = 5
+REASONS_SHOWN = 3
+"""Of one kind, such as one for each of many workers."""
+FAULT = "fault"
 
 
 def describe_briefly(summary: Summary) -> str:
@@ -14,7 +20,7 @@ def describe_briefly(summary: Summary) -> str:
     return (
         f"  {summary.verdict}, {summary.throughput_per_second:,.1f} requests/s, p95 "
         f"{format_seconds(summary.response_time_seconds.p95)}"
-        + "".join(f"\n  {indented(reason)}" for reason in summary.reasons)
+        + "".join(f"\n{line}" for line in _reasons(summary))
     )
 
 
@@ -25,7 +31,7 @@ def describe(summary: Summary, directory: Path) -> str:
     lines = [
         "",
         f"{summary.verdict.upper()}  {summary.run_id}",
-        *(f"  {indented(reason)}" for reason in summary.reasons),
+        *_reasons(summary),
         *(f"  SLO {_held(slo.held)}: {plain_line(slo.sentence)}" for slo in summary.slos),
         f"  {summary.requests:,} requests, {summary.failures:,} failed, "
         f"{summary.throughput_per_second:,.1f} requests/s{_interval(summary)}",
@@ -37,6 +43,21 @@ def describe(summary: Summary, directory: Path) -> str:
         f"  report: {shown}/report.html",
     ]
     return "\n".join(lines)
+
+
+def _reasons(summary: Summary) -> list[str]:
+    """Return a line a reason; of a kind that has many, the first and how many more there are."""
+    lines, seen = [], Counter[str]()
+    for reason, kind in zip_longest(summary.reasons, summary.reason_kinds, fillvalue=NOTE):
+        if kind not in (NOTE, FAULT):
+            seen[kind] += 1
+        if seen[kind] <= REASONS_SHOWN:
+            lines.append(f"  {indented(reason)}")
+    more = {kind: count - REASONS_SHOWN for kind, count in seen.items() if count > REASONS_SHOWN}
+    return lines + [
+        f"  and {count} more of kind {kind}: summary.json has them all"
+        for kind, count in more.items()
+    ]
 
 
 def _interval(summary: Summary) -> str:

@@ -1,10 +1,12 @@
 """What a summary says of a run's errors."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from loadgen.judging.check import NOTE
+from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.summary import ErrorResult, Summary
 from loadgen.results.writer import ERRORS_KEPT, most_frequent
 from loadgen.shared.snapshot import ErrorCount
@@ -37,3 +39,14 @@ def test_notes_are_the_reasons_that_doubt_nothing_and_stay_so_in_the_archive() -
     again = Summary.model_validate_json(made.model_dump_json())
     assert again == made
     assert json.loads(made.model_dump_json())["notes"] == ["the target stood still"]
+
+
+def test_what_hundreds_of_workers_have_alike_takes_a_few_lines() -> None:
+    reasons = (*(f"worker {n} was blocked" for n in range(200)), "host a failed", "host b failed")
+    made = summary("invalid", reasons)
+    kinds = ("event_loop",) * 200 + ("fault",) * 2
+    made = made.model_copy(update={"reason_kinds": kinds})
+    for said in (describe(made, Path("results/one")), describe_briefly(made)):
+        assert said.count("was blocked") == 3
+        assert ("host a failed" in said, "host b failed" in said) == (True, True)
+        assert "and 197 more of kind event_loop: summary.json has them all" in said
