@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.fleet import INVENTORY, PROJECT, Loadgen, await_idle, deploy
 
-HARD_TIMEOUT_SECONDS = 900
+HARD_TIMEOUT_SECONDS = 1500
 IS_READY = os.environ.get("LAB_IS_READY") == "1"
 
 
