@@ -103,6 +103,7 @@ def shakes_hands(node: NodeSettings, timeout_seconds: float = HANDSHAKE_SECONDS)
     """Tell whether a CURVE handshake with the master succeeds; nothing is sent after it."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as client:
         client.linger = 0
+        client.ipv6 = True  # As Locust's own sockets; IPv4 goes through it too.
         channel.secure_client(client, node.keys_directory)
         events = client.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -118,3 +119,4 @@ def shakes_hands(node: NodeSettings, timeout_seconds: float = HANDSHAKE_SECONDS)
             return bool(event == zmq.EVENT_HANDSHAKE_SUCCEEDED)
         finally:
             client.disable_monitor()
+            events.close(linger=0)
