@@ -183,13 +183,18 @@ status stop logs drain: inventory-given $(VENV)/.controller
 
 
 # --- development -----------------------------------------------------------------------------
-.PHONY: check fix test lock
+.PHONY: check check-python check-playbooks fix test lock
 check: $(VENV)/.dev ## Check format, style, types and layers, and edit nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) -j2 --output-sync=target check-python check-playbooks
+
+check-python:
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/vulture
+
+check-playbooks:
 	ANSIBLE_INVENTORY=inventory/sample PATH="$(abspath $(BIN)):$$PATH" $(BIN)/ansible-lint --offline -q
 
 fix: $(VENV)/.dev ## Format and fix what can be fixed

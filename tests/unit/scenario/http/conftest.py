@@ -12,7 +12,7 @@ from locust.env import Environment
 from loadgen.scenario.http import FastUser
 from tests.unit.scenario.http.awkward import Awkward, awkward_server
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 60
 USERS = {"FastHttpUser": FastHttpUser, "FastUser": FastUser}
 
 
