@@ -235,7 +235,7 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
         ("test_requests_lost", "Requests that workers counted and the master never got.", lost),
     ]
     for name, text, value in gauges:
-        if value is not None:
+        if value is not None and math.isfinite(value):
             yield GaugeMetricFamily(f"locust_{name}", text, value)
     replaced = GaugeMetricFamily(
         "locust_test_values_refused", "Values of requests that workers replaced.", labels=["kind"]
@@ -269,11 +269,14 @@ def _workers(snapshot: Snapshot) -> Iterator[Metric]:
     for worker in snapshot.workers:
         counts[worker.state] = counts.get(worker.state, 0) + 1
         label = [worker_label(worker)]
-        users.add_metric(label, worker.users)
-        cpu.add_metric(label, worker.cpu_percent / 100)
-        memory.add_metric(label, worker.memory_bytes)
-        if worker.clock_offset_seconds is not None:
-            offset.add_metric(label, worker.clock_offset_seconds)
+        for family, value in (
+            (users, worker.users),
+            (cpu, worker.cpu_percent / 100),
+            (memory, worker.memory_bytes),
+            (offset, worker.clock_offset_seconds),
+        ):
+            if value is not None and math.isfinite(value):
+                family.add_metric(label, value)
         identity.add_metric(label, {"release": worker.release, "version": worker.locust_version})
     workers = GaugeMetricFamily("locust_workers", "Workers by state.", labels=["state"])
     for state, count in counts.items():
@@ -290,7 +293,8 @@ def _slos(snapshot: Snapshot, limits: Limits) -> Iterator[Metric]:
     limit = GaugeMetricFamily("locust_slo_limit", "Limit of an SLO, in its unit.", labels=labels)
     statuses = {limits.clip(status.slo): status for status in snapshot.slos[: limits.names]}
     for text, status in statuses.items():
-        limit.add_metric((text, snapshot.run_id), status.limit)
+        if math.isfinite(status.limit):
+            limit.add_metric((text, snapshot.run_id), status.limit)
         if status.held is not None:
             held.add_metric((text, snapshot.run_id), float(status.held))
         if status.measured is not None:
@@ -316,7 +320,8 @@ def _run_errors(snapshot: Snapshot, limits: Limits) -> Metric:
     counts: dict[tuple[str, ...], int] = {}
     for error in snapshot.errors:
         labels = tuple(limits.clip(text) for text in (error.method, error.name, error.error))
-        counts[labels] = counts.get(labels, 0) + error.occurrences
+        if math.isfinite(error.occurrences):
+            counts[labels] = counts.get(labels, 0) + error.occurrences
     frequent = sorted(counts.items(), key=lambda item: -item[1])
     for labels, occurrences in frequent[: limits.run_errors]:
         family.add_metric((*labels, snapshot.run_id), occurrences)

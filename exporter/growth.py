@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from exporter.sound import sound, sound_row
 from loadgen.shared.snapshot import EntryStatistics, Snapshot
 
 DECREASED, NO_NUMBER = "decreased", "no_number"
@@ -33,6 +34,8 @@ class Growth:
 
     def mended(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with what can't be left at what it was."""
+        snapshot, wrong = sound(snapshot)
+        self._refused[NO_NUMBER] += wrong
         if snapshot.epoch != self._epoch:
             self._epoch, self._before = snapshot.epoch, {}
         entries = [self._entry(entry) for entry in snapshot.entries]
@@ -41,21 +44,32 @@ class Growth:
         return snapshot if same else replace(snapshot, entries=entries)
 
     def _entry(self, entry: EntryStatistics) -> EntryStatistics:
+        if not type(entry.method) is type(entry.name) is str:
+            entry = self._sound(entry)
         before = self._before.get((entry.method, entry.name), _NOTHING)
         if entry == before:
             return before  # the same object: what was made of it needn't be made again
+        entry = self._sound(entry)
         changes: dict[str, float] = {}
         for field in FIELDS:
             value, least = getattr(entry, field), getattr(before, field)
             # A NaN is neither below nor at least anything.
             if not least <= value < math.inf:
-                self._refused[DECREASED if value < least else NO_NUMBER] += 1
+                # What is no number has been counted.
+                self._refused[DECREASED] += value < least
                 changes[field] = least
+        if math.isnan(entry.requests_untimed):
+            changes["requests_untimed"] = before.requests_untimed
         if not 0 <= entry.response_time_max_ms < math.inf:
             changes["response_time_max_ms"] = before.response_time_max_ms
         times = self._times(entry.response_times, before.response_times)
         if changes or times is not entry.response_times:
             return replace(entry, response_times=times, **changes)  # type: ignore[arg-type]
+        return entry
+
+    def _sound(self, entry: EntryStatistics) -> EntryStatistics:
+        entry, wrong = sound_row(entry)
+        self._refused[NO_NUMBER] += wrong
         return entry
 
     def _times(self, now: dict[float, int], before: dict[float, int]) -> dict[float, int]:

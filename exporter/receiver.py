@@ -55,9 +55,11 @@ class Receiver:
     def _take(self, message: bytes) -> None:
         try:
             snapshot = unpack(message)
-        except ValueError:
+            another_epoch = self._collector.update(snapshot)
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
+            # Whatever a master sends, the next snapshot is heard.
             self._collector.refuse()
             return
-        self._kept.follow(snapshot, another_epoch=self._collector.update(snapshot))
+        self._kept.follow(snapshot, another_epoch=another_epoch)
         if self._compatible is not None:
             self._compatible.update(snapshot)

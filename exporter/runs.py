@@ -4,6 +4,7 @@ Gauges of the whole measured interval, exact, as the run's own summary says them
 histograms tell of any time; these tell of a run, also after its end and at any scrape interval.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -96,9 +97,10 @@ class Peaks:
         if snapshot.measured_from != self._measured_from:
             self._per_second = 0  # what came before, a warm-up, is not measured
         self._started_at, self._measured_from = snapshot.test_started_at, snapshot.measured_from
-        self._users = max(snapshot.users, self._users)
+        if math.isfinite(snapshot.users):
+            self._users = max(snapshot.users, self._users)
         if snapshot.measured_from is not None:
-            counts = [second.requests for second in snapshot.completed]
+            counts = [one.requests for one in snapshot.completed if math.isfinite(one.requests)]
             self._per_second = max([self._per_second, *counts])
 
     def put_into(self, run: RunFigures) -> RunFigures:
@@ -166,7 +168,7 @@ class RunsCollector(Collector):
         for name, (text, value_of) in GAUGES.items():
             family = GaugeMetricFamily(f"locust_run_{name}", text, labels=["run_id"])
             for run in runs.values():
-                if (value := value_of(run)) is not None:
+                if (value := value_of(run)) is not None and math.isfinite(value):
                     family.add_metric([run.run_id], value)
             yield family
         times = GaugeMetricFamily(

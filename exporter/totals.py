@@ -6,6 +6,7 @@ current one, under labels whose number is bounded. Pure; the collector gives it 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from operator import add
 
 from exporter.histogram import BUCKETS, count_into_buckets
@@ -146,7 +147,7 @@ class Fold:
             label = self._label(error.method, error.name)
             key = label if label in self._admitted else self.limits.overflow
             text = self._admit_error(key, self.limits.clip(error.error))
-            if text and key in sums:
+            if text and key in sums and isfinite(error.occurrences):
                 sums[key].add_error(text, error.occurrences)
 
     def _label(self, method: str, name: str) -> Key:

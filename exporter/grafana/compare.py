@@ -13,7 +13,10 @@ from exporter.grafana.run import MILLISECONDS, RUN_ID, RUNS
 OFFSET = "offset ${offset}s"
 COUNTED = f"{FLEET},{REQUESTS_ONLY}"
 LONG = "90d"
-"""How far back runs are looked for, whatever time is shown: the kit's Prometheus keeps as much."""
+"""How far back a chosen run is looked for, whatever time is shown: Prometheus keeps as much."""
+LISTED = "7d"
+"""How far back runs are listed. An archive tells of its runs all the time, whenever they were; of a
+few hundred of them a longer look would take Prometheus many seconds."""
 
 
 def _both(expression: str) -> tuple[Query, Query]:
@@ -48,7 +51,7 @@ def build() -> Dashboard:
 
 
 def _variables(made: Dashboard) -> Dashboard:
-    starts = f"max by (run_id) (last_over_time({RUNS}{{{FLEET}}}[{LONG}]))"
+    starts = f"max by (run_id) (last_over_time({RUNS}{{{FLEET}}}[{LISTED}]))"
     newest = f"query_result(sort_desc({starts}))"
     older = f"query_result(sort_desc({starts} < scalar({_of('$run_a')})))"
     # 0 is no offset to Prometheus 2; without a run B there is nothing to move.
