@@ -191,6 +191,7 @@ check: $(VENV)/.dev ## Check format, style, types and layers, and edit nothing
 
 check-python:
 	$(BIN)/mypy
+	@echo "$(BIN)/pytest --collect-only tests"; told=$$($(PYTEST) --collect-only -q tests) || { echo "$$told"; exit 1; }
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/vulture
 
