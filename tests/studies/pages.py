@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.waiting import await_
 
 TIMEOUT_SECONDS = 600
+ENDING_SECONDS = 120
 PROGRAMS = Path(sys.executable).parent
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z[\w-]*")
@@ -83,11 +84,11 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process, _output in reversed(self._background):
+        # In the order of their start: a run that ends is scraped once more by a Prometheus after it.
+        for process, _output in self._background:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
-        for process, _output in self._background:
-            process.wait(timeout=60)
+            process.wait(timeout=ENDING_SECONDS)
 
     def do(self, step: Command | File) -> None:
         """Do one step; fail when a command fails or doesn't print what the page shows."""
