@@ -84,7 +84,7 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # In the order of their start: a run that ends is scraped once more by a Prometheus after it.
+        # In the order of their start: a Prometheus scrapes a run that ends once more.
         for process, _output in self._background:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
