@@ -347,8 +347,8 @@ class ListenerFaults:
         most = max(raised, key=lambda one: one.occurrences)
         sentence = (
             f"from {clock(self._first)} {most.error}"
-            f" ({sum(one.occurrences for one in raised):,} such exceptions in all). A listener of"
-            " events or a load shape did not do its work: correct it; exceptions.csv has where"
+            f" ({sum(one.occurrences for one in raised):,} such exceptions in all). It was a"
+            " listener of events, a load shape or the making of a user; exceptions.csv has where"
         )
         return [Reason("listeners", self._first, sentence)]
 

@@ -76,6 +76,17 @@ class Course:
         return bool(self.last and self.last.test_started_at)
 
     @property
+    def why_no_load(self) -> str:
+        """Say what kept Locust from starting the test; empty while it still may."""
+        last = self.last
+        if last is None or last.test_started_at:
+            return ""
+        raised = [one.error for one in last.exceptions if one.is_outside_tasks]
+        if not raised or len(last.workers) < last.workers_expected:
+            return ""
+        return f"Locust started no test: {raised[-1]}; see the logs under hosts/"
+
+    @property
     def is_complete(self) -> bool:
         """Whether the last statistics have arrived."""
         return bool(self.last and self.last.final)

@@ -32,6 +32,7 @@ from loadgen.specification.plan import Plan
 from loadgen.specification.run import RunSpecification
 
 READY_SECONDS = 60.0
+SHAPE_SECONDS = 10.0
 STOP_GRACE_SECONDS = 75.0
 OVERTIME_SECONDS = 30.0
 POLL_SECONDS = 0.2
@@ -181,11 +182,25 @@ class Run:
             if faults:
                 self._course.faults.update(faults)
                 raise OperationError("a process ended before the load began")
+            if self._course.why_no_load:
+                raise OperationError(self._course.why_no_load)
+            if self._plan.has_shape and self._course.workers_seen >= self._cluster.workers_expected:
+                # All that is missing is the shape's first tick.
+                deadline = min(deadline, time.monotonic() + SHAPE_SECONDS)
             if time.monotonic() > deadline:
-                raise OperationError(
-                    f"only {self._course.workers_seen} of {self._cluster.workers_expected} workers "
-                    f"were ready after {READY_SECONDS:.0f} s; see the logs under hosts/"
-                )
+                raise OperationError(self._too_late())
+
+    def _too_late(self) -> str:
+        seen, expected = self._course.workers_seen, self._cluster.workers_expected
+        if seen < expected:
+            after = f"after {READY_SECONDS:.0f} s; see the logs under hosts/"
+            return f"only {seen} of {expected} workers were ready {after}"
+        if self._plan.has_shape:
+            return (
+                f"all {expected} workers were ready, and the load shape began nothing within "
+                f"{SHAPE_SECONDS:.0f} s: its first tick() must return users and not None"
+            )
+        return f"all {expected} workers were ready, and Locust began no test; see its logs"
 
     def _watch(self) -> None:
         """Follow the load until it ends, is stopped, or the master is gone."""

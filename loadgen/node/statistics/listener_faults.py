@@ -53,4 +53,7 @@ def _traceback(record: logging.LogRecord) -> str:
 
 def install(environment: Environment) -> None:
     """Keep what listeners raise from now on; call it on Locust's `init` event."""
-    logging.getLogger().addHandler(ListenerFaults(environment))
+    handler, of_locust = ListenerFaults(environment), logging.getLogger("locust")
+    logging.getLogger().addHandler(handler)
+    if not of_locust.propagate:
+        of_locust.addHandler(handler)

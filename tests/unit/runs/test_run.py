@@ -17,7 +17,7 @@ from loadgen.runs.run import Run, execute
 from loadgen.runs.waiting import waiting_for
 from loadgen.shared.errors import EndedByUser, NodeError, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
-from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.snapshot import OUTSIDE_TASKS, ExceptionCount, Snapshot
 from loadgen.specification.plan import Plan
 from loadgen.specification.run import specify
 from tests.unit.samples import START, entry, snapshot, worker
@@ -172,6 +172,29 @@ def test_workers_that_never_come_end_the_wait(
     monkeypatch.setattr(run_module, "READY_SECONDS", 0.01)
     summary, _ = play(tmp_path)
     assert "only 0 of 1 workers were ready" in summary.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "raised", "said"),
+    [
+        (["S"], [], "began nothing within 0 s: its first tick() must return users and not None"),
+        (["S"], [f"{OUTSIDE_TASKS}ValueError: tick"], "the locustfile raised ValueError: tick"),
+        ([], [], "all 1 workers were ready, and Locust began no test"),
+    ],
+)
+def test_a_test_that_never_begins_is_explained(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shapes: list[str],
+    raised: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setattr(run_module, "READY_SECONDS", 60.0 if shapes else 0.01)
+    monkeypatch.setattr(run_module, "SHAPE_SECONDS", 0.01)
+    exceptions = [ExceptionCount(text, 1) for text in raised]
+    cluster = FakeCluster([at(1, test_started_at=None, exceptions=exceptions)])
+    cluster.inspection = Inspection(user_classes={"Visitor": None}, shapes=shapes)
+    assert said in Played(tmp_path, cluster)().reasons[0]
 
 
 def test_what_finish_could_not_do_is_a_fault_of_the_run(tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ from loadgen.results.evaluation.pictures import save_picture
 from loadgen.shared.errors import UsageError
 from loadgen.studies.alarm.figures import (
     PUBLISHED,
+    PUBLISHED_SECONDS,
     Response,
     describe,
     draw_study,
     evaluate,
+    evaluate_log,
     stalls,
+    study_responses,
     transactions,
     worst,
 )
@@ -67,6 +70,20 @@ def test_time_scaled_runs_are_scaled_back() -> None:
     log = _log((0, 50_000, "ALARM", None), (1_000_000, 25_000, "ALARM", None))
     scaled = transactions(log, speed=40)
     assert [(one.at, one.seconds) for one in scaled] == [(0.0, 2.0), (40.0, 1.0)]
+
+
+def test_an_alarm_after_the_published_hour_is_in_neither_table_and_said() -> None:
+    late = int((PUBLISHED_SECONDS + 1) * 1e6)
+    log = _log(
+        (0, 2_000_000, "ALARM", None),
+        (5_000_000, 4_000_000, "ALARM", None),
+        (late, 9_000_000, "ALARM", None),
+    )
+    responses, left_out = study_responses(log, speed=1.0)
+    assert (len(responses), left_out) == (2, 1)
+    _, text = evaluate_log(log, 1.0)
+    assert describe(evaluate(responses), responses) in text
+    assert "1 alarms were triggered after" in text
 
 
 def test_log_without_transactions_is_refused() -> None:

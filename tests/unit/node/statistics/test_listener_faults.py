@@ -20,11 +20,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
     monkeypatch.setattr(log, "unhandled_greenlet_exception", False)
     made = Environment()
     made.create_local_runner()
+    # As Locust sets up its logs.
+    monkeypatch.setattr(logging.getLogger("locust"), "propagate", False)
     install(made)
     yield made
-    root = logging.getLogger()
-    for handler in [one for one in root.handlers if isinstance(one, ListenerFaults)]:
-        root.removeHandler(handler)
+    for logger in (logging.getLogger(), logging.getLogger("locust")):
+        for handler in [one for one in logger.handlers if isinstance(one, ListenerFaults)]:
+            logger.removeHandler(handler)
 
 
 def fail(**_: object) -> None:
