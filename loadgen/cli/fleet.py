@@ -25,7 +25,7 @@ from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import UNDER_WAY
 from loadgen.shared.text import in_url, indented, plain_line
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification
 
 Found = TypeVar("Found")
@@ -135,7 +135,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     directory = fleet_lock.claim(results, last.run_id, inventory.path)
     # Without a run time it was the default's, or a load shape's: nobody can tell from here.
     has_shape = "run_time" not in specification.model_fields_set
-    plan = Plan(last.run_id, specification, last.host, has_shape, directory)
+    plan = RunPlan(last.run_id, specification, last.host, has_shape, directory)
     cluster.hold(plan)
     versions = {"locust": version("locust"), "release": report.release}
     interruption = Interruption()

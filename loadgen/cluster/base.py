@@ -6,7 +6,7 @@ from typing import Protocol
 from loadgen.node.locustfile_check import Inspection
 from loadgen.shared.machine import Machine
 from loadgen.shared.snapshot import Snapshot
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification
 
 
@@ -59,7 +59,7 @@ class Cluster(Protocol):
         """Bring the scenario to where it isn't; end at once, without a fault, when `stopped`."""
         ...
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: RunPlan) -> None:
         """Start fresh processes for the run; return without waiting for them."""
         ...
 

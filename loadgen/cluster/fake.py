@@ -6,7 +6,7 @@ from loadgen.node.locustfile_check import Inspection
 from loadgen.shared.errors import LoadgenError
 from loadgen.shared.machine import Machine
 from loadgen.shared.snapshot import Snapshot
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification
 
 Happening = Snapshot | LoadgenError | Mapping[str, str] | Callable[[], Snapshot | None] | None
@@ -68,7 +68,7 @@ class FakeCluster:
         del stopped
         self.asked.append("bring")
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: RunPlan) -> None:
         """Note that the run has begun."""
         self.asked.append(f"start {plan.run_id}")
 

@@ -39,7 +39,7 @@ from loadgen.shared.ports import LOOPBACK, listeners
 from loadgen.shared.processes import TERMINATE_SECONDS, Child, Starter, end_all, start_interpreter
 from loadgen.shared.project import PROJECT
 from loadgen.shared.snapshot import Snapshot, unpack
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
 
 QUIT_SECONDS = 20
@@ -139,7 +139,7 @@ class LocalCluster:
     def bring(self, stopped: Callable[[], bool]) -> None:
         """Do nothing: it is here."""
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: RunPlan) -> None:
         """Make keys and settings, then start exporter, master and workers at once."""
         logs = plan.directory / "hosts" / HOST_NAME
         keys = self._private
@@ -264,7 +264,7 @@ class LocalCluster:
         self._settings_file.write_text(node.model_dump_json())
         return node
 
-    def _write_run(self, plan: Plan) -> None:
+    def _write_run(self, plan: RunPlan) -> None:
         specification, directory = plan.specification, plan.directory.resolve()
         run = RunSettings(
             run_id=plan.run_id,
@@ -284,7 +284,7 @@ class LocalCluster:
         )
         (self._private / RUN_FILE).write_text(run.model_dump_json())
 
-    def _exporter_arguments(self, plan: Plan, node: NodeSettings) -> list[str]:
+    def _exporter_arguments(self, plan: RunPlan, node: NodeSettings) -> list[str]:
         return [
             "exporter",
             f"--subscribe={node.publisher_endpoint}",

@@ -63,7 +63,7 @@ from loadgen.shared.machine import Machine
 from loadgen.shared.run_ids import RunId, run_directory
 from loadgen.shared.snapshot import Snapshot
 from loadgen.shared.text import in_url
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
 
 SINCE_SLACK_SECONDS = 2.0
@@ -102,7 +102,7 @@ class FleetCluster:
         self._master = self._remotes[inventory.master.name]
         self._shares: dict[str, int] = {}
         self._offsets: dict[str, float] = {}
-        self._held: Plan | None = None
+        self._held: RunPlan | None = None
         self._since = time.time()
         self._follower: Follower | None = None
         self._met: set[str] = set()
@@ -187,7 +187,7 @@ class FleetCluster:
             lacking = {n: self._remotes[n] for n in reports if sha256 not in reports[n].packages}
             bring_packages(lacking, self._packages, stopped)
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: RunPlan) -> None:
         """Hand the run to every node, then start master and workers at once."""
         self._since = time.time() - SINCE_SLACK_SECONDS
         self._lock = fleet_lock.take(self.inventory.path)
@@ -290,7 +290,7 @@ class FleetCluster:
         self.workers_expected = snapshot.workers_expected
         return snapshot
 
-    def hold(self, plan: Plan) -> None:
+    def hold(self, plan: RunPlan) -> None:
         """Say where what `adopt` has taken over is to be collected."""
         self._held = plan
 
@@ -351,7 +351,7 @@ class FleetCluster:
                 "users or add worker hosts"
             )
 
-    def _prepare(self, remote: Remote, plan: Plan) -> NodeReport:
+    def _prepare(self, remote: Remote, plan: RunPlan) -> NodeReport:
         is_master = remote is self._master
         directory = run_directory(RUNS, plan.run_id)
         secrets = plan.specification.secret_environment(os.environ)
@@ -388,7 +388,7 @@ class FleetCluster:
         if outcomes.faults:
             raise NodeError("the run could not be started on every node", outcomes.faults)
 
-    def _collect(self, plan: Plan, names: set[str]) -> dict[str, str]:
+    def _collect(self, plan: RunPlan, names: set[str]) -> dict[str, str]:
         def one(remote: Remote) -> None:
             since = self._since + self._offsets.get(remote.node.name, 0.0)
             request = Collect(run_id=RunId(plan.run_id), since=since)

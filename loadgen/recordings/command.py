@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from loadgen.recordings import source
 from loadgen.recordings.exchange import is_endless, is_load, is_socket, is_upgrade, is_web
 from loadgen.recordings.har import Entry, Recording, read
-from loadgen.recordings.session import Session
+from loadgen.recordings.session import WrittenSession
 from loadgen.recordings.site import chosen_site, origin_of
 from loadgen.shared.errors import UsageError
 from loadgen.shared.made_source import class_name, module_name
@@ -92,7 +92,7 @@ def _given_site(host: str) -> str:
         ) from fault
 
 
-def convert(entries: Sequence[Entry], path: Path) -> tuple[str, Session]:
+def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
     """Return the locustfile's source and the session, by way of har2locust."""
     # har2locust is for the machine that makes locustfiles; those that run them don't have it.
     try:
@@ -106,7 +106,7 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, Session]:
     load_plugins(["loadgen/recordings/plugin"], REPLACED_PLUGINS)
     har = {"log": {"version": "1.2", "entries": list(entries)}}
     values = process(har, Namespace(input=str(path), resource_types=RESOURCE_TYPES))
-    session: Session | None = values["session"]
+    session: WrittenSession | None = values["session"]
     if session is None:
         raise UsageError(
             f"recording {path} has only static files: record the pages of the site themselves"
@@ -127,7 +127,7 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, Session]:
     return text, session
 
 
-def _report(output: Path, session: Session, kept: _Kept, odd: list[str]) -> str:
+def _report(output: Path, session: WrittenSession, kept: _Kept, odd: list[str]) -> str:
     return "\n".join(
         [
             f"wrote {output}: {len(session.pages)} pages, {len(session.exchanges)} requests to"
@@ -141,13 +141,13 @@ def _report(output: Path, session: Session, kept: _Kept, odd: list[str]) -> str:
     )
 
 
-def _sockets(session: Session) -> list[str]:
+def _sockets(session: WrittenSession) -> list[str]:
     if not session.sockets:
         return []
     return [f"{session.sockets} of the requests are WebSockets, replayed with their messages"]
 
 
-def _left_out(session: Session, kept: _Kept, odd: list[str]) -> list[str]:
+def _left_out(session: WrittenSession, kept: _Kept, odd: list[str]) -> list[str]:
     named = [
         *(
             f"the WebSocket {_path(one)}, whose messages the recording lacks"
@@ -185,7 +185,7 @@ def _path(entry: Entry) -> str:
     return group_path(urlsplit(entry["request"]["url"]).path) or "/"
 
 
-def _taken_out(session: Session) -> list[str]:
+def _taken_out(session: WrittenSession) -> list[str]:
     lines = [
         f"secret taken out: the login {login} uses each user's own account (ACCOUNTS)"
         for login in session.secrets.logins
@@ -197,7 +197,7 @@ def _taken_out(session: Session) -> list[str]:
     return lines
 
 
-def _uncertain(session: Session) -> list[str]:
+def _uncertain(session: WrittenSession) -> list[str]:
     lines = []
     if session.made_up_files:
         lines.append(

@@ -40,7 +40,7 @@ _IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
 
 
 @dataclass(frozen=True)
-class Request:
+class WrittenRequest:
     """One request: `pause` in seconds before it, `call` and its arguments as source."""
 
     pause: float
@@ -54,11 +54,11 @@ class Page:
 
     name: str
     title: str
-    requests: list[Request] = field(default_factory=list)
+    requests: list[WrittenRequest] = field(default_factory=list)
 
 
 @dataclass
-class Session:
+class WrittenSession:
     """A whole recording. `host` is the recorded site's base URL."""
 
     host: str
@@ -91,7 +91,7 @@ class Writer:
         self.unexplained: list[str] = []
         self.common = self._common_headers()
 
-    def session(self) -> Session:
+    def session(self) -> WrittenSession:
         """Return the session."""
         first = self.exchanges[0]
         # Every request is looked at before any is written: an early answer's values are known late.
@@ -100,7 +100,7 @@ class Writer:
         pages = self._pages(
             [self._arguments(number, fields[number]) for number in range(len(fields))]
         )
-        return Session(
+        return WrittenSession(
             host=web_origin(first.url.geturl()),
             exchanges=self.exchanges,
             secrets=self.secrets,
@@ -127,7 +127,7 @@ class Writer:
                 pages.append(Page(f"page_{len(pages) + 1:02}_{words[:LONGEST_NAME]}", title))
             pause = one.started - free_at
             pages[-1].requests.append(
-                Request(
+                WrittenRequest(
                     round(pause, 1) if pause >= SHORTEST_PAUSE_SECONDS else 0.0,
                     arguments[number],
                     "websocket" if one.socket else "send",

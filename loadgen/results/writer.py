@@ -36,7 +36,7 @@ from loadgen.shared.files import write_text
 from loadgen.shared.histograms import merge, percentile
 from loadgen.shared.machine import Machine
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot, requests_among
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 
 ERRORS_KEPT = 10
 HASHES = ("release", "scenario")
@@ -61,7 +61,7 @@ class Outcome:
     target_cpu: tuple[HostCpu, ...] = ()
 
 
-def write_results(plan: Plan, outcome: Outcome) -> Summary:
+def write_results(plan: RunPlan, outcome: Outcome) -> Summary:
     """Write everything that follows from the last snapshot; return the summary.
 
     The summary is written first: it matters most when a disk fills.
@@ -159,7 +159,7 @@ def _with_fault(summary: Summary, sentence: str) -> Summary:
     )
 
 
-def _merge_request_log(plan: Plan) -> int | None:
+def _merge_request_log(plan: RunPlan) -> int | None:
     if plan.specification.request_log is None:
         return None
     # polars takes a moment to import, and most runs keep no log.
@@ -170,7 +170,7 @@ def _merge_request_log(plan: Plan) -> int | None:
     return None
 
 
-def _slowest_traces(plan: Plan) -> list[Trace]:
+def _slowest_traces(plan: RunPlan) -> list[Trace]:
     if plan.specification.request_log is None:
         return []
     from loadgen.results.request_log import slowest_traces  # noqa: PLC0415
@@ -189,7 +189,7 @@ def _write_response_times(directory: Path) -> None:
         write_tester_log(measured, directory / "response-times.log")
 
 
-def _with_log_shortage(summary: Summary, plan: Plan, answered: int) -> Summary:
+def _with_log_shortage(summary: Summary, plan: RunPlan, answered: int) -> Summary:
     log = plan.specification.request_log
     if log is None:
         return summary

@@ -10,7 +10,7 @@ from loadgen.runs.progress import Progress
 from loadgen.runs.waiting import waiting_for
 from loadgen.shared.errors import EndedByUser, UsageError
 from loadgen.shared.interruption import Interruption
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification, too_long
 
 
@@ -21,7 +21,7 @@ def make_plan(
     progress: Progress,
     run_id: str,
     interruption: Interruption,
-) -> Plan:
+) -> RunPlan:
     """Check everything and decide what is open; nothing of the run has started yet.
 
     The run's directory is made last. UsageError: the request is wrong; OperationError: a node or
@@ -46,7 +46,7 @@ def make_plan(
     _heed(interruption)
     directory = archive.create_run_directory(results, run_id)
     specification = _with_variables(specification, inspection)
-    return Plan(run_id, specification, host, bool(inspection.shapes), directory)
+    return RunPlan(run_id, specification, host, bool(inspection.shapes), directory)
 
 
 def _with_variables(specification: RunSpecification, inspection: Inspection) -> RunSpecification:

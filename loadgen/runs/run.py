@@ -28,7 +28,7 @@ from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id
 from loadgen.shared.text import clock
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification
 
 READY_SECONDS = 60.0
@@ -76,7 +76,7 @@ class Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: RunPlan,
         cluster: Cluster,
         interruption: Interruption,
         progress: Progress,

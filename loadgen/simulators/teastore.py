@@ -16,7 +16,7 @@ from loadgen.simulators.asgi import TimedTarget
 from loadgen.simulators.clock import ModelClock
 from loadgen.simulators.service import TEASTORE_COEFFICIENTS, RegressionLaw
 from loadgen.simulators.state import Counted, TargetState
-from loadgen.simulators.teastore_pages import PAGES, PREFIX, Session
+from loadgen.simulators.teastore_pages import PAGES, PREFIX, ShopSession
 
 KINDS = {
     "Index": 0,
@@ -69,7 +69,7 @@ class TeaStore(TimedTarget):
         self.clock = clock
         self.clock.start()
         self.law = RegressionLaw(TEASTORE_COEFFICIENTS, KINDS)
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, ShopSession] = {}
         self._cookies = random.Random(seed)
 
     async def respond(self, request: Request) -> Response:
@@ -84,7 +84,7 @@ class TeaStore(TimedTarget):
         known = cookie in self.sessions
         if not known:
             cookie = f"{self._cookies.getrandbits(128):032x}"
-            self.sessions[cookie] = Session()
+            self.sessions[cookie] = ShopSession()
         response = PAGES[kind](request.query_params, self.sessions[cookie])
         if not known:
             response.set_cookie(COOKIE, cookie, path=PREFIX, httponly=True)

@@ -25,19 +25,19 @@ Query = Mapping[str, str]
 
 
 @dataclass
-class Session:
+class ShopSession:
     """What one visitor's cookie stands for; the cart maps a product to its quantity."""
 
     user: str | None = None
     cart: dict[int, int] = field(default_factory=dict)
 
 
-def index(_query: Query, session: Session) -> Response:
+def index(_query: Query, session: ShopSession) -> Response:
     """Return the landing page."""
     return _page("TeaStore", session, "<p>Welcome to the TeaStore.</p>")
 
 
-def login(_query: Query, session: Session) -> Response:
+def login(_query: Query, session: ShopSession) -> Response:
     """Return the login form."""
     form = (
         f'<form action="{PREFIX}/loginAction" method="POST"><input name="username">'
@@ -52,7 +52,7 @@ def passwords() -> Mapping[str, str]:
     return GENERATED | accounts.load()
 
 
-def login_action(query: Query, session: Session) -> Response:
+def login_action(query: Query, session: ShopSession) -> Response:
     """Log in or out. Wrong credentials lead back to the form, with 302 like a success."""
     if "logout" in query:
         session.user = None
@@ -65,7 +65,7 @@ def login_action(query: Query, session: Session) -> Response:
     return _redirect("/")
 
 
-def category(query: Query, session: Session) -> Response:
+def category(query: Query, session: ShopSession) -> Response:
     """List one page of a category's products; 400 when a number is no number or out of range."""
     try:
         number = int(query["category"])
@@ -83,7 +83,7 @@ def category(query: Query, session: Session) -> Response:
     return _page(f"TeaStore Category {number}", session, links)
 
 
-def product(query: Query, session: Session) -> Response:
+def product(query: Query, session: ShopSession) -> Response:
     """Show one product; 404 when there is none of that id."""
     number = _product(query.get("id", ""))
     if number is None:
@@ -96,7 +96,7 @@ def product(query: Query, session: Session) -> Response:
     return _page("TeaStore Product", session, form)
 
 
-def cart_action(query: Query, session: Session) -> Response:
+def cart_action(query: Query, session: ShopSession) -> Response:
     """Put a product into the cart or take it out, then lead to the cart."""
     removed = [name.partition("_")[2] for name in query if name.startswith("removeProduct_")]
     if removed:
@@ -109,7 +109,7 @@ def cart_action(query: Query, session: Session) -> Response:
     return _redirect("/cart")
 
 
-def cart(_query: Query, session: Session) -> Response:
+def cart(_query: Query, session: ShopSession) -> Response:
     """Show what is in the cart."""
     rows = "".join(
         f'<tr><td>{_name(number)}<td>{quantity}<td><button name="removeProduct_{number}">'
@@ -119,14 +119,14 @@ def cart(_query: Query, session: Session) -> Response:
     return _page("TeaStore Cart", session, f"<table>{rows}</table>")
 
 
-def profile(_query: Query, session: Session) -> Response:
+def profile(_query: Query, session: ShopSession) -> Response:
     """Show who is logged in; lead to the landing page when nobody is."""
     if session.user is None:
         return _redirect("/")
     return _page("TeaStore Profile", session, f"<p>Orders of {session.user}: none.</p>")
 
 
-PAGES: dict[str, Callable[[Query, Session], Response]] = {
+PAGES: dict[str, Callable[[Query, ShopSession], Response]] = {
     "Index": index,
     "Login": login,
     "LoginAction": login_action,
@@ -146,7 +146,7 @@ def _name(product_number: int) -> str:
     return f"{TEAS[product_number % len(TEAS)]}, v{product_number}"
 
 
-def _page(title: str, session: Session, body: str) -> Response:
+def _page(title: str, session: ShopSession, body: str) -> Response:
     visitor = f"Logout {session.user}" if session.user else "Sign in"
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     categories = "".join(

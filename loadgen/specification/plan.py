@@ -7,7 +7,7 @@ from loadgen.specification.run import RunSpecification
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A checked specification with everything decided: what a cluster starts.
 
     `host` is the target's base URL. `directory` is results/<run_id>/ on this machine.

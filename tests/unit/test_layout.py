@@ -65,3 +65,14 @@ def test_no_file_speaks_of_packages_that_are_no_more() -> None:
     ]
 
     assert speaking == []
+
+
+def test_a_word_of_the_house_is_the_name_of_one_class() -> None:
+    words = ("Outcome", "Inventory", "Ledger", "Totals", "Request", "Session", "Plan")
+    named = Counter(
+        name
+        for path in _modules("loadgen", "exporter", "locustfiles")
+        for name in re.findall(r"^class (\w+)", path.read_text(), re.M)
+    )
+
+    assert {word: named[word] for word in words if named[word] > 1} == {}

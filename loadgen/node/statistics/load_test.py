@@ -8,7 +8,7 @@ Pure: the publisher tells it of Locust's events and of the time.
 import uuid
 from collections.abc import Mapping
 
-from loadgen.node.statistics.worker_ledger import Ledger
+from loadgen.node.statistics.worker_ledger import WorkerLedger
 from loadgen.shared.snapshot import EndedBy
 
 # How long after the end of a test its last statistics are waited for, beyond Locust's own wait.
@@ -23,7 +23,7 @@ class LoadTest:
     """
 
     def __init__(self) -> None:
-        self.ledger = Ledger()
+        self.ledger = WorkerLedger()
         self.started_at: float | None = None
         self.stopped_at: float | None = None
         self.load_stopped_at: float | None = None

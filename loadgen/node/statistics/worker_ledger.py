@@ -39,7 +39,7 @@ class WorkerRecord:
         return self.requests - (self.baseline_requests if same_test else 0)
 
 
-class Ledger:
+class WorkerLedger:
     """Every worker's record, and the workers lost since the test began."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from locust.env import Environment
 
 from loadgen.node.message_shapes import COUNT_MAX, fault, make_names_text
 from loadgen.node.statistics.master_snapshot import entries_of, errors_of
-from loadgen.node.statistics.worker_ledger import Ledger
+from loadgen.node.statistics.worker_ledger import WorkerLedger
 from tests.attackers.test_bad_workers import DATA, places, with_wrong
 from tests.faults.record import Outcome
 
@@ -71,7 +71,7 @@ def bear(data: dict[str, Any]) -> None:
     stats.setup_distributed_stats_event_listeners(environment.events, merged)
     for one in (copy.deepcopy(STATISTICS), data, copy.deepcopy(STATISTICS)):
         environment.events.worker_report.fire(client_id="bad", data=one)
-        ledger = Ledger()
+        ledger = WorkerLedger()
         ledger.receive("bad", one, 1.7e9)
     assert [entry.name for entry in merged.entries.values()]
     entries_of(merged)

@@ -18,7 +18,7 @@ from loadgen.runs.waiting import waiting_for
 from loadgen.shared.errors import EndedByUser, NodeError, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import OUTSIDE_TASKS, ExceptionCount, Snapshot
-from loadgen.specification.plan import Plan
+from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import specify
 from tests.unit.samples import START, entry, snapshot, worker
 from tests.waiting import await_
@@ -254,7 +254,7 @@ def take_over(results: Path, *happenings: Happening) -> tuple[Summary, FakeClust
     directory = results / "run-1"
     directory.mkdir()
     cluster, run = FakeCluster(happenings), specify({"run_time": 5})
-    plan = Plan("run-1", run, "http://target.example", False, directory)
+    plan = RunPlan("run-1", run, "http://target.example", False, directory)
     progress = Progress(None, io.StringIO())
     return Run(plan, cluster, Interruption(), progress, VERSIONS).take_over(True), cluster
 

@@ -1,4 +1,4 @@
-from loadgen.node.statistics.worker_ledger import Ledger
+from loadgen.node.statistics.worker_ledger import WorkerLedger
 
 
 def report(
@@ -26,14 +26,14 @@ def message(arriving: int, **loadgen: object) -> dict[str, object]:
 
 
 def test_a_message_that_never_arrived_shows_as_sent_but_not_received() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.receive("w", message(10, test=1, requests=10), 10.0)
     ledger.receive("w", message(5, test=1, requests=22), 10.0)
     assert (ledger.record("w").sent, ledger.record("w").received) == (22, 15)
 
 
 def test_a_reset_starts_both_counts_again() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.receive("w", message(10, test=1, requests=10), 10.0)
     ledger.begin_epoch()
     ledger.receive("w", message(7, test=1, requests=17), 10.0)
@@ -41,7 +41,7 @@ def test_a_reset_starts_both_counts_again() -> None:
 
 
 def test_a_new_test_on_the_worker_starts_its_count_from_zero() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.receive("w", message(10, test=1, requests=10), 10.0)
     ledger.begin_epoch()
     ledger.receive("w", message(0, test=1, requests=10), 10.0)
@@ -50,20 +50,20 @@ def test_a_new_test_on_the_worker_starts_its_count_from_zero() -> None:
 
 
 def test_clock_offset_is_the_workers_clock_minus_the_masters() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.receive("w", message(0, test=1, requests=0, clock=12.5), 10.0)
     assert ledger.record("w").clock_offset_seconds == 2.5
 
 
 def test_missing_and_departed_workers_are_lost_while_the_test_runs() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.begin_test({"a": "ready", "b": "ready", "c": "ready", "old": "missing"})
     ledger.observe({"a": "running", "b": "missing"}, running=True)
     assert ledger.lost == {"b", "c"}
 
 
 def test_a_worker_that_leaves_when_asked_is_not_lost() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.begin_test({"a": "ready", "b": "ready"})
     ledger.observe({"a": "running", "b": "running"}, running=True)
     ledger.observe({"a": "missing"}, running=False)
@@ -71,7 +71,7 @@ def test_a_worker_that_leaves_when_asked_is_not_lost() -> None:
 
 
 def test_a_worker_that_joined_late_counts_when_it_is_lost() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.begin_test({"a": "ready"})
     ledger.observe({"a": "running", "late": "running"}, running=True)
     ledger.observe({"a": "running"}, running=True)
@@ -79,7 +79,7 @@ def test_a_worker_that_joined_late_counts_when_it_is_lost() -> None:
 
 
 def test_closed_waits_for_every_workers_last_statistics() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.begin_test({"a": "ready", "b": "ready", "c": "ready"})
     ledger.observe({"a": "running", "b": "running", "c": "missing"}, running=True)
     ledger.receive("a", message(1, test=1, requests=1, final=True), 10.0)
@@ -89,7 +89,7 @@ def test_closed_waits_for_every_workers_last_statistics() -> None:
 
 
 def test_a_new_test_forgets_what_was_lost_and_closed() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.begin_test({"a": "ready", "b": "ready"})
     ledger.receive("a", message(1, test=1, requests=1, final=True), 10.0)
     ledger.observe({"a": "running"}, running=True)
@@ -99,7 +99,7 @@ def test_a_new_test_forgets_what_was_lost_and_closed() -> None:
 
 
 def test_a_worker_that_sent_its_last_statistics_before_it_left_is_not_lost() -> None:
-    ledger = Ledger()
+    ledger = WorkerLedger()
     ledger.begin_test({"a": "ready", "b": "ready"})
     ledger.receive("b", message(5, test=1, requests=5, final=True), 10.0)
     ledger.observe({"a": "running"}, running=True)
