@@ -231,6 +231,11 @@ def write_tar(verb: str) -> int:
     except OSError as error:
         print(_in_the_way(error, verb), file=sys.stderr)
         return OperationError.exit_code
+    except Exception as error:
+        # As for a request that `serve` answers: the other end shows the last line of what is said.
+        traceback.print_exc()
+        print(f"'{verb}' failed there: {_in_one_line(error)}", file=sys.stderr)
+        return OperationError.exit_code
     return 0
 
 

@@ -12,8 +12,8 @@ import errno
 import io
 import os
 import pwd
-import shutil
 import stat
+import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
@@ -33,6 +33,8 @@ USER = "loadgen"
 LAST_SCRAPE_SECONDS = 5.0
 KEPT_BYTES_MAX = 1 << 20
 SCRAPE_BYTES_MAX = 64 << 20
+COLLECTED_BYTES_MAX = 16 << 30
+COLLECTED_FILES_MAX = 100_000
 
 
 @contextmanager
@@ -91,11 +93,14 @@ def _create(path: Path, text: str) -> None:
 
 
 def _discard(path: Path, *, ignore_errors: bool = False) -> None:
-    # A directory last: rmtree opens what it is given, and would wait for a pipe's other end.
     try:
         path.unlink(missing_ok=True)
     except IsADirectoryError:
-        shutil.rmtree(path, ignore_errors)
+        # Python's own removal ends with its stack, which a thousand nested directories fill.
+        command = ["rm", "-rf", "--", str(path)]
+        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        if ended.returncode and not ignore_errors:
+            raise
     except OSError:
         if not ignore_errors:
             raise
@@ -152,14 +157,44 @@ def _open(path: Path) -> BinaryIO:
 
 
 def add_results(packed: tarfile.TarFile, directory: Path) -> None:
-    """Add each plain file of a run as results/<its path>; links are nothing to the other end."""
+    """Add each plain file of a run as results/<its path>; links are nothing to the other end.
+
+    OperationError: there are more files, or more bytes, than a controller takes.
+    """
+    bytes_left, files_left = COLLECTED_BYTES_MAX, COLLECTED_FILES_MAX
     with as_owner():
-        for path in sorted(directory.rglob("*")):
-            if path.is_dir() or path.name == SPECIFICATION_FILE:
+        for path in _names_below(directory):
+            if path.name == SPECIFICATION_FILE:
                 continue
             with contextlib.suppress(OSError), _open(path) as file:
-                name = f"results/{path.relative_to(directory)}"
-                packed.addfile(packed.gettarinfo(arcname=name, fileobj=file), file)
+                member = packed.gettarinfo(
+                    arcname=f"results/{path.relative_to(directory)}", fileobj=file
+                )
+                bytes_left, files_left = bytes_left - member.size, files_left - 1
+                if bytes_left < 0 or files_left < 0:
+                    raise OperationError(
+                        f"{directory} has more than {COLLECTED_BYTES_MAX >> 30} GiB or "
+                        f"{COLLECTED_FILES_MAX:,} files; log in to that host and look there"
+                    )
+                packed.addfile(member, file)
+
+
+def _names_below(directory: Path) -> Iterator[Path]:
+    """Yield what is below a directory and is none, however deep and however many it is."""
+    waiting = [directory]
+    while waiting:
+        if len(waiting) > COLLECTED_FILES_MAX:
+            raise OperationError(
+                f"{directory} has more than {COLLECTED_FILES_MAX:,} directories; log in to that "
+                "host and look there"
+            )
+        # What has been moved away since, and a path that is too long for the system, is left out.
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                else:
+                    yield Path(entry.path)
 
 
 def remove(run_id: str) -> None:

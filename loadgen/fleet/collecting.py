@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from loadgen.fleet.agent_files import COLLECTED_BYTES_MAX as BYTES_MAX
+from loadgen.fleet.agent_files import COLLECTED_FILES_MAX as FILES_MAX
 from loadgen.fleet.connections.ssh import Remote, agent_command
 from loadgen.fleet.foreign_tar import DAMAGED, members_of
 from loadgen.fleet.requests import Collect
@@ -20,8 +22,6 @@ from loadgen.results.archive import LOCUST_REPORTS
 from loadgen.shared.errors import OperationError
 from loadgen.shared.files import MINIMUM_FREE_BYTES
 
-BYTES_MAX = 16 << 30
-FILES_MAX = 100_000
 CHUNK_BYTES = 1 << 20
 RUNS_FILES = {*LOCUST_REPORTS, "locust.html", "metrics.prom"}
 """What a master adds to a run, beside `requests/*.parquet`: all else there is the controller's."""

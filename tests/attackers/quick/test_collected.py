@@ -20,8 +20,10 @@ from loadgen.fleet.requests import Take
 from loadgen.node.settings import NodeSettings
 from loadgen.shared.errors import OperationError
 from tests.faults.record import Outcome
+from tests.unit.playbooks.modules import run_module
 
 PART = "Attackers: names and files"
+RUN = "20260102T030405Z-shop-1a2b"
 NAMES = [
     "results/../../escaped", "../escaped", "/escaped", "results//../escaped", "logs/../../escaped",
     "results/hosts/master1/forged.log", "results/a/../../escaped", "escaped", ".", "", "results",
@@ -210,6 +212,75 @@ def open_directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+def nest(place: Path, depth: int) -> None:
+    """Make directories in each other, deeper than a path can say, and a file in the last."""
+    here = Path.cwd()
+    place.mkdir()
+    try:
+        os.chdir(place)
+        for _ in range(depth):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("file").touch()
+    finally:
+        os.chdir(here)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's agent becomes the runs' user")
+@pytest.mark.fault(PART, "a locustfile keeps 3,000 nested directories, 1 TiB of nothing, too much")
+def test_what_a_run_keeps_is_packed_and_removed_whatever_its_shape(
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(agent_files, "USER", "nobody")
+    monkeypatch.setattr(agent_files, "RUNS", open_directory / "runs")
+    run = open_directory / "runs" / RUN
+    run.parent.mkdir()
+    shutil.chown(run.parent, "nobody")
+
+    def packed_names() -> list[str]:
+        sent = io.BytesIO()
+        with tarfile.open(fileobj=sent, mode="w") as archive:
+            agent_files.add_results(archive, run)
+        sent.seek(0)
+        with tarfile.open(fileobj=sent) as archive:
+            return sorted(archive.getnames())
+
+    with agent_files.as_owner():
+        run.mkdir()
+        nest(run / "nested", 3000)
+        (run / "stats.csv").write_text("x")
+    assert packed_names() == ["results/stats.csv"]
+
+    monkeypatch.setattr(agent_files, "COLLECTED_FILES_MAX", 5)
+    for plant in (
+        lambda: os.truncate(run / "stats.csv", 1 << 40),
+        lambda: [(run / f"file{number}").touch() for number in range(9)],
+        lambda: [(run / f"directory{number}").mkdir() for number in range(9)],
+    ):
+        with agent_files.as_owner():
+            plant()
+        with pytest.raises(OperationError, match="has more than") as refused:
+            packed_names()
+        assert "\n" not in str(refused.value)
+        with agent_files.as_owner():
+            (run / "stats.csv").write_text("x")
+            for path in run.glob("file*"):
+                path.unlink()
+
+    agent_files.remove(RUN)
+    assert list(run.parent.iterdir()) == []
+    with agent_files.as_owner():
+        nest(run.parent / "run.json", 3000)
+    agent_files.discard(run.parent / "run.json")
+    with agent_files.as_owner():
+        nest(run.parent / "again", 3000)
+    answer = run_module("absent_trees", paths=[str(run.parent), str(run)])
+    assert answer["changed"], answer
+    assert not run.parent.exists()
+    assert not run_module("absent_trees", paths=[str(run.parent)])["changed"]
+    outcome("packed, refused in a sentence, and removed by the agent and by teardown")
 
 
 @pytest.mark.skipif(
