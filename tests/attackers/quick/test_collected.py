@@ -254,13 +254,13 @@ def test_what_a_run_keeps_is_packed_and_removed_whatever_its_shape(
     assert packed_names() == ["results/stats.csv"]
 
     monkeypatch.setattr(agent_files, "COLLECTED_FILES_MAX", 5)
-    for plant in (
-        lambda: os.truncate(run / "stats.csv", 1 << 40),
-        lambda: [(run / f"file{number}").touch() for number in range(9)],
-        lambda: [(run / f"directory{number}").mkdir() for number in range(9)],
-    ):
+    for size, files_made, directories in ((1 << 40, 0, 0), (1, 9, 0), (1, 0, 9)):
         with agent_files.as_owner():
-            plant()
+            os.truncate(run / "stats.csv", size)
+            for number in range(files_made):
+                (run / f"file{number}").touch()
+            for number in range(directories):
+                (run / f"directory{number}").mkdir()
         with pytest.raises(OperationError, match="has more than") as refused:
             packed_names()
         assert "\n" not in str(refused.value)
