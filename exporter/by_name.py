@@ -6,7 +6,7 @@ sample's labels again; here the labels of a name are written once and kept betwe
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Literal
 
 from prometheus_client import Metric
@@ -14,7 +14,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.runs import quantiles_of
 from exporter.totals import Key, Limits, Sums
-from loadgen.shared.histograms import mean
+from loadgen.shared.histograms import mean, merge
 from loadgen.shared.snapshot import EntryStatistics, Snapshot
 
 Row = tuple[Key, str, float]
@@ -76,30 +76,32 @@ def counters(sums: dict[Key, Sums]) -> Iterator[ByName]:
     yield ByName("locust_response_bytes_total", text, "counter", rows("response_bytes"))
 
 
+Entries = tuple[EntryStatistics, ...]
+
+
 class Figures:
     """What the run's names have come to so far, exactly; see `exporter.runs`."""
 
     def __init__(self) -> None:
-        # By name: an entry, which stays the same object until it changes, and what was made of it.
-        self._known: dict[Key, tuple[EntryStatistics, Mapping[str, float]]] = {}
+        # By label: its entries, each the same object until it changes, and what was made of them.
+        self._known: dict[Key, tuple[Entries, Mapping[str, float]]] = {}
 
     def families(self, snapshot: Snapshot, limits: Limits) -> Iterator[ByName]:
         """Yield a run's families."""
-        # Names that are alike once clipped would be the same sample twice: the first one stands.
-        entries: dict[Key, EntryStatistics] = {}
-        for entry in snapshot.entries[: limits.names]:
-            entries.setdefault((limits.clip(entry.method), limits.clip(entry.name)), entry)
         averages: list[Row] = []
         times: list[Row] = []
-        ordered = sorted(entries.items(), key=itemgetter(0))
-        self._known = {key: (entry, self._quantiles(key, entry)) for key, entry in ordered}
-        for key, (entry, found) in self._known.items():
-            average = mean(entry.response_time_total_ms, entry.requests - entry.requests_untimed)
+        ordered = sorted(_by_label(snapshot.entries, limits).items(), key=itemgetter(0))
+        self._known = {key: (some, self._quantiles(key, some)) for key, some in ordered}
+        for key, (some, found) in self._known.items():
+            average = mean(
+                sum(entry.response_time_total_ms for entry in some),
+                sum(entry.requests - entry.requests_untimed for entry in some),
+            )
             if average is not None:
                 averages.append((key, "", average / 1000))
             times += [(key, quantile, seconds) for quantile, seconds in found.items()]
-        requests: list[Row] = [(key, "", entry.requests) for key, entry in ordered]
-        failures: list[Row] = [(key, "", entry.failures) for key, entry in ordered]
+        requests = [(key, "", sum(entry.requests for entry in some)) for key, some in ordered]
+        failures = [(key, "", sum(entry.failures for entry in some)) for key, some in ordered]
         for name, text, rows in (
             ("requests", "Requests of this run.", requests),
             ("failures", "Failures of this run.", failures),
@@ -108,10 +110,28 @@ class Figures:
         ):
             yield ByName(f"locust_run_name_{name}", text, "gauge", rows, snapshot.run_id)
 
-    def _quantiles(self, key: Key, entry: EntryStatistics) -> Mapping[str, float]:
-        known, found = self._known.get(key, (None, {}))
-        if known is entry:
+    def _quantiles(self, key: Key, entries: Entries) -> Mapping[str, float]:
+        known, found = self._known.get(key, ((), {}))
+        if len(known) == len(entries) and all(map(is_, known, entries)):
             return found
+        if len(entries) == 1:
+            times = entries[0].response_times
+        else:
+            times = merge(entry.response_times for entry in entries)
+        fastest = (entry.response_time_min_ms for entry in entries if entry.response_times)
         return quantiles_of(
-            entry.response_times, entry.response_time_max_ms, entry.response_time_min_ms
+            times,
+            max(entry.response_time_max_ms for entry in entries),
+            min((one for one in fastest if one is not None), default=None),
         )
+
+
+def _by_label(entries: Sequence[EntryStatistics], limits: Limits) -> dict[Key, Entries]:
+    """Return entries by their labels; those alike once clipped, or over the limit, share one."""
+    labelled: dict[Key, list[EntryStatistics]] = {}
+    for entry in entries:
+        key = limits.clip(entry.method), limits.clip(entry.name)
+        if key not in labelled and len(labelled) >= limits.names:
+            key = limits.overflow
+        labelled.setdefault(key, []).append(entry)
+    return {key: tuple(some) for key, some in labelled.items()}

@@ -7,7 +7,17 @@ than B; every selector of B looks that far back. B's default is the run before A
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from exporter.grafana.names import FLEET, REQUESTS_ONLY
-from exporter.grafana.parts import FAILURES, Column, Query, dashboard, lines, link, rows, variable
+from exporter.grafana.parts import (
+    FAILURES,
+    LAST_SCRAPE_SECONDS,
+    Column,
+    Query,
+    dashboard,
+    lines,
+    link,
+    rows,
+    variable,
+)
 from exporter.grafana.run import MILLISECONDS, RUN_ID, RUNS
 
 OFFSET = "offset ${offset}s"
@@ -82,7 +92,7 @@ def _variables(made: Dashboard) -> Dashboard:
     )
     for name, expression in (
         ("begin", f"floor({begin}) * 1000 - 5000"),
-        ("end", f"floor({begin} + {longest}) * 1000 + 30000"),
+        ("end", f"floor({begin} + {longest} + {LAST_SCRAPE_SECONDS}) * 1000"),
     ):
         query = f"query_result({expression})"
         made = made.with_variable(

@@ -109,4 +109,6 @@ def test_plain_locust_has_the_kits_metrics_and_the_old_names(tmp_path: Path, rol
     for name in OLD_NAMES:
         assert f"\nlocust_{name}" in text, name
     assert 'locust_requests_num_requests{method="",name="Aggregated"}' in text
+    peak = f'locust_run_requests_per_second_peak{{run_id="{scrape.run["run_id"]}"}} '
+    assert float(text.partition(peak)[2].partition("\n")[0]) > 1
     assert "Traceback" not in log.read_text()

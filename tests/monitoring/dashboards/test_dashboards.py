@@ -9,12 +9,14 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from exporter.grafana.parts import LAST_SCRAPE_SECONDS
 from tests.monitoring.dashboards.grafana_view import View, evaluate, interval_ms
 from tests.monitoring.dashboards.test_dashboard_files import NAMES
 from tests.monitoring.dashboards.watched import NAMES as WIDE_NAMES
@@ -225,7 +227,8 @@ def test_compare_opens_with_the_run_before_and_lays_both_starts_over_each_other(
     first = a_minute_after(watched, seconds, "compare")
     assert (first.values["run_a"], first.values["run_b"]) == (newer.id, older.id)
     start, end = (float(first.values[name]) / 1000 for name in ("begin", "end"))
-    assert newer.began - 10 < start < newer.ended < end
+    over = datetime.fromisoformat(newer.summary["ended_at"]).timestamp()
+    assert newer.began - 10 < start < over < end - LAST_SCRAPE_SECONDS + 1
     view = opened(watched, seconds, "compare", start, end)
     assert (view.values["run_a"], view.values["run_b"]) == (newer.id, older.id)
     users = view.series("Users")

@@ -5,6 +5,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from exporter.collector import LocustCollector, worker_label
+from exporter.totals import Limits
 from loadgen.shared.snapshot import SloStatus
 from tests.unit.exporter.samples import SNAPSHOT, WORKER, entry
 
@@ -105,3 +106,23 @@ def test_slos_are_shown_with_their_limits_once_they_have_data() -> None:
         "slo": "p95 of all requests at most 2 s",
         "run_id": "r1",
     }
+
+
+def test_a_runs_names_add_up_to_the_run_whatever_the_limits() -> None:
+    limits = Limits(names=3, label_characters=10)
+    collector = LocustCollector(lambda: 1.0, limits)
+    names = ("/a", "/a/long/path/1", "/a/long/path/2", "/b", "/c", "/d")
+    given = [entry(name, 10 + n, 10.0 * (n + 1), failures=n) for n, name in enumerate(names)]
+    for _ in range(2):  # what is kept from scrape to scrape is the same
+        collector.update(replace(SNAPSHOT, entries=given, errors=[]))
+        families = {one.metric: one for one in collector.by_name(collector.view())}
+        requests, failures = (
+            {key[1]: value for key, _, value in families[f"locust_run_name_{what}"].rows}
+            for what in ("requests", "failures")
+        )
+        assert requests == {"/a": 10, "/a/long/p…": 23, "/b": 13, limits.overflow[1]: 29}
+        assert sum(failures.values()) == sum(one.failures for one in given)
+        times = families["locust_run_name_response_time_seconds"].rows
+        found = {(key[1], ratio): value for key, ratio, value in times}
+        assert found["/a/long/p…", "1"] == 0.03
+        assert found[limits.overflow[1], "0.5"] == 0.06
