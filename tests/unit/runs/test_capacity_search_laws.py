@@ -38,21 +38,19 @@ def uniform_lock(rate_per_minute: int, generator: random.Random) -> float:
 
 def regression(rate: int, generator: random.Random) -> float:
     """Average response of t = 0.2 + 0.005 PR3, PR3 the requests that finish meanwhile."""
-    running: list[tuple[float, float, int]] = []
-    finished, total, count, end = 0, 0.0, 0, 30.0
+    # Each finish delays all that run by the same, so that their order stays: what is kept of one
+    # is its end less the delay of all finishes until now.
+    running: list[tuple[float, float]] = []
+    delay, total, count, end = 0.0, 0.0, 0, 30.0
     arrivals = ((i + generator.uniform(-0.3, 0.3)) / rate for i in range(int(end * rate)))
     for arrival in (*arrivals, end + 5):
-        while running and running[0][0] <= arrival:
-            due, start, before = heappop(running)
-            renewed = start + 0.2 + 0.005 * (finished - before)
-            if renewed > due:
-                heappush(running, (renewed, start, before))
-                continue
-            finished += 1
+        while running and running[0][0] + delay <= arrival:
+            due, start = heappop(running)
             if start > 10:
-                total, count = total + due - start, count + 1
-        heappush(running, (arrival + 0.2, arrival, finished))
-    late = sum(end + 5 - start for _, start, _ in running if start < end)
+                total, count = total + due + delay - start, count + 1
+            delay += 0.005
+        heappush(running, (arrival + 0.2 - delay, arrival))
+    late = sum(end + 5 - start for _, start in running if start < end)
     return (total + late) / (count + len(running))
 
 
