@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import open_like
 from loadgen.shared.run_ids import run_directory
 from loadgen.shared.text import plain_line
 
@@ -56,7 +57,10 @@ def export_run(run: Path, output: Path, environment: Mapping[str, str]) -> list[
         else:
             contents[name] = path
     try:
-        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        with (
+            open_like(output, contents.values()) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
             for name, path in contents.items():
                 archive.writestr(name, _cleaned(path, secrets))
             archive.writestr(METADATA, json.dumps(_crate(summary, contents), indent=2))

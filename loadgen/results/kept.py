@@ -7,6 +7,7 @@ A scenario beyond the bound is kept as its locustfiles alone. No link is followe
 """
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from loadgen.cluster.scenario import Scenario
 from loadgen.results.summary import Origin
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import write_text
+from loadgen.shared.files import open_like, write_text
 from loadgen.specification.run import RunSpecification
 
 SPECIFICATION_FILE, SCENARIO = "specification.json", "scenario"
@@ -32,11 +33,19 @@ def keep(directory: Path, specification: RunSpecification, scenario: Scenario) -
         if member.link is None:
             place = directory / SCENARIO / member.path
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(member.source, place, follow_symlinks=False)
+            with (
+                open(member.source, "rb", opener=_without_links) as source,
+                open_like(place, [member.source]) as copy,
+            ):
+                shutil.copyfileobj(source, copy)
     fields["locustfile"] = ",".join(f"{SCENARIO}/{name}" for name in scenario.locustfiles)
     write_text(directory / SPECIFICATION_FILE, json.dumps(fields, indent=2) + "\n")
     commit, modified = commit_of(scenario.directory)
     return Origin(commit=commit, modified=modified)
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def kept_fields(directory: Path) -> dict[str, Any]:

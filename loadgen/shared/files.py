@@ -5,8 +5,10 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from loadgen.shared.errors import BusyError, UsageError
 
@@ -73,6 +75,16 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
+
+
+def open_like(target: Path, sources: Iterable[Path]) -> BinaryIO:
+    """Open a new file for copies of others; if not all may read each of those, nobody else may.
+
+    A file that is there already keeps its mode. Raises OSError.
+    """
+    is_open = all(source.stat().st_mode & stat.S_IROTH for source in sources)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    return os.fdopen(os.open(target, flags, 0o644 if is_open else 0o600), "wb")
 
 
 def write_text(path: Path, text: str) -> None:

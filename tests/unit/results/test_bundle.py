@@ -1,4 +1,5 @@
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -44,6 +45,31 @@ def test_a_run_keeps_its_scenario_without_caches_and_hidden_files(run: Path) -> 
     assert fields["locustfile"] == str(run.resolve() / "scenario" / "locustfile.py")
     assert fields["users"] == 3
     assert "spawn_rate" not in fields
+
+
+def test_what_others_cant_read_they_cant_read_in_a_run_or_its_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o022)
+    try:
+        project = tmp_path / "project"
+        project.mkdir()
+        for name, mode in (("locustfile.py", 0o644), ("customers.csv", 0o600)):
+            (project / name).write_text("x = 1\n")
+            (project / name).chmod(mode)
+        monkeypatch.chdir(tmp_path)
+        run = tmp_path / "run"
+        run.mkdir()
+        specification = specify({"locustfile": str(project / "locustfile.py")})
+        keep(run, specification, find_scenario(specification.locustfiles))
+        (run / "summary.json").write_text(summary().model_dump_json())
+        export_run(run, tmp_path / "run.zip", {})
+    finally:
+        os.umask(before)
+
+    kept = {path.name: path.stat().st_mode & 0o777 for path in (run / "scenario").iterdir()}
+    assert kept == {"locustfile.py": 0o644, "customers.csv": 0o600}
+    assert (tmp_path / "run.zip").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_export_has_its_metadata_and_no_secrets(run: Path, tmp_path: Path) -> None:
