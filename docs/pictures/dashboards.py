@@ -55,14 +55,19 @@ def draw(view: View) -> Path:
     inches = height * 0.36
     figure = plt.figure(figsize=(15, inches))
     grid = GridSpec(height, COLUMNS, figure=figure, hspace=2.6, wspace=1.6, top=1 - 0.7 / inches)
+    tiles, tables = view.of_kind("stat"), view.of_kind("table")
+    evaluated: dict[str, Any] = dict(view.tiles(*tiles))
+    evaluated |= dict(zip(tables, view.tables(*tables), strict=True))
     for panel in filled:
         place = panel["gridPos"]
         rows = slice(place["y"], place["y"] + place["h"] - 1)
         axes = figure.add_subplot(grid[rows, place["x"] : place["x"] + place["w"]])
         axes.set_title(panel["title"], fontsize=9, loc="left")
-        {"stat": _tile, "timeseries": _lines, "heatmap": _heatmap, "table": _table}[panel["type"]](
-            axes, panel, view
-        )
+        if panel["title"] in evaluated:
+            {"stat": _tile, "table": _table}[panel["type"]](axes, evaluated[panel["title"]])
+            axes.set_title(panel["title"], fontsize=9, loc="left")
+        else:
+            {"timeseries": _lines, "heatmap": _heatmap}[panel["type"]](axes, panel, view)
     figure.suptitle(f"{view.content['title']}: {view.content['description']}", fontsize=12, y=1.0)
     file = PICTURES / f"dashboard-{view.name}.png"
     figure.savefig(file, dpi=70, bbox_inches="tight")
@@ -70,12 +75,10 @@ def draw(view: View) -> Path:
     return file
 
 
-def _tile(axes: Axes, panel: dict[str, Any], view: View) -> None:
-    shown = view.tiles(panel["title"])[panel["title"]]
+def _tile(axes: Axes, shown: dict[str, Any]) -> None:
     colour = shown.get("color") or "#5794F2"
     axes.text(0.5, 0.45, shown["text"], ha="center", va="center", fontsize=17, color=colour)
     axes.set_axis_off()
-    axes.set_title(panel["title"], fontsize=9, loc="left")
 
 
 def _moment(seconds: float) -> datetime.datetime:
@@ -129,10 +132,8 @@ def _heatmap(axes: Axes, panel: dict[str, Any], view: View) -> None:
     axes.tick_params(axis="x", labelrotation=20)
 
 
-def _table(axes: Axes, panel: dict[str, Any], view: View) -> None:
-    (rows,) = view.tables(panel["title"])
+def _table(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.set_axis_off()
-    axes.set_title(panel["title"], fontsize=9, loc="left")
     if not rows:
         return
     heads = [head for head, cell in rows[0].items() if not cell["hidden"]]

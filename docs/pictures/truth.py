@@ -127,18 +127,20 @@ TRUTHS: Mapping[str, Mapping[str, Says]] = {
 """What each panel should show; those that are not here have no truth of the run's own."""
 
 
-def shown(view: View, panel: Mapping[str, Any]) -> str:
-    """Tell a panel in a few words."""
-    title, kind = panel["title"], panel["type"]
-    if kind == "annolist":
-        return "Grafana's own"
-    if kind == "stat":
-        return str(view.tiles(title)[title]["text"])
-    return _table(view, title) if kind == "table" else _graph(view, panel)
+def shown(view: View) -> dict[str, str]:
+    """Tell every panel in a few words, by its title."""
+    tables = view.of_kind("table")
+    found = {title: str(tile["text"]) for title, tile in view.tiles(*view.of_kind("stat")).items()}
+    found |= {title: _table(rows) for title, rows in zip(tables, view.tables(*tables), strict=True)}
+    for panel in view.panels:
+        if panel["type"] == "annolist":
+            found[panel["title"]] = "Grafana's own"
+        elif panel["title"] not in found:
+            found[panel["title"]] = _graph(view, panel)
+    return found
 
 
-def _table(view: View, title: str) -> str:
-    (rows,) = view.tables(title)
+def _table(rows: list[dict[str, Any]]) -> str:
     totals = [
         f", {column} {sum(row[column]['value'] or 0 for row in rows):,.0f}"
         for column in ("Requests", "Failures")
@@ -197,12 +199,13 @@ def tables(watched: Watched, seconds: int) -> str:
             View(watched.prometheus[seconds], name, start, end, seconds, FLEET)
             for start, end in times.values()
         ]
+        each = [shown(view) for view in views]
         written += ["", f"| *{name.capitalize()}* | {' | '.join(times)} | truth |"]
         written.append(f"|---|{'---|' * (len(times) + 1)}")
         for panel in views[0].panels:
             if panel["title"].startswith("Target: "):
                 continue  # without exporters at the target there is nothing to show
-            cells = " | ".join(shown(view, panel) for view in views)
+            cells = " | ".join(found[panel["title"]] for found in each)
             says = truths.get(panel["title"])
             written.append(f"| {panel['title']} | {cells} | {says(truth) if says else '-'} |")
     return "\n".join(written)

@@ -208,6 +208,10 @@ class View:
         text = self.filled(target.get("legendFormat") or "Value")
         return re.sub(r"{{(\w+)}}", lambda match: labels.get(match[1], match[0]), text)
 
+    def of_kind(self, kind: str) -> list[str]:
+        """Return the titles of the panels of a kind, such as all tiles, for one call of node."""
+        return [panel["title"] for panel in self.panels if panel["type"] == kind]
+
     def tiles(self, *titles: str) -> dict[str, dict[str, Any]]:
         """Return tiles by title: value, text and colour as Grafana shows them; each is one."""
         panels = [self.panel(title) for title in titles]
