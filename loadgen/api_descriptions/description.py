@@ -69,14 +69,15 @@ def read(path: Path) -> Description:
         )
     if "swagger" in document:
         raise UsageError(
-            f"{path} is a Swagger description; OpenAPI 3.0 and 3.1 are read: convert it first, for"
-            " example with swagger2openapi"
+            f"{path} is a Swagger description, and only OpenAPI 3.0 and 3.1 can be read: "
+            "convert it first, for example with swagger2openapi"
         )
     info = document.get("info")
     if isinstance(info, dict) and "getpostman" in str(info.get("schema")):
         raise UsageError(
-            f"{path} is a Postman collection; OpenAPI 3.0 and 3.1 are read: convert it first, for"
-            " example with postman-to-openapi, or record a session (loadgen record)"
+            f"{path} is a Postman collection, and only OpenAPI 3.0 and 3.1 can be read: "
+            "convert it first, for example with postman-to-openapi, or record a session (loadgen "
+            "record)"
         )
     version = str(document.get("openapi", ""))
     if not version.startswith(("3.0", "3.1")):

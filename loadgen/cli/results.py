@@ -117,7 +117,9 @@ def evaluate(options: argparse.Namespace) -> int:
     if files or any(name.endswith(".log") for name in options.runs):
         return _evaluate_files([Path(name) for name in options.runs], options)
     if len(options.runs) > 1:
-        raise UsageError("give one run, or the log files of testers: several runs are compared")
+        raise UsageError(
+            "give one run, or the log files of testers; loadgen compare takes two runs"
+        )
     run = catalogue.find_run(options.results, options.runs[0] if options.runs else LATEST)
     settings = evaluation.EvaluationSettings(
         limits=options.limits or _limits_of(run),

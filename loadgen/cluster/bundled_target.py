@@ -33,7 +33,7 @@ class BundledTarget:
             said = self.process.log.read_text(errors="replace").strip().splitlines()[-1:]
             raise OperationError(
                 f"the bundled target ended by itself: {''.join(said) or 'it said nothing'};"
-                " or give a target's address with --host"
+                " give a target's address with --host instead"
             ) from error
 
     def end(self) -> None:

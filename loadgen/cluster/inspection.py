@@ -5,6 +5,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,8 @@ def _end(process: Process, output: int) -> None:
     _read(output, bytearray(), LEAVING_SECONDS, lambda _: False)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(LEAVING_SECONDS)
 
 
 def _understood(output: bytes, errors: str) -> Inspection:

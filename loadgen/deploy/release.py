@@ -229,8 +229,8 @@ def _download(requirements: Path, wheels: Path, python_version: str, platform: s
         reasons = [line for line in finished.stderr.splitlines() if line.startswith("ERROR")]
         raise OperationError(
             f"the wheels for {platform}, Python {python_version} could not be downloaded: "
-            f"{' '.join(reasons) or finished.stderr.strip()}; check this machine's way to its "
-            "package index, then run it again"
+            f"{' '.join(reasons) or finished.stderr.strip()}; check that this machine "
+            "reaches its package index, then run it again"
         )
 
 

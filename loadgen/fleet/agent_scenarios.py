@@ -181,7 +181,7 @@ def _receive(content: Readable, packed: IO[bytes], size: int) -> None:
 
 
 def _member(info: tarfile.TarInfo, directory: Path) -> Member:
-    """Check one member. OperationError: it is no plain file or link, or has a way out."""
+    """Check one member. OperationError: it is not a plain file or link, or has a way out."""
     path = PurePosixPath(info.name)
     link = info.linkname if info.issym() else None
     member = Member(path, directory / path, 0 if link is not None else info.size, link)

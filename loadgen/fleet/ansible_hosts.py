@@ -90,7 +90,9 @@ def becoming(values: Values, user: str | None) -> dict[str, Any]:
     method = values.get("ansible_become_method", constants.DEFAULT_BECOME_METHOD)
     plugin = become_loader.get(method)
     if plugin is None:
-        raise AnsibleError(f"ansible_become_method of {values.host} is {method}: there is none")
+        raise AnsibleError(
+            f"ansible_become_method of {values.host} is {method}: there is no such method"
+        )
     plugin.set_options(var_options=values.options_for("become", method))
     if user == plugin.get_option("become_user") and not constants.BECOME_ALLOW_SAME_USER:
         return _as_we_are()

@@ -70,7 +70,7 @@ def send(
     if outcomes.faults and not stopped():
         raise NodeError(
             f"the run's {request.kind} could not be brought to {len(outcomes.faults)} of "
-            f"{len(remotes)} nodes, nothing was started",
+            f"{len(remotes)} nodes, so nothing was started",
             outcomes.faults,
         )
 

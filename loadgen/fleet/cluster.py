@@ -145,7 +145,8 @@ class FleetCluster:
                 faults[name] = "; also, ".join(said)
         if faults:
             raise NodeError(
-                f"{len(faults)} of {len(self._remotes)} nodes can't take part, nothing was started",
+                f"{len(faults)} of {len(self._remotes)} nodes can't take part, so nothing was "
+                "started",
                 faults,
             )
         self.machines = tuple(one.machine for one in reports.answers.values() if one.machine)

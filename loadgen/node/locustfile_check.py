@@ -214,7 +214,7 @@ def parse_inspection(output: bytes) -> Inspection:
     """Read what `main` wrote. Raises ValueError when the child ended without it."""
     _, found, rest = output.rpartition(ANSWER)
     if not found:
-        raise ValueError("the locustfile ended the process that looked at it")
+        raise ValueError("the locustfile ended the process that imported it")
     return Inspection.model_validate_json(rest.partition(b"\n")[0])
 
 

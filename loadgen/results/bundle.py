@@ -161,8 +161,8 @@ def import_run(file: Path, results: Path) -> Path:
         ) from error
     except DAMAGED as error:
         raise UsageError(
-            f"{file} is no exported run ({plain_line(str(error))[:300]}): give one of "
-            "loadgen export"
+            f"{file} is no exported run ({plain_line(str(error))[:300]}): give a file "
+            "that loadgen export wrote"
         ) from error
     return directory
 
@@ -178,7 +178,7 @@ def _place_of(archive: zipfile.ZipFile, file: Path, results: Path) -> Path:
             f"{file} names its run {plain_line(run_id)[:80]!r}, which is no run's id"
         ) from error
     if directory.exists():
-        raise UsageError(f"{directory} is there already: remove it first, to import it anew")
+        raise UsageError(f"{directory} exists already: remove it before you import the run again")
     return directory
 
 

@@ -34,7 +34,7 @@ def summary_of(run: Path) -> Summary:
         return load_summary(run)
     except OSError as error:
         raise UsageError(
-            f"{run} holds no finished run ({error.strerror}): see `results`"
+            f"{run} holds no finished run ({error.strerror}): `loadgen results` lists the runs"
         ) from error
     except ValidationError as error:
         raise UsageError(
@@ -56,7 +56,9 @@ def find_run(results: Path, reference: str) -> Path:
     if len(found) == 1:
         return found[0].resolve()
     if reference == BASELINE:
-        raise UsageError("no baseline is named yet: loadgen results --baseline RUN")
+        raise UsageError(
+            "no baseline is chosen yet: choose one with loadgen results --baseline RUN"
+        )
     cause = f"{len(found)} runs begin so" if found else f"not in {results}, and no path"
     raise UsageError(f"no run {reference!r} ({cause}): `loadgen results` lists the runs")
 

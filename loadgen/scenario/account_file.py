@@ -59,8 +59,8 @@ def parse_accounts(text: str, path: str) -> list[Account]:
             raise UsageError(f"account file {path}, line {number}: {len(line)} columns; {_FORMAT}")
         if line[0] in accounts:
             raise UsageError(
-                f"account file {path}: {line[0]} stands on lines {accounts[line[0]]} and {number};"
-                " users that share an account log each other out, so each may stand once"
+                f"account file {path}: {line[0]} is on lines {accounts[line[0]]} and {number};"
+                " users that share an account log each other out, so name each account only once"
             )
         accounts[line[0]] = number
     if not accounts:

@@ -101,7 +101,7 @@ class AccountPool:
                 name="take an account",
                 response_time=0.0,
                 response_length=0,
-                exception=NoAccountError("no account is free: fewer accounts than users"),
+                exception=NoAccountError("no account is free: there are fewer accounts than users"),
                 context={},
             )
             raise GreenletExit

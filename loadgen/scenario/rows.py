@@ -182,7 +182,9 @@ def _read_csv(text: str, path: Path) -> list[Row]:
     except csv.Error as fault:
         raise UsageError(f"data file {path} is no CSV file: {fault}; {_FORMAT}") from fault
     if len(set(header)) != len(header) or not all(header):
-        raise UsageError(f"data file {path}: its header has an empty or a double name; {_FORMAT}")
+        raise UsageError(
+            f"data file {path}: its header has an empty name or the same name twice; {_FORMAT}"
+        )
     for number, line in lines:
         if len(line) != len(header):
             raise UsageError(

@@ -102,7 +102,7 @@ class _Listener:
         headers: Any = response.headers or {}
         kind = str(headers.get("content-type", ""))
         if not kind.lower().startswith("text/event-stream"):
-            raise ValueError("an answer that is no text/event-stream")
+            raise ValueError("the answer is no text/event-stream")
         for event in parse(self._pieces(response)):
             self._take(event)
             if self._ends_with and event.data == self._ends_with:
@@ -110,7 +110,7 @@ class _Listener:
             if self._events_max is not None and self.heard.events >= self._events_max:
                 return
         if self._ends_with:
-            raise ValueError(f"the stream ended before {self._ends_with!r}")
+            raise ValueError(f"the stream ended without {self._ends_with!r}")
 
     def _pieces(self, response: Response) -> Iterator[bytes]:
         for piece in response.iter_content(PIECE_BYTES, decode_content=False):
@@ -153,7 +153,7 @@ def parse(pieces: Iterator[bytes]) -> Iterator[StreamEvent]:
     for line in _lines(pieces):
         size += len(line)
         if size > LARGEST_EVENT_BYTES:
-            raise ValueError(f"an event of more than {LARGEST_EVENT_BYTES:,} bytes")
+            raise ValueError(f"an event has more than {LARGEST_EVENT_BYTES:,} bytes")
         if not line:
             if data:
                 yield StreamEvent("\n".join(data), name or "message", identifier)
@@ -182,6 +182,6 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[str]:
         )
         rest += b"\r" * held
         if len(rest) > LARGEST_EVENT_BYTES:
-            raise ValueError(f"an event of more than {LARGEST_EVENT_BYTES:,} bytes")
+            raise ValueError(f"an event has more than {LARGEST_EVENT_BYTES:,} bytes")
         for line in lines:
             yield line.decode("utf-8", "replace").removeprefix("\ufeff")

@@ -43,4 +43,4 @@ def canonical(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise ValueError(f"{host!r} is no name of a host: {error}; correct it") from error
+        raise ValueError(f"{host!r} is not the name of a host: {error}; correct it") from error

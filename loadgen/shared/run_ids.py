@@ -28,7 +28,8 @@ class RunId(str):
         """Check, then be the text."""
         if not PATTERN.fullmatch(text):
             raise ValueError(
-                f"{text[:80]!r} is no id of a run: it has to be like 20261121T101500Z-hello-3f9a"
+                f"{text[:80]!r} is not the id of a run: give one such as "
+                "20261121T101500Z-hello-3f9a"
             )
         return super().__new__(cls, text)
 

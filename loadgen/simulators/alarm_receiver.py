@@ -64,7 +64,7 @@ def build(
     if law not in get_args(LawName):
         raise UsageError(f"law is {law!r}; it must be one of {', '.join(get_args(LawName))}")
     if speed <= 0:
-        raise UsageError(f"speed is {speed}; it must be above 0, 1 for real time")
+        raise UsageError(f"speed is {speed}; it must be above 0; 1 means real time")
     if checklist_position < 1:
         raise UsageError(f"checklist_position is {checklist_position}; positions count from 1")
     settings = FaultSettings(checklist_position=checklist_position) if faults else None

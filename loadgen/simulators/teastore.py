@@ -46,7 +46,7 @@ COOKIE = "sessionBlob"
 def build(seed: int = 42, *, speed: float = 1.0) -> ASGIApp:
     """Make the application. `speed` is model seconds in a real second, above 0."""
     if speed <= 0:
-        raise UsageError(f"speed is {speed}; it must be above 0, 1 for real time")
+        raise UsageError(f"speed is {speed}; it must be above 0; 1 means real time")
     store = TeaStore(seed, ModelClock(speed))
 
     def details() -> dict[str, object]:

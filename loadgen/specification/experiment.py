@@ -115,7 +115,7 @@ class Experiment(RunSpecification):
     @model_validator(mode="after")
     def _variation_is_clear(self) -> Self:
         if self.search and (self.sweep or self.repetitions > 1):
-            raise ValueError("search repeats by itself: give it without sweep and repetitions")
+            raise ValueError("a search repeats its runs itself: leave out sweep and repetitions")
         for field, values in self.sweep.items():
             if field.partition(".")[0] not in RunSpecification.model_fields:
                 raise ValueError(f"sweep over {field}, which is no field of a run")

@@ -206,7 +206,9 @@ class RunSpecification(BaseModel):
     @classmethod
     def _words_are_no_options(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         if any(word.startswith("-") for word in words):
-            raise ValueError("Locust would take a word that begins with - for an option")
+            raise ValueError(
+                "a value can't begin with -, because Locust would read it as an option"
+            )
         return words
 
     @field_validator("environment")
@@ -216,7 +218,9 @@ class RunSpecification(BaseModel):
             if not _VARIABLE.match(name) or "\0" in value:
                 raise ValueError(f"{name!r} can't be set: a variable's name is letters and digits")
             if name in VARIABLES:
-                raise ValueError(f"the variable {name} is an option of Locust: give a field")
+                raise ValueError(
+                    f"the variable {name} sets an option of Locust: give the run's own field"
+                )
         return environment
 
     @field_validator("locustfile")
@@ -306,9 +310,9 @@ def _split(host: str) -> SplitResult:
     except ValueError as error:
         raise ValueError(f"it is no URL ({error}): give one such as https://shop.example") from None
     if port == 0:
-        raise ValueError("port 0 is none: give one from 1 to 65535")
+        raise ValueError("port 0 can't be used: give one from 1 to 65535")
     if any(char.isspace() or ord(char) < 32 for char in host):
-        raise ValueError("a URL has no blanks: give one such as https://shop.example")
+        raise ValueError("a URL can't contain blanks: give one such as https://shop.example")
     return parts
 
 
@@ -343,7 +347,7 @@ def read_variables(path: Path) -> dict[str, str]:
             continue
         name, equals, value = text.partition("=")
         if not equals or not _VARIABLE.match(name.strip()):
-            raise UsageError(f"--env-file {path}, line {number}: each line is NAME=value")
+            raise UsageError(f"--env-file {path}, line {number}: each line has to be NAME=value")
         value = value.strip()
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         found[name.strip()] = value[1:-1] if quoted else value

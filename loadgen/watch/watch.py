@@ -133,7 +133,7 @@ def watch(given: Namespace) -> int:
             _watch(given, interruption)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise OperationError(
-            f"no metrics at {given.url}: {error}. Start a run, or give --url."
+            f"can't get metrics from {given.url}: {error}. Start a run, or give --url."
         ) from error
     return 0
 

@@ -148,7 +148,9 @@ class Decoder:
             for stage in self._stages:
                 part = stage.decode(part)
         except _CODEC_ERRORS as error:
-            raise ContentError(f"the body does not decode as its header says: {error}") from error
+            raise ContentError(
+                f"the body can't be decoded as its Content-Encoding says: {error}"
+            ) from error
         return part
 
     def finish(self) -> None:

@@ -259,6 +259,6 @@ def _whole(data: Any) -> bytes:
 def _multipart(files: Any, data: Any) -> tuple[bytes, Lines]:
     """Encode a form with files as `requests` does, whose form of `files` this is."""
     if isinstance(data, str | bytes):
-        raise TypeError("data must be a form (a dict) when files are given: a body is one of both")
+        raise TypeError("data must be a form (a dict) when files are given")
     body, content_type = RequestEncodingMixin._encode_files(files, data)
     return body, _content_type(content_type)

@@ -106,7 +106,7 @@ def span(text: str) -> str:
         parse_timespan(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time span: give seconds or a form as 1h30m20s"
+            f"{text!r} is no time span: give it as 90 or 1h30m20s"
         ) from error
     return text
 

@@ -158,7 +158,7 @@ def report(responses: list[Response], expected: list[Spread], directory: Path) -
 def study(options: argparse.Namespace) -> int:
     """Carry out `loadgen study alarm`: 0 reproduced, 1 not reproduced, else as `loadgen run`."""
     if options.speed <= 0:
-        raise UsageError(f"--speed is {options.speed}; it must be above 0, 1 for an hour")
+        raise UsageError(f"--speed is {options.speed}; it must be above 0; 1 means real time")
     summary, directory = run_study(options)
     print(describe_run(summary, directory))
     if summary.exit_code:

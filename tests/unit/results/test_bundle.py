@@ -92,7 +92,7 @@ def test_an_imported_run_can_be_repeated(run: Path, tmp_path: Path) -> None:
     directory = import_run(tmp_path / "run.zip", other)
     assert directory == other / run.name
     assert Path(kept_fields(directory)["locustfile"]).is_file()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         import_run(tmp_path / "run.zip", other)
 
 

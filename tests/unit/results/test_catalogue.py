@@ -52,7 +52,7 @@ def test_what_is_no_single_run_is_refused(results: Path, reference: str) -> None
 
 
 def test_a_baseline_has_to_be_named_first(results: Path) -> None:
-    with pytest.raises(UsageError, match="no baseline is named yet"):
+    with pytest.raises(UsageError, match="no baseline is chosen yet"):
         catalogue.find_run(results, "baseline")
 
 

@@ -33,7 +33,7 @@ def test_file_gives_its_accounts_in_order(tmp_path: Path) -> None:
         ("username,password\nana\n", "line 2: 1 columns"),
         ("username,password\nana,one,two\n", "line 2: 3 columns"),
         ("username,password\nana,\n", "both columns filled"),
-        ("username,password\nana,one\nben,two\nana,three\n", "ana stands on lines 2 and 4"),
+        ("username,password\nana,one\nben,two\nana,three\n", "ana is on lines 2 and 4"),
     ],
 )
 def test_file_with_a_fault_is_one_sentence(tmp_path: Path, text: str, fault: str) -> None:
@@ -47,7 +47,7 @@ def test_file_with_a_fault_is_one_sentence(tmp_path: Path, text: str, fault: str
 def test_text_in_the_environment_stands_for_a_file() -> None:
     accounts, source = find_accounts({"ACCOUNTS_CSV": "username,password\nana,one\n"}, None)
     assert (accounts, source) == ([Account("ana", "one")], "ACCOUNTS")
-    with pytest.raises(UsageError, match="ana stands on lines 2 and 3"):
+    with pytest.raises(UsageError, match="ana is on lines 2 and 3"):
         find_accounts({"ACCOUNTS_CSV": "username,password\nana,1\nana,2\n"}, None)
 
 

@@ -48,7 +48,7 @@ def test_wrong_command_lines_end_with_exit_2(
 def test_option_out_of_range_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["alarm_receiver", "--speed", "0"]) == 2
     assert capsys.readouterr().err == (
-        "simulator: speed is 0.0; it must be above 0, 1 for real time\n"
+        "simulator: speed is 0.0; it must be above 0; 1 means real time\n"
     )
 
 

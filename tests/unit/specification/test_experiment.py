@@ -50,7 +50,7 @@ def test_options_win_over_the_files_fields(tmp_path: Path) -> None:
         ("sweep: {color: [red]}", "sweep over color, which is no field of a run"),
         ("sweep: {users: []}", "sweep over users has no values"),
         ("sweep: {users: [1, ten]}", "users 'ten': "),
-        ("search: {}\nrepetitions: 3", "search repeats by itself"),
+        ("search: {}\nrepetitions: 3", "a search repeats its runs itself"),
         ("data: [absent.csv]", "needs absent.csv, which is not there"),
         (f"sweep: {{users: {list(range(1, 1200))}}}", "1,000 are the most"),
         ("before: ['']", "before.0 ''"),

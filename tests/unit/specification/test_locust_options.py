@@ -98,5 +98,5 @@ def test_other_options_after_the_dashes_pass() -> None:
 
 
 def test_an_experiment_sets_no_option_of_locust_by_its_environment() -> None:
-    with pytest.raises(UsageError, match="LOCUST_TAGS is an option of Locust"):
+    with pytest.raises(UsageError, match="LOCUST_TAGS sets an option of Locust"):
         specify({"environment": {"LOCUST_TAGS": "slow"}})

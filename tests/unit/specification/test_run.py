@@ -37,10 +37,10 @@ def test_duration_whose_last_number_could_be_anything_is_refused(text: str, rule
         ("https://shop.example/?q=1", "no \\? and no #"),
         ("https://shop.example?", "no \\? and no #"),
         ("http://shop.example:99999", "Port out of range"),
-        ("http://shop.example:0", "port 0 is none"),
+        ("http://shop.example:0", "port 0 can't be used"),
         ("http://shop.example:http", "it is no URL"),
         ("http://[::1", "it is no URL"),
-        ("http://shop .example", "no blanks"),
+        ("http://shop .example", "can't contain blanks"),
     ],
 )
 def test_host_that_no_request_could_be_sent_to_is_refused(host: str, rule: str) -> None:
@@ -147,7 +147,7 @@ def test_an_env_file_is_read_as_shells_write_it_and_the_command_line_wins(tmp_pa
     assert found == {"TOKEN": "a b", "REGION": "us", "RAW": "x#y"}
     assert "a b" not in run.model_dump_json()
     file.write_text("TOKEN\n")
-    with pytest.raises(UsageError, match=r"shop\.env, line 1: each line is NAME=value"):
+    with pytest.raises(UsageError, match=r"shop\.env, line 1: each line has to be NAME=value"):
         run.node_environment({})
     file.unlink()
     with pytest.raises(UsageError, match=r"--env-file .*shop\.env can't be read"):
