@@ -18,7 +18,7 @@ from xdist.workermanage import WorkerController
 RUNS = ("tests/local/", "tests/monitoring/")
 RUNS_AT_ONCE = 4
 SHARES_A_RUN = ("shared_loadgen", 'scope="module"')
-GIVING_WAY = 5
+GIVING_WAY = 10
 
 
 @cache

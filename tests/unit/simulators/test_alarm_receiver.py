@@ -55,13 +55,14 @@ def test_what_is_no_alarm_is_refused(url: str) -> None:
 def test_locks_by_kind_do_not_wait_for_each_other() -> None:
     kinds = ["/", "/ID_REQ_CMD_LOGIN", "/ID_REQ_CMD_CLIENTHEARTBEAT"]
     with serving(build(law="lock-by-kind", speed=10.0)) as url, ThreadPoolExecutor(3) as devices:
-        start = time.perf_counter()
-        assert [status for status, _ in devices.map(lambda kind: _post(url, kind), kinds)] == [
-            200,
-            200,
-            200,
-        ]
-        assert (time.perf_counter() - start) * 10.0 < 3.0
+        for _ in range(5):  # a busy machine is late, but not always
+            start = time.perf_counter()
+            posts = devices.map(lambda kind: _post(url, kind), kinds)
+            assert [status for status, _ in posts] == [200, 200, 200]
+            took = (time.perf_counter() - start) * 10.0
+            if took < 3.0:
+                break
+        assert took < 3.0
 
 
 def test_regression_answers_a_lone_alarm_in_its_predicted_time() -> None:
