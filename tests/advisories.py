@@ -55,13 +55,20 @@ def read(path: Path) -> Advisories:
 
 def _records(path: Path) -> Iterator[Record]:
     if not zipfile.is_zipfile(path):
-        found = json.loads(path.read_text())
+        found = _parsed(path.read_bytes())
         yield from found if isinstance(found, list) else [found]
         return
     with zipfile.ZipFile(path) as export:
         for name in export.namelist():
             if name.endswith(".json"):
-                yield json.loads(export.read(name))
+                yield _parsed(export.read(name))
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("it has lists in lists without end") from error
 
 
 def _is_of_pypi(affected: Record) -> bool:

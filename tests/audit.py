@@ -61,20 +61,20 @@ def judge(packages: Sequence[Package]) -> tuple[int, list[str]]:
     return 0, [f"{len(packages)} locked packages, none with a known weakness"]
 
 
-def locked(role: str) -> dict[str, str]:
-    """Return the locked version of each package of a role."""
+def locked(role: str) -> set[tuple[str, str]]:
+    """Return each locked package of a role with its version; Pythons may have versions apart."""
     lines = (REQUIREMENTS / f"{role}.txt").read_text().splitlines()
-    pinned = (line.split()[0].partition("==") for line in lines if "==" in line[:80])
-    return {name: version.rstrip(";") for name, _, version in pinned if not name.startswith("#")}
+    pinned = (line.split()[0].partition("==") for line in lines if line[:1] not in ("", " ", "#"))
+    return {(name.partition("[")[0], version.rstrip(";")) for name, _, version in pinned}
 
 
 def look_up_in(path: Path) -> tuple[list[Package], str]:
     """Return every role's packages as a file of advisories knows them, and what that file is."""
     known = advisories.read(path)
-    packages = {name: version for role in ROLES for name, version in locked(role).items()}
+    packages = sorted(set().union(*(locked(role) for role in ROLES)))
     found: list[Package] = [
         {"name": name, "version": version, "vulns": known.of(name, version)}
-        for name, version in packages.items()
+        for name, version in packages
     ]
     return found, f"{known.count:,} advisories of {path}, the newest of {known.newest}"
 
@@ -90,7 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if source and not mirror:
             packages, asked = look_up_in(Path(source))
         else:
-            found = {one["name"]: one for role in ROLES for one in look_up(role, mirror)}
+            found = {
+                (one["name"], one.get("version")): one
+                for role in ROLES
+                for one in look_up(role, mirror)
+            }
             packages = list(found.values())
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         print(

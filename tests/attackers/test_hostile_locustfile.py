@@ -159,11 +159,13 @@ VERBS: dict[str, AgentRequest | None] = {
 
 
 @pytest.fixture
-def host(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Host:
-    for path in (tmp_path, *list(tmp_path.parents)[:-2]):
-        path.chmod(0o755)
+def tmp_path(open_directory: Path) -> Path:
+    """Where `nobody` gets to."""
+    return open_directory
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     home = tmp_path / "host"
     home.mkdir(0o755)
     host = Host(home)
@@ -185,7 +187,6 @@ def host(
     monkeypatch.setattr(agent, "SETTINGS", host.settings)
     ask = control.request
     monkeypatch.setattr(control, "request", lambda where, what: ask(where, what, 0.02))
-    del tmp_path_factory
     return host
 
 

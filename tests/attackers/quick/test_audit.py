@@ -67,12 +67,25 @@ def test_a_file_of_advisories_is_used_and_named(
 
     assert audit.main(["--advisories", str(export)]) == 1
     said = capsys.readouterr().err
-    assert f"locust {locked('node')['locust']}: PYSEC-2026-1, mended in no version yet" in said
+    assert (
+        f"locust {dict(locked('node'))['locust']}: PYSEC-2026-1, mended in no version yet" in said
+    )
     assert f"asked: 1 advisories of {export}, the newest of 2026-11-20" in said
     assert read(export).of("locust", "1.2") == []
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", "no json"])
+def test_every_locked_line_is_looked_up() -> None:
+    lines = [
+        line.split(";")[0].split()[0]
+        for line in (audit.REQUIREMENTS / "node.txt").read_text().splitlines()
+        if line[:1].isalnum()
+    ]
+
+    assert sorted(f"{name}=={version}" for name, version in locked("node")) == sorted(lines)
+    assert len(lines) > len(dict(locked("node"))), "no package is locked in two versions any more"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "no json", "[" * 100_000])
 def test_a_file_without_advisories_proves_nothing(
     content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,8 +7,6 @@ import io
 import os
 import shutil
 import tarfile
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -204,14 +202,6 @@ def test_a_damaged_archive_is_one_sentence(
     with contextlib.suppress(OperationError):
         collecting.unpack(io.BytesIO(content), directory, "worker1", into_run=False)
     assert all(one.startswith("hosts/worker1/") for one in files(directory))
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that another user can reach; pytest's own are closed."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 def nest(place: Path, depth: int) -> None:

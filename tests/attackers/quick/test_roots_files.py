@@ -16,10 +16,14 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be led 
 
 
 @pytest.fixture
+def tmp_path(open_directory: Path) -> Path:
+    """Where `nobody` gets to."""
+    return open_directory
+
+
+@pytest.fixture
 def state(tmp_path: Path) -> Path:
     """/run/loadgen as a host has it: the runs' user's own, and that user is `nobody`."""
-    for path in (tmp_path, *list(tmp_path.parents)[:-2]):
-        path.chmod(0o755)
     state = tmp_path / "run"
     state.mkdir(0o755)
     os.chown(state, NOBODY, -1)
