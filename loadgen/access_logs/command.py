@@ -54,7 +54,7 @@ def _outputs(options: Namespace) -> tuple[Path, Path]:
         experiment = Path("experiments") / experiment.name
     there = [path for path in (output, output.with_suffix(".csv"), experiment) if path.exists()]
     if there and not options.output:
-        raise UsageError(f"{there[0]} exists already: give --output")
+        raise UsageError(f"{there[0]} exists already: name another file with --output")
     if output.suffix != ".py":
         raise UsageError(f"--output {output} is no Python file: give one that ends in .py")
     return output, experiment

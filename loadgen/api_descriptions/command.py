@@ -20,7 +20,7 @@ def scaffold(options: Namespace) -> int:
     if output.suffix != ".py":
         raise UsageError(f"--output {output} is no Python file: give one that ends in .py")
     if output.exists() and not options.output:
-        raise UsageError(f"{output} exists already: give --output")
+        raise UsageError(f"{output} exists already: name another file with --output")
     description = read(options.description)
     found = operations(description)
     if not found:

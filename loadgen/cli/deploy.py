@@ -79,7 +79,7 @@ def look(options: argparse.Namespace) -> int:
 def _options(options: argparse.Namespace) -> list[str]:
     if getattr(options, "locustfile", None):
         raise UsageError(
-            "deploy takes no locustfile any more, for a run brings its own: give it to that, as "
+            "deploy takes no locustfile any more, for a run brings its own: give it to the run, as "
             f"make run-distributed INVENTORY={options.inventory} LOCUSTFILE={options.locustfile}; "
             "nothing was touched"
         )

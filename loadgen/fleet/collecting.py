@@ -58,8 +58,8 @@ def unpack(packed: IO[bytes], directory: Path, node: str, into_run: bool) -> Non
                 _copy(content, target, spend)
     except DAMAGED as error:
         raise OperationError(
-            f"what {node} sent can't be unpacked ({error}); its own copy is in "
-            "/var/lib/loadgen/runs and its journal"
+            f"what {node} sent can't be unpacked ({error}); the host keeps its copy in "
+            "/var/lib/loadgen/runs, and its journal has the logs"
         ) from error
 
 

@@ -47,7 +47,9 @@ def record(options: Namespace) -> int:
     """Carry out `loadgen record`; raises UsageError when the recording can't be used."""
     output = options.output or Path("locustfiles") / f"{module_name(options.har.stem)}.py"
     if output.exists() and not options.output:
-        raise UsageError(f"{output} exists already: give --output (with make: OUTPUT=FILE)")
+        raise UsageError(
+            f"{output} exists already: name another file with --output (with make: OUTPUT=FILE)"
+        )
     recording = read(options.har)
     kept = _of_site(recording, options.host)
     try:

@@ -98,7 +98,7 @@ class _Listener:
     def hear(self, response: Response) -> None:
         """Take in events until the stream's end or a bound. Raises ValueError: it is no stream."""
         if response.status_code != 200:
-            raise ValueError(f"status {response.status_code} instead of 200")
+            raise ValueError(f"the answer has status {response.status_code} instead of 200")
         headers: Any = response.headers or {}
         kind = str(headers.get("content-type", ""))
         if not kind.lower().startswith("text/event-stream"):

@@ -81,7 +81,9 @@ def _read(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > BYTES_MAX:
-            raise UsageError(f"{path} is {size:,} bytes, a specification has {BYTES_MAX:,} at most")
+            raise UsageError(
+                f"{path} has {size:,} bytes, and a specification may have {BYTES_MAX:,} at most"
+            )
         return path.read_text()
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror}): give a YAML file") from error

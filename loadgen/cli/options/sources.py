@@ -44,8 +44,8 @@ def _add_mix_options(verb: VerbParser) -> None:
         "-o",
         type=Path,
         help=(
-            "the locustfile to write (default: locustfiles/<log>_mix.py); the rate's profile and "
-            "the experiment are named after it"
+            "the locustfile to write (default: locustfiles/<log>_mix.py); a profile of arrivals "
+            "and an experiment are written beside it"
         ),
     )
 

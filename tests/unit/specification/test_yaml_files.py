@@ -40,7 +40,7 @@ BOMB = 'a0: &a0 ["lol","lol"]\n' + "".join(
         ("- 1\n- 2\n", "holds list, but has to hold fields"),
         ("", "holds NoneType"),
         ("1: 2\n", "has to hold fields"),
-        ("x" * (BYTES_MAX + 1), "bytes, a specification has"),
+        ("x" * (BYTES_MAX + 1), "bytes, and a specification may have"),
         ("time: 2026-99-99\n", "can't be read as YAML"),
     ],
 )
