@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from loadgen.cluster.base import Cluster
 from loadgen.cluster.local import LocalCluster
+from loadgen.cluster.scenario import find_locustfile
 from loadgen.deploy.versions import versions
 from loadgen.results.describe import describe, describe_briefly
 from loadgen.results.summary import Summary
@@ -151,6 +152,9 @@ def _cluster(specification: RunSpecification, options: argparse.Namespace) -> Cl
             raise UsageError(
                 "--allow-missing is for the hosts of a fleet: give --inventory, or leave it out"
             )
+        # A path that was mistyped is said before a process imports Locust for nothing.
+        for path in specification.locustfiles:
+            find_locustfile(path)
         return LocalCluster(specification)
     # SSH takes a moment to import, and needs a controller's packages.
     from loadgen.fleet.cluster import FleetCluster  # noqa: PLC0415
