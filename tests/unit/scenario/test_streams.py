@@ -85,7 +85,7 @@ def test_a_token_stream_has_a_first_event_and_gaps(
         ("/events?every=30", {"seconds_max": 0.3}, 1, None),
         ("/events?count=3", {}, 3, None),
         ("/events?count=3", {"ends_with": "[DONE]"}, 3, "the stream ended without '[DONE]'"),
-        ("/other", {}, 0, "status 404 instead of 200"),
+        ("/other", {}, 0, "the answer has status 404 instead of 200"),
         ("/_state", {}, 0, "the answer is no text/event-stream"),
     ],
 )
