@@ -46,13 +46,19 @@ def made_up_run(generator: random.Random, spread: float) -> EntryStatistics:
     )  # fmt: skip
 
 
-def of_comparison(runs: int, seeds: Sequence[int], spread: float = SPREAD_BETWEEN_RUNS) -> Coverage:
+def of_comparison(
+    runs: int,
+    seeds: Sequence[int],
+    make: Callable[[random.Random], EntryStatistics] = lambda generator: made_up_run(
+        generator, SPREAD_BETWEEN_RUNS
+    ),
+) -> Coverage:
     """Compare runs of one and the same target: the true change of the median is 0."""
     settings = CompareSettings(confidence=CONFIDENCE)
     held, widths = 0, []
     for seed in seeds:
         generator = random.Random(seed)
-        sides = [[[made_up_run(generator, spread)] for _ in range(runs)] for _ in range(2)]
+        sides = [[[make(generator)] for _ in range(runs)] for _ in range(2)]
         p50 = compare(sides[0], sides[1], settings)[0]
         low, high = p50.low or 0.0, p50.high or 0.0
         held += low <= 0 <= high
@@ -72,22 +78,62 @@ def target(limit: float, spread: float, generator: random.Random) -> Callable[[i
     return measure
 
 
-def of_search(spread: float, seeds: Sequence[int]) -> Coverage:
+Target = Callable[[float, random.Random], Callable[[int], TrialOutcome]]
+
+
+def of_search(
+    spread: float,
+    seeds: Sequence[int],
+    make: Target | None = None,
+) -> Coverage:
     """Search a limit near which trials disagree; look whether the curve's interval holds it."""
+    make = make or (lambda limit, generator: target(limit, spread, generator))
     settings = SearchSettings(start=10, most=10_000, trials_max=2000, confidence=CONFIDENCE)
     held, widths = 0, []
     for seed in seeds:
         generator = random.Random(seed)
         limit = math.exp(generator.uniform(math.log(80), math.log(2000)))
-        found = with_curve(find_capacity(target(limit, spread, generator), settings))
+        found = with_curve(find_capacity(make(limit, generator), settings))
         low, high = (found.curve.low, found.curve.high) if found.curve else (None, None)
         held += (low or 0.0) <= limit <= (high or math.inf)
         widths.append(((high or math.inf) - (low or 0.0)) / limit)
     return Coverage(held, len(seeds), sorted(widths)[len(widths) // 2])
 
 
+def made_up_waves(generator: random.Random) -> EntryStatistics:
+    """Make a run whose requests are like those before them, as where a target has phases."""
+    times, level = dict[float, int](), generator.gauss(0, 0.3)
+    for _ in range(REQUESTS):
+        level = 0.95 * level + generator.gauss(0, 0.3 * math.sqrt(1 - 0.95**2))
+        value = bucket(20 * math.exp(level))
+        times[value] = times.get(value, 0) + 1
+    return EntryStatistics("GET", "/", REQUESTS, 0, 0, times, 0.0, min(times), max(times), 0)
+
+
+def sinking(limit: float, spread: float, generator: random.Random) -> Callable[[int], TrialOutcome]:
+    """Make a target whose limit sinks by 0.3 % from one trial to the next."""
+    trials = 0
+
+    def measure(load: int) -> TrialOutcome:
+        nonlocal trials
+        trials += 1
+        return target(limit * max(0.5, 1 - 0.003 * trials), spread, generator)(load)
+
+    return measure
+
+
+def of_two_states(limit: float, generator: random.Random) -> Callable[[int], TrialOutcome]:
+    """Make a target that bears 15 % more than `limit` in half of the trials, else 15 % less."""
+
+    def measure(load: int) -> TrialOutcome:
+        bears = limit * 1.15 if generator.random() < 0.5 else limit / 1.15
+        return TrialOutcome(state="held" if load < bears else "broke")
+
+    return measure
+
+
 def tables(seeds: int) -> str:
-    """Return both tables as text."""
+    """Return the tables as text."""
     lines = [
         f"Stated: {CONFIDENCE:.0%}. {seeds} seeds each.",
         "",
@@ -107,6 +153,22 @@ def tables(seeds: int) -> str:
     for spread in (0.02, 0.1, 0.3):
         found = of_search(spread, range(seeds))
         lines.append(f"| ±{spread:.0%} of load | {found.ratio:.1%} | {found.width:.1%} |")
+    lines += [
+        "",
+        "Where what an interval assumes is not so",
+        "| what | held |",
+        "|---|---|",
+    ]
+    for what, coverage in (
+        ("1 run a side, requests like those before", of_comparison(1, range(seeds), made_up_waves)),
+        ("3 runs a side, the same", of_comparison(3, range(seeds), made_up_waves)),
+        (
+            "search, ±10 %, limit sinks 0.3 % a trial",
+            of_search(0.1, range(seeds), lambda limit, one: sinking(limit, 0.1, one)),
+        ),
+        ("search, target of two states", of_search(0.1, range(seeds), of_two_states)),
+    ):
+        lines.append(f"| {what} | {coverage.ratio:.1%} |")
     return "\n".join(lines)
 
 

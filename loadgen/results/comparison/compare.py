@@ -85,9 +85,12 @@ def scope(before: int, after: int, confidence: float) -> str:
             "only. To compare the target itself, repeat the runs on each side, for example with "
             "repetitions: 5"
         )
+    how = f"{before + after - 2} degrees of freedom"
+    if before != after and min(before, after) > 1:
+        how = "each side with a spread of its own, after Welch"
     return (
         f"{before} runs before, {after} after: each {percent} interval is Student's t over the "
-        f"runs ({before + after - 2} degrees of freedom)"
+        f"runs ({how})"
     )
 
 

@@ -102,10 +102,24 @@ def test_a_stated_interval_over_runs_holds_the_truth_as_often_as_stated(runs: in
 
 
 def test_an_interval_over_runs_is_students_t() -> None:
-    found = t_interval([0.0, 0.2], [0.1, 0.3, 0.5], 0.95, 0.0)
-    # scipy.stats.ttest_ind([0.1, 0.3, 0.5], [0.0, 0.2]).confidence_interval(0.95)
+    found = t_interval([0.0, 0.2], [0.1, 0.5], 0.95, 0.0)
+    # scipy.stats.ttest_ind([0.1, 0.5], [0.0, 0.2]).confidence_interval(0.95)
     assert found.difference == pytest.approx(0.2)
-    assert (found.low, found.high) == pytest.approx((-0.3304, 0.7304), abs=1e-4)
+    assert (found.low, found.high) == pytest.approx((-0.7621, 1.1621), abs=1e-4)
+    found = t_interval([0.0, 0.2], [0.1, 0.3, 0.5], 0.95, 0.0)
+    # scipy.stats.ttest_ind([0.1, 0.3, 0.5], [0.0, 0.2], equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((-0.2975, 0.6975), abs=1e-4)
+
+
+@pytest.mark.parametrize(("few", "many"), [(0.3, 0.03), (0.03, 0.3), (0.1, 0.1)])
+def test_sides_of_another_number_may_spread_otherwise(few: float, many: float) -> None:
+    held, seeds = 0, range(1000)
+    for seed in seeds:
+        drawn = random.Random(seed)
+        sides = [[drawn.gauss(0, spread) for _ in range(n)] for n, spread in ((3, few), (8, many))]
+        found = t_interval(sides[0], sides[1], CONFIDENCE, 0.0)
+        held += found.low <= 0 <= found.high
+    assert held / len(seeds) >= CONFIDENCE - 0.02
 
 
 def test_runs_that_happen_to_agree_give_an_interval_with_a_width() -> None:
