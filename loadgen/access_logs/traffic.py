@@ -111,8 +111,9 @@ class Traffic:
         return (method, name), clean
 
     def _clean(self, path: str) -> str:
-        """Return a path without the parameters that are somebody's secrets."""
-        bare, mark, query = path.partition("?")
+        """Return a path without the parameters that are somebody's secrets, and no fragment."""
+        bare, mark, query = path.partition("#")[0].partition("?")
+        path = (bare := self._clean_segments(bare)) + mark + query
         if not mark:
             return path
         pairs = parse_qsl(query, keep_blank_values=True)
@@ -122,6 +123,21 @@ class Traffic:
         if len(self.secrets) < MOST_SECRETS:
             self.secrets |= {name[:40] for name, _ in pairs if _is_private(name)}
         return f"{bare}?{urlencode(kept)}" if kept else bare
+
+    def _clean_segments(self, bare: str) -> str:
+        """Return a path without such parameters of its segments, as `;jsessionid=` is."""
+        first, *parameters = bare.split(";")
+        kept = first
+        for one in parameters:
+            pair, slash, rest = one.partition("/")
+            name = pair.partition("=")[0]
+            if not _is_private(name):
+                kept += ";" + one
+                continue
+            kept += slash + rest
+            if len(self.secrets) < MOST_SECRETS:
+                self.secrets.add(name[:40])
+        return kept
 
     def _place(self, time: float) -> None:
         if not self.bins:

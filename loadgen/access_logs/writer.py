@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +72,10 @@ def profile(traffic: Traffic, span: Span, factor: float, visit_length: float) ->
         rows.append(((start + end) / 2, rate))
     seconds = ends - begins
     rows = [(0.0, rows[0][1]), *rows, (seconds, rows[-1][1])]
+    # The rate goes in straight lines from row to row: where it changes fast, their sum is another.
+    drawn = sum((end - start) * (a + b) / 2 for (start, a), (end, b) in pairwise(rows))
+    wanted = counts.total() / visit_length * factor
+    rows = [(time, rate * wanted / drawn if drawn else rate) for time, rate in rows]
     return Profile([(round(time, 3), round(rate, 6)) for time, rate in rows], begins, seconds)
 
 

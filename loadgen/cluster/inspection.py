@@ -86,8 +86,8 @@ def _end(process: Process, output: int) -> None:
     _read(output, bytearray(), LEAVING_SECONDS, lambda _: False)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(LEAVING_SECONDS)
+    if isinstance(process, subprocess.Popen):
+        process.wait()  # what the nursery has forked isn't ours to wait for
 
 
 def _understood(output: bytes, errors: str) -> Inspection:

@@ -35,8 +35,8 @@ class DuplicateClassError(ValueError):
 class Inspection(BaseModel):
     """What a run's locustfiles hold.
 
-    `user_classes` maps each User class to its own `host`, if it has one. `tags` are those of its
-    tasks. `simulator` is the
+    `user_classes` maps each User class to its own `host`, if it has one; `fixed_counts` has those
+    with a `fixed_count`. `tags` are those of their tasks. `simulator` is the
     module constant SIMULATOR: the bundled target that answers this scenario when no HOST is given.
     `error` is one sentence when a locustfile can't be used. `absent_variables` are those that its
     own code looked for in the environment and didn't find. `variables` are those that gave options
@@ -44,6 +44,7 @@ class Inspection(BaseModel):
     """
 
     user_classes: dict[str, str | None] = {}
+    fixed_counts: dict[str, int] = {}
     tags: list[str] = []
     shapes: list[str] = []
     simulator: str | None = None
@@ -78,6 +79,7 @@ def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
     simulators = [module.SIMULATOR for module in modules if hasattr(module, "SIMULATOR")]
     return Inspection(
         user_classes={name: user.host for name, user in users.items()},
+        fixed_counts={name: user.fixed_count for name, user in users.items() if user.fixed_count},
         tags=sorted({tag for user in users.values() for tag in _tags(user.tasks)}),
         shapes=list(shapes),
         simulator=simulators[0] if simulators else None,

@@ -39,7 +39,7 @@ def make_plan(
     with waiting_for("the target to answer", progress):
         host = _decide_host(specification, cluster, inspection, progress)
     _heed(interruption)
-    for notice in inspection.notices:
+    for notice in (*inspection.notices, *_too_few_users(specification, inspection)):
         progress.step(notice)
     with waiting_for("the scenario to be brought to the hosts", progress):
         cluster.bring(lambda: interruption.requested)
@@ -96,6 +96,22 @@ def _require_tags(specification: RunSpecification, inspection: Inspection) -> No
             f"no task of {specification.locustfile} has the tag {', '.join(unknown)}: its tags are "
             f"{known}; correct --tags or --exclude-tags"
         )
+
+
+def _too_few_users(specification: RunSpecification, inspection: Inspection) -> list[str]:
+    """Say, as Locust does in its log, when fixed counts ask for more users than there are."""
+    fixed = {
+        name: count
+        for name, count in inspection.fixed_counts.items()
+        if not specification.user_classes or name in specification.user_classes
+    }
+    if inspection.shapes or sum(fixed.values()) <= specification.users:
+        return []
+    counts = ", ".join(f"{name} {count}" for name, count in fixed.items())
+    return [
+        f"--users is {specification.users}, but the fixed_count of the User classes ({counts}) "
+        "asks for more: not all of them are started; give more users"
+    ]
 
 
 def _decide_host(

@@ -10,7 +10,8 @@ _USER = re.compile(
 )
 _SECRET = re.compile(
     r"authorization|api[-_]?key|secret|token|signature|credential|^x-.*-key$"
-    r"|^(otp|pin|cvv|cvc|sig|sid|jwt|session_?id|phpsessid|jsessionid)$",
+    r"|^(otp|pin|cvv|cvc|sig|sid|jwt|session_?id|phpsessid|jsessionid"
+    r"|aspsessionid\w*|asp\.net_sessionid|connect\.sid)$",
     re.IGNORECASE,
 )
 

@@ -42,14 +42,37 @@ class _Brotli:
 
     def __init__(self) -> None:
         self._brotli = brotli.Decompressor()
+        self._begun = False
 
     @property
     def eof(self) -> bool:
         return bool(self._brotli.is_finished())
 
     def decompress(self, data: bytes) -> bytes:
-        decoded: bytes = self._brotli.process(data)
+        begun, self._begun = self._begun, True
+        try:
+            decoded: bytes = self._brotli.process(data)
+        except brotli.error:
+            if begun:
+                raise
+            return self._without_rest(data)
         return decoded
+
+    def _without_rest(self, data: bytes) -> bytes:
+        """Decode the part of a body that is brotli's; brotli.error when there is none."""
+        low, high = 0, len(data)
+        while low < high - 1:
+            middle = (low + high) // 2
+            self._brotli = brotli.Decompressor()
+            try:
+                decoded: bytes = self._brotli.process(data[:middle])
+            except brotli.error:
+                high = middle
+                continue
+            if self._brotli.is_finished():
+                return decoded
+            low = middle
+        raise brotli.error("it is no brotli")
 
 
 class _Deflate:

@@ -78,7 +78,9 @@ class _Head:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.done:
-            self.fields.add(name.decode("latin-1"), value.decode("latin-1"))
+            # RFC 9110, 5.5: a NUL is refused or becomes a blank.
+            text = value.replace(b"\0", b" ").decode("latin-1")
+            self.fields.add(name.decode("latin-1"), text)
 
     def on_headers_complete(self) -> None:
         status = self.parser.get_status_code()
@@ -112,6 +114,21 @@ def mended(raw: bytes) -> bytes | None:
         return None if following is None else raw[: end.end()] + following
     first, *lines = _FOLD.sub(b" ", head).replace(b"\r\n", b"\n").split(b"\n")
     return b"\r\n".join([first, *_framed(lines), b"", b""]) + rest
+
+
+def body_of(raw: bytes) -> bytes:
+    """Return what follows the head of the final response in `raw`."""
+    start = 0
+    while _INTERIM.match(raw, start) and (end := _END_OF_HEAD.search(raw, start)):
+        start = end.end()
+    end = _END_OF_HEAD.search(raw, start)
+    return raw[end.end() :] if end else b""
+
+
+def keeps_connection(raw: bytes, fields: Headers) -> bool:
+    """Say whether a response lets its connection be used again (RFC 9112, 9.3)."""
+    options = ",".join(fields.getlist("connection")).lower()
+    return b"HTTP/1.0 " not in raw[:64] and "close" not in options
 
 
 def _framed(lines: list[bytes]) -> list[bytes]:

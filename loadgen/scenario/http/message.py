@@ -4,6 +4,8 @@ A head that came before is known: a server sends the same one again, for a secon
 look it up costs a quarter of parsing it. What the parser found in it holds for the same bytes.
 """
 
+import re
+from collections.abc import Callable
 from time import monotonic
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -16,8 +18,12 @@ from loadgen.scenario.http.errors import (
 from loadgen.scenario.http.head import (
     COMPLETE,
     WHOLE,
+    body_of,
+    chunked,
     ends_with_connection,
+    keeps_connection,
     mended,
+    parse_head,
     parser_into,
     sets_cookie,
 )
@@ -30,6 +36,8 @@ _END_BYTES = len(_END)
 _MAX_KNOWN = 4096
 _TOO_SOON_SECONDS = 1.0
 _PAUSE_SECONDS = 10.0
+_SIZE_LINE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?")
+_LONGEST_LINE = 65536
 
 Known = dict[bytes, tuple[int, int]]
 """The status and the size of the body that a head stands for."""
@@ -67,6 +75,73 @@ KNOWN_HEADS = KnownHeads()
 _known = KNOWN_HEADS.known
 
 
+class ChunkReader:
+    """Reads a chunked body as RFC 9112, 7.1 lets a recipient, where httptools' parser gives up.
+
+    Blanks may stand around the parts of an extension ("5 ; a = b"), and a line may end without CR.
+    `complete` says that it has ended, `rest` is what follows.
+    """
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.rest = b""
+        self._step: Callable[[list[bytes]], bool] = self._read_size
+        self._left = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the parts of the body in `data`; InvalidResponseError when it is malformed."""
+        self.rest += data
+        parts: list[bytes] = []
+        while not self.complete and self._step(parts):
+            pass
+        return parts
+
+    def _line(self) -> bytes | None:
+        line, end, rest = self.rest.partition(b"\n")
+        if len(line) > _LONGEST_LINE:
+            raise InvalidResponseError(f"a line between chunks is longer than {_LONGEST_LINE}")
+        if not end:
+            return None
+        self.rest = rest
+        return line
+
+    def _read_size(self, _: list[bytes]) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        found = _SIZE_LINE.fullmatch(line)
+        if found is None:
+            raise InvalidResponseError(f"the response is not HTTP/1.x: {line[:40]!r} is no chunk")
+        self._left = int(found[1], 16)
+        self._step = self._read_data if self._left else self._read_trailer
+        return True
+
+    def _read_data(self, parts: list[bytes]) -> bool:
+        part, self.rest = self.rest[: self._left], self.rest[self._left :]
+        if part:
+            parts.append(part)
+        self._left -= len(part)
+        if not self._left:
+            self._step = self._read_end
+        return not self._left
+
+    def _read_end(self, _: list[bytes]) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        if line not in (b"", b"\r"):
+            raise InvalidResponseError("the response is not HTTP/1.x: a chunk exceeds its size")
+        self._step = self._read_size
+        return True
+
+    def _read_trailer(self, _: list[bytes]) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        self.complete = line in (b"", b"\r")
+        return True
+
+
 class Message:
     """A response on its way, the `requests`th over its connection.
 
@@ -78,6 +153,7 @@ class Message:
     """
 
     __slots__ = (
+        "_chunks",
         "_events",
         "_head_only",
         "_parser",
@@ -99,6 +175,7 @@ class Message:
         self.complete = True
         self._events: list[object] = []
         self._parser: HttpResponseParser | None = None
+        self._chunks: ChunkReader | None = None
 
     def forget_parser(self) -> None:
         """Let the next response that needs one have a new parser; most need none, a head is known.
@@ -148,7 +225,7 @@ class Message:
         if self.complete:
             if not begun and self.reusable and not self._head_only:
                 KNOWN_HEADS.learn(self.raw, self.status, sum(map(len, self.body)))
-        elif fault and (self.status or not self._mend()):
+        elif fault and not (self._unchunk(data, begun) if self.status else self._mend()):
             raise InvalidResponseError(f"the response is not HTTP/1.x: {fault}")
         elif not self.status and len(self.raw) > MAX_HEAD_BYTES:
             raise InvalidResponseError(
@@ -157,6 +234,9 @@ class Message:
 
     def _parse(self, data: bytes) -> str:
         """Feed the parser; return what it has against the data, "" for nothing."""
+        if self._chunks is not None:
+            self._take_chunks(data)
+            return ""
         if self._parser is None:
             self._parser = parser_into(self._events)
         try:
@@ -167,6 +247,30 @@ class Message:
             self.reusable = False
             return str(error) or "malformed"
         return ""
+
+    def _unchunk(self, data: bytes, begun: bool) -> bool:
+        """Read a chunked body without the parser, which refused it; say if all of it is there."""
+        fields = parse_head(self.raw)
+        if not chunked(fields) or (begun and self.body):
+            return False
+        self.body, self._chunks = [], ChunkReader()
+        self.reusable = keeps_connection(self.raw, fields)
+        self.forget_parser()
+        self._take_chunks(body_of(self.raw) + (data if begun else b""))
+        return True
+
+    def _take_chunks(self, data: bytes) -> None:
+        chunks = self._chunks
+        if chunks is None:
+            return
+        try:
+            self.body += chunks.feed(data)
+        except InvalidResponseError:
+            self._chunks = None
+            raise
+        if chunks.complete:
+            self._chunks, self.complete = None, True
+            self.reusable = self.reusable and not chunks.rest
 
     def _mend(self) -> bool:
         """Parse a head that was refused once more, mended, or wait for its end; say if that goes.

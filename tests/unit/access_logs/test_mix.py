@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,29 @@ def test_the_busiest_hour_is_chosen() -> None:
 def test_samples_stand_for_their_distribution() -> None:
     values = writer.sample({1: 900, 10: 90, 100: 10})
     assert (values.count(1), values.count(10), values.count(100)) == (90, 9, 1)
+
+
+def test_session_ids_in_paths_are_taken_out_and_fragments_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "access.log"
+    paths = [f"/shop;jsessionid=S3CRET{n}/items;v=1?page={n}#top{n}" for n in range(20)]
+    log.write_text("".join(line(n, path) for n, path in enumerate(paths)))
+    made = tmp_path / "shop.py"
+    assert mix(log, "--output", made) == 0
+    said, source = capsys.readouterr().out, made.read_text()
+    assert "100.0%  GET /shop/items;v=1" in said
+    assert "as they may be secret: jsessionid" in said
+    assert "S3CRET" not in source + said
+    assert "#top" not in source
+
+
+@pytest.mark.parametrize("gap", [1, 7, 60])
+def test_the_profile_has_as_many_visits_as_the_log(tmp_path: Path, gap: int) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("".join(line(n * gap, "/a", client=f"10.0.0.{n}") for n in range(40)))
+    made = tmp_path / "shop.py"
+    assert mix(log, "--output", made) == 0
+    points = read_points(made.with_suffix(".csv"))
+    drawn = sum((end - start) * (a + b) / 2 for (start, a), (end, b) in pairwise(points))
+    assert drawn == pytest.approx(40, rel=1e-3)

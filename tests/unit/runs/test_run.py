@@ -197,6 +197,17 @@ def test_a_test_that_never_begins_is_explained(
     assert said in Played(tmp_path, cluster)().reasons[0]
 
 
+def test_fixed_counts_beyond_the_users_are_said(tmp_path: Path) -> None:
+    for users, said in ((5, True), (9, False)):
+        cluster = FakeCluster([at(1), final(2)])
+        cluster.inspection = Inspection(
+            user_classes={"Visitor": None, "Admin": None}, fixed_counts={"Admin": 9}
+        )
+        played = Played(tmp_path, cluster, users=users)
+        played()
+        assert ("--users is 5, but the fixed_count" in played.said.getvalue()) is said
+
+
 def test_what_finish_could_not_do_is_a_fault_of_the_run(tmp_path: Path) -> None:
     played = Played(tmp_path, FakeCluster([at(1), final(2)]))
     played.cluster.faults_of_finish = {"worker1": "said nothing for 60 s"}

@@ -122,6 +122,18 @@ SAYS: dict[str, list[bytes | None]] = {
     "/not-json": [response(b"<html>", "Content-Type: application/json")],
     "/bare-lf": [b"HTTP/1.1 200 OK\nX-A: 1\nContent-Length: 5\n\nhello"],
     "/blank-before-extension": [_CHUNKED + b"3 ;a=b\r\nhel\r\n2\t;c\r\nlo\r\n0 \r\n\r\n"],
+    "/blanks-in-extension": [
+        _CHUNKED + b"3 ; a = b\r\nhel\r\n2;c\t; d\r\nlo\r\n0 ; e\r\nX: 1\r\n\r\n"
+    ],
+    "/blanks-in-extension-in-pieces": [
+        _CHUNKED,
+        b"3 ; a",
+        b" = b\r\nhe",
+        b"l\r",
+        b"\n2 ; a\r\nlo\r\n0\r\n",
+        b"\r\n",
+    ],
+    "/bare-lf-in-chunks": [_CHUNKED + b"3\nhel\n2\nlo\n0\n\n"],
     "/equal-lengths": [response(b"hello", "Content-Length: 5", "X-A: 1", "X-A: 1")],
     "/equal-lengths-in-pieces": [
         b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n",
@@ -137,6 +149,7 @@ SAYS: dict[str, list[bytes | None]] = {
     "/gzip-then-bytes": [encoded("gzip", gzip.compress(_TEXT) + b"\x1fother")],
     "/deflate-then-bytes": [encoded("deflate", zlib.compress(_TEXT) + b"other")],
     "/zstd-then-bytes": [encoded("zstd", zstd.compress(_TEXT) + b"other")],
+    "/br-then-bytes": [encoded("br", brotli.compress(_TEXT) + b"other")],
     "/zstd-frames": [encoded("zstd", zstd.compress(_TEXT) + zstd.compress(_TEXT))],
     "/unknown-charset": [response(b"h\xc3\xa9llo", "Content-Type: text/html; charset=utf8mb4")],
     "/no-charset": [response(b"h\xc3\xa9llo", "Content-Type: text/html; charset=hex")],

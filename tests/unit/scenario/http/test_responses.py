@@ -161,6 +161,9 @@ def test_zstd_and_stacked_codings(client: Client, path: str) -> None:
         "/folded",
         "/bare-lf",
         "/blank-before-extension",
+        "/blanks-in-extension",
+        "/blanks-in-extension-in-pieces",
+        "/bare-lf-in-chunks",
         "/equal-lengths",
         "/equal-lengths-in-pieces",
         "/length-and-chunked",
@@ -194,6 +197,10 @@ def test_bytes_after_a_coded_body_are_ignored(ours: Client, path: str) -> None:
     assert ours.http.get(path).text == TEXT
     pieces = ours.http.get(path, stream=True).iter_content(decode_content=False)
     assert b"".join(pieces) == TEXT.encode()
+
+
+def test_bytes_after_a_brotli_body_are_ignored(ours: Client) -> None:
+    assert ours.http.get("/br-then-bytes").text == TEXT
 
 
 def test_all_frames_of_a_zstd_body_count(ours: Client) -> None:
