@@ -80,6 +80,7 @@ class Member(FastHttpUser):
 def test_accounts_and_recorded_secrets_reach_the_fleet_and_stay_nowhere(
     loadgen: Loadgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    deploy()  # The simulator that answers this scenario, whatever a test before this one asked for.
     site = tmp_path / "sealed"
     site.mkdir()
     locustfile = site / "sealed.py"
