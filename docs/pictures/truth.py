@@ -52,11 +52,6 @@ class Truth:
         """Return an exact quantile."""
         return format_seconds(self.times[name])
 
-    @property
-    def cpu(self) -> str:
-        """The busiest worker's highest CPU, of one core."""
-        return f"{max(point.cpu_percent_max for point in self.record.points):.0f}%"
-
 
 Says = Callable[[Truth], str]
 _REQUESTS: Says = lambda t: f"{t.summary['requests']:,}"  # noqa: E731
@@ -100,7 +95,6 @@ TRUTHS: Mapping[str, Mapping[str, Says]] = {
         "Workers": lambda _: f"{WORKERS}, then none",
         "Workers missing": lambda _: "0, then none",
         "Workers lost": lambda t: str(t.summary["workers"]["lost"]),
-        "Busiest worker": lambda t: f"at most {t.cpu}",
         "Values refused": lambda _: "0",
         "Workers by state": lambda _: "one a state, and expected",
         "CPU by worker": lambda _: f"{WORKERS + 1} lines",
