@@ -11,35 +11,17 @@ from typing import Any
 import polars as pl
 from locust.env import Environment
 
+from loadgen.node.statistics.request_log_format import CHUNK_ROWS
 from loadgen.scenario.http.outlet import ordinarily
 from loadgen.shared.files import replacing
 from loadgen.shared.snapshot import Phase
 from loadgen.shared.text import encodable
 
 logger = logging.getLogger(__name__)
-CHUNK_ROWS = 80_000
 CELLS = 5
 _CHUNK_CELLS = CHUNK_ROWS * CELLS
 _MAX_STATUS = 65_535
 _MAX_US = 1e18
-
-
-DIRECTORY = "requests"
-
-
-SCHEMA = pl.Schema(
-    {
-        "start_us": pl.Int64(),
-        "duration_us": pl.Int64(),
-        "method": pl.String(),
-        "name": pl.String(),
-        "status": pl.UInt16(),
-        "error": pl.String(),
-        "worker": pl.String(),
-        "phase": pl.String(),
-        "trace_id": pl.String(),
-    }
-)
 
 
 class Rows:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from loadgen.node.request_log import CHUNK_ROWS, DIRECTORY, SCHEMA
+from loadgen.node.statistics.request_log_format import CHUNK_ROWS, DIRECTORY, SCHEMA
 from loadgen.results.statistics_file import Trace
 from loadgen.shared.errors import UsageError
 

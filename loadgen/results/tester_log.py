@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from loadgen.node.request_log import SCHEMA
+from loadgen.node.statistics.request_log_format import SCHEMA
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import write_text
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from loadgen.node import request_log as node_log
-from loadgen.node.request_log import SCHEMA, RequestLog
+from loadgen.node.request_log import RequestLog
+from loadgen.node.statistics.request_log_format import SCHEMA
 from loadgen.node.statistics.time_rounding import bucket
 from loadgen.results.request_log import merge_log, read_log, shortage
 from loadgen.shared.errors import UsageError

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loadgen.node.request_log import SCHEMA
+from loadgen.node.statistics.request_log_format import SCHEMA
 from loadgen.results.evaluation.pictures import save_picture
 from loadgen.shared.errors import UsageError
 from loadgen.studies.alarm.figures import (
