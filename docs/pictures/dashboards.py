@@ -54,7 +54,7 @@ def draw(view: View) -> Path:
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in filled)
     inches = height * 0.36
     figure = plt.figure(figsize=(15, inches))
-    grid = GridSpec(height, COLUMNS, figure=figure, hspace=2.6, wspace=1.6, top=1 - 0.7 / inches)
+    grid = GridSpec(height, COLUMNS, figure=figure, hspace=2.6, wspace=2.4, top=1 - 0.7 / inches)
     tiles, tables = view.of_kind("stat"), view.of_kind("table")
     evaluated: dict[str, Any] = dict(view.tiles(*tiles))
     evaluated |= dict(zip(tables, view.tables(*tables), strict=True))
@@ -95,17 +95,17 @@ def _lines(axes: Axes, panel: dict[str, Any], view: View) -> None:
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_formatter(lambda value, _: unit(value, name))
     axes.tick_params(labelsize=7)
-    axes.tick_params(axis="x", labelrotation=20)
+    axes.tick_params(axis="x", labelrotation=0)
     axes.grid(alpha=0.3)
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        # Beside the data, never on it.
+        # Beside the title, on neither the data nor the panel below.
         axes.legend(
             handles[:LEGEND_LINES],
             labels[:LEGEND_LINES],
             fontsize=6,
-            loc="upper left",
-            bbox_to_anchor=(0, -0.18),
+            loc="lower right",
+            bbox_to_anchor=(1.01, 0.97),
             ncols=3,
             frameon=False,
         )
@@ -129,7 +129,7 @@ def _heatmap(axes: Axes, panel: dict[str, Any], view: View) -> None:
     axes.set_yticklabels([format_seconds(float(found[row][0])) for row in labelled])
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.tick_params(labelsize=7)
-    axes.tick_params(axis="x", labelrotation=20)
+    axes.tick_params(axis="x", labelrotation=0)
 
 
 def _table(axes: Axes, rows: list[dict[str, Any]]) -> None:
