@@ -117,9 +117,12 @@ class _Tracker:
             since = self.until if self.since is None else self.since
             span = f"{self.until - since:.3g} s from {clock(since)} to {clock(self.until)}"
             return f"{measured} in the {span}; {rule}"
+        span = f"{measured} in the {slo.window_seconds:g} s to {clock(self.worst_at)}"
+        if self.windows == 1:
+            return f"{span}, the only window; {rule}"
         return (
-            f"{measured} in the {slo.window_seconds:g} s to {clock(self.worst_at)}, the worst of "
-            f"{self.windows} windows, of which {self.broken} broke the limit; {rule}"
+            f"{span}, the worst of {self.windows} windows, of which {self.broken} broke the limit; "
+            f"{rule}"
         )
 
 
@@ -147,7 +150,7 @@ class Judge:
         loading = snapshot.state in LOADING and not snapshot.final
         for index, slo in enumerate(self._slos):
             # While users finish, throughput falls by intention: no window ends there.
-            if loading or slo.window_seconds is None:
+            if loading or snapshot.final or slo.window_seconds is None:
                 whole = whole or Totals.over_all(snapshot)
                 self._add(index, slo, snapshot, whole)
         self._time, self._last = snapshot.measured_until, snapshot
@@ -163,7 +166,9 @@ class Judge:
                 tracker = _Tracker(slo, subject, key)
                 self._trackers[index, key] = tracker
                 tracker.states.extend(self._base(slo, started))
-            if now >= started + slo.after_seconds:
+            # A window as long as the interval ends with it, after the last state under load.
+            is_over = snapshot.final and slo.window_seconds is not None and tracker.windows > 0
+            if now >= started + slo.after_seconds and not is_over:
                 is_whole = key is None and entries == counted
                 tracker.add(whole if is_whole else Totals.of(now, entries))
 

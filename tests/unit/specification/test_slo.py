@@ -74,6 +74,15 @@ def test_a_short_burst_breaks_a_window_but_not_the_whole_run() -> None:
     assert "in the 5 s to 08:00:41 UTC" in result.sentence
 
 
+def test_a_window_as_long_as_the_run_is_judged_when_it_is_over() -> None:
+    loading = run(growing([{10.0: 5}] * 19 + [{10.0: 10}]))
+    last = loading[-1]
+    rule = slo("throughput_per_second", at_least=4, window_seconds=20)
+    result = judged(rule, [*loading, last, last])[0]
+    assert result.measured == pytest.approx(105 / 20)
+    assert "UTC, the only window; at least 4/s is required" in result.sentence
+
+
 @given(st.lists(st.integers(0, 20), min_size=12, max_size=40), st.integers(2, 6))
 def test_windowed_failure_ratio_is_the_worst_of_all_windows(counts: list[int], size: int) -> None:
     total, failed, snapshots = 0, 0, []
