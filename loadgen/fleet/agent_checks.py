@@ -103,7 +103,7 @@ def shakes_hands(node: NodeSettings, timeout_seconds: float = HANDSHAKE_SECONDS)
     """Tell whether a CURVE handshake with the master succeeds; nothing is sent after it."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as client:
         client.linger = 0
-        client.ipv6 = True  # As Locust's own sockets; IPv4 goes through it too.
+        client.setsockopt(zmq.IPV6, 1)  # As Locust's own sockets; IPv4 goes through it too.
         channel.secure_client(client, node.keys_directory)
         events = client.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED

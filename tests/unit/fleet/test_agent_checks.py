@@ -25,7 +25,7 @@ def master(request: pytest.FixtureRequest, keys: Path) -> Iterator[tuple[str, in
     address: str = request.param
     with zmq.Context() as context, context.socket(zmq.ROUTER) as server:
         server.linger = 0
-        server.ipv6 = ":" in address
+        server.setsockopt(zmq.IPV6, ":" in address)
         public, secret = channel.load_key_pair(keys / "master.key_secret")
         server.curve_server, server.curve_publickey, server.curve_secretkey = True, public, secret
         yield address, server.bind_to_random_port(f"tcp://{in_url(address)}")
