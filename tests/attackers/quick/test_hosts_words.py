@@ -91,9 +91,9 @@ def answer(report: bytes) -> NodeReport:
 
 @pytest.mark.parametrize("text", IDS)
 def test_what_is_no_id_of_a_run_is_refused_wherever_one_is_read(text: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no id of a run"):
+    with pytest.raises(ValueError, match="is not the id of a run"):
         RunId(text)
-    with pytest.raises(ValueError, match="no id of a run"):
+    with pytest.raises(ValueError, match="is not the id of a run"):
         run_directory(tmp_path, text)
     for kind, fields in (
         (NodeReport, REPORT | {"run_id": text}),

@@ -180,7 +180,11 @@ def reached_by_ansible(inventory: Path) -> set[str]:
     program = str(Path(sys.executable).with_name("ansible"))
     command = [program, "workers", "-i", str(inventory), "-b", "-o", "-m", "raw", "-a", "echo here"]
     # Hosts of one address would share a connection, and with it each other's faults.
-    own = {"ANSIBLE_SSH_ARGS": "-o ControlMaster=no", "ANSIBLE_FORKS": "10"}
+    own = {
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",
+        "ANSIBLE_FORKS": "10",
+        "ANSIBLE_TIMEOUT": "60",
+    }
     told = subprocess.run(
         command,
         capture_output=True,

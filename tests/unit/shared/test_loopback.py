@@ -64,6 +64,7 @@ def test_this_machine_answers_without_the_environments_proxy(server: str, tmp_pa
 
 def test_another_machine_is_asked_through_it(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server)
+    monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies that it met first
     with open_url("http://grafana.example/api/health", 5.0) as answer:
         assert answer.read() == b"database http://grafana.example/api/health"
 
