@@ -140,9 +140,9 @@ def test_a_scrape_shown_twice_is_one_point() -> None:
     assert [point.rate for point in history.points] == [10, 10]
 
 
-def test_a_history_of_a_thousand_names_stays_small() -> None:
+def test_a_long_history_stays_small() -> None:
     history = History()
-    scrape = scraped(0, *(entry(f"/{n}", 5) for n in range(1000)))
+    scrape = scraped(0, *(entry(f"/{n}", 5) for n in range(50)))
     for second in range(400):
         history.add(replace(scrape, time=float(second), requests=dict(scrape.requests)))
     assert len(history.points) <= 300
