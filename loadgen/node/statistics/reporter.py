@@ -45,6 +45,8 @@ SOCKET_MODULES = ("gevent._socket", "gevent.ssl", "gevent._ssl", "loadgen.scenar
 # Just before Locust ends the users that are left.
 BEFORE_CUT_SECONDS = 0.01
 SCHEDULE = Path("/proc/self/schedstat")
+# The kernel counts a process's CPU in ticks of 10 ms: over less time a percentage says nothing.
+DEMAND_SECONDS = 0.5
 
 
 class CoreDemand:
@@ -58,9 +60,16 @@ class CoreDemand:
         self._process = process
         self._process.cpu_percent()
         self._last = self._read()
+        self._looked_at, self._percent = time.monotonic(), 0.0
 
     def percent(self) -> float:
-        """Return the percentage of a core since the last call."""
+        """Return the percentage of a core since the last look, DEMAND_SECONDS ago or longer."""
+        now = time.monotonic()
+        if now - self._looked_at >= DEMAND_SECONDS:
+            self._looked_at, self._percent = now, self._look()
+        return self._percent
+
+    def _look(self) -> float:
         used, last = self._process.cpu_percent(), self._last
         self._last = self._read()
         if last is None or self._last is None or self._last[0] <= last[0]:

@@ -12,7 +12,9 @@ def burn(seconds):
 
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 demand = CoreDemand(psutil.Process())
-time.sleep(0.5)
+time.sleep(0.6)
+print(demand.percent())
+burn(0.05)
 print(demand.percent())
 rivals = []
 for _ in range(3):
@@ -33,6 +35,7 @@ def test_waiting_for_a_core_counts_as_needing_it() -> None:
     finished = subprocess.run(
         [sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=60, check=True
     )
-    idle, busy = finished.stdout.splitlines()
+    idle, moment, busy = finished.stdout.splitlines()
     assert float(idle) < 50
+    assert moment == idle, "a moment is too short to tell a percentage"
     assert float(busy.split()[0]) > 90, "a process that shares its core four ways is saturated"
