@@ -50,7 +50,7 @@ def test_loss_is_bounded(loadgen: Runner, target: Target, outcome: Outcome) -> N
     send(signal.SIGKILL, run.pids("worker")[:1])
     assert run.wait() == 3, run.output
     lost = target.received - everything(run.summary)
-    found = re.search(r"are gone, at most ([\d,]+) until then", reasons(run))
+    found = re.search(r"at most ([\d,]+) requests up to that time", reasons(run))
     assert found, run.output
     bound = int(found[1].replace(",", ""))
     assert 0 <= lost <= bound, f"{lost} lost, {bound} stated"

@@ -25,7 +25,8 @@ STRAYS = r"""
 for process in /proc/[0-9]*; do
   line=$(tr '\0' ' ' 2>/dev/null <$process/cmdline) || continue
   case $line in *'-m loadgen.'*|*'-m exporter'*|*ansible*) ;; *) continue ;; esac
-  grep -q loadgen.slice $process/cgroup || echo "${process#/proc/} $line"
+  grep -Eq 'loadgen(-[a-z0-9@-]*)?[.](slice|service)' $process/cgroup ||
+    echo "${process#/proc/} $line"
 done
 """
 

@@ -105,7 +105,11 @@ def clock_that_can_be_set(host: str) -> Iterator[None]:
     variables += " FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1"
     directory = f"/etc/systemd/system/{unit}.service.d"
     text = f"[Service]\\nEnvironment={variables}\\n"
-    on_host(host, f"echo +0 >{SHIFT}; mkdir {directory}; printf '{text}' >{directory}/fault.conf")
+    # The lab's logins have umask 077, and the units' users read both.
+    files = (
+        f"umask 022; echo +0 >{SHIFT}; mkdir {directory}; printf '{text}' >{directory}/fault.conf"
+    )
+    on_host(host, files)
     on_host(host, "systemctl daemon-reload")
     try:
         yield
