@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from loadgen.results.summary import SUMMARY_FILE
+from loadgen.results.summary import load_summary
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.files import lock
 from loadgen.shared.run_ids import run_directory
@@ -58,7 +58,7 @@ def mark(directory: Path, inventory: Path) -> None:
 
 
 def claim(results: Path, run_id: str, inventory: Path) -> Path:
-    """Return the directory for what a fleet says of a run; made, or left by its own process.
+    """Return the directory for what a fleet says of a run; made, or left without a good end.
 
     OperationError: the id names another run of these results. ValueError: it is no id.
     """
@@ -80,4 +80,17 @@ def _is_unfinished(directory: Path, inventory: Path) -> bool:
         whose = (directory / MARK).read_text()
     except OSError:
         return False
-    return whose == f"{inventory.resolve()}\n" and not (directory / SUMMARY_FILE).exists()
+    return whose == f"{inventory.resolve()}\n" and not _has_result(directory)
+
+
+def _has_result(directory: Path) -> bool:
+    """Tell whether a run was judged; one that ended in an error may wait for what hosts still have.
+
+    A master that was cut off, for example, goes on with its run, and `stop` collects it later.
+    """
+    try:
+        return load_summary(directory).verdict != "error"
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True

@@ -33,7 +33,7 @@ from loadgen.shared.snapshot import ErrorCount, ExceptionCount, SecondCount, Slo
 from loadgen.shared.text import plain_line
 from loadgen.specification.run import RunSpecification
 from tests.faults.record import Outcome
-from tests.unit.samples import START, entry, snapshot, worker
+from tests.unit.samples import START, entry, snapshot, summary, worker
 
 PART = "Attackers: a host's words"
 RUN = "20261121T101500Z-hello-3f9a"
@@ -199,6 +199,12 @@ def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None
     left.mkdir()
     fleet_lock.mark(left, mine)
     assert fleet_lock.claim(results, left.name, mine) == left
+    # A master that was cut off goes on, and what it did is collected when it can be reached again.
+    (left / SUMMARY_FILE).write_text(summary(verdict="error").model_dump_json())
+    assert fleet_lock.claim(results, left.name, mine) == left
+    (left / SUMMARY_FILE).write_text(summary(verdict="invalid").model_dump_json())
+    with pytest.raises(OperationError, match="belongs to another run"):
+        fleet_lock.claim(results, left.name, mine)
     new = fleet_lock.claim(results, RUN.replace("hello", "new"), mine)
     assert new.is_dir()
     outcome("refused, and nothing of theirs touched; its own unfinished run is taken up")
