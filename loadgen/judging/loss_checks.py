@@ -323,7 +323,7 @@ class Exceptions:
 
 
 @dataclass
-class ListenerFaults:
+class ListenerExceptions:
     """Exceptions of listeners and load shapes: Locust itself ends with exit code 2 then."""
 
     _first: float | None = None
@@ -342,13 +342,11 @@ class ListenerFaults:
         )
         if self._first is None or not raised:
             return []
-        if not raised:
-            return []
         most = max(raised, key=lambda one: one.occurrences)
         sentence = (
             f"from {clock(self._first)} {most.error}"
             f" ({sum(one.occurrences for one in raised):,} such exceptions in all). It was a"
-            " listener of events, a load shape or the making of a user; exceptions.csv has where"
+            " listener of events, a load shape or the making of a user; exceptions.csv says where"
         )
         return [Reason("listeners", self._first, sentence)]
 

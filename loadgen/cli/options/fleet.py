@@ -1,9 +1,9 @@
 """Verbs on a fleet beside running: what can be typed."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
+from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
 
 if TYPE_CHECKING:
@@ -18,12 +18,7 @@ def _add_options(verb: VerbParser) -> None:
 
 def _add_stop_options(verb: VerbParser) -> None:
     _add_options(verb)
-    verb.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="the directory of all runs (default: results)",
-    )
+    add_results(verb)
 
 
 def _add_logs_options(verb: VerbParser) -> None:

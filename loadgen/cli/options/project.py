@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
+from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
 
 if TYPE_CHECKING:
@@ -22,12 +23,7 @@ def _add_init_options(verb: VerbParser) -> None:
 
 def _add_doctor_options(verb: VerbParser) -> None:
     add_inventory(verb, "also check the hosts of this inventory")
-    verb.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="the directory that would hold the results (default: results)",
-    )
+    add_results(verb)
 
 
 def _add_completion_options(verb: VerbParser) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
 from loadgen.cli.options.results import ratio
+from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
 
 if TYPE_CHECKING:
@@ -16,12 +17,7 @@ else:
 def _add_rerun_options(verb: VerbParser) -> None:
     verb.add_argument("run", metavar="RUN", help="a run: its id, its path, latest or baseline")
     add_inventory(verb, "run on this fleet instead of this machine")
-    verb.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="the directory of all runs (default: results)",
-    )
+    add_results(verb)
     verb.add_argument(
         "--tolerance",
         type=ratio,
@@ -36,22 +32,12 @@ def _add_export_options(verb: VerbParser) -> None:
     verb.add_argument(
         "--output", type=Path, help="the file to write (default: the run's id and .zip)"
     )
-    verb.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="the directory of all runs (default: results)",
-    )
+    add_results(verb)
 
 
 def _add_import_options(verb: VerbParser) -> None:
     verb.add_argument("file", type=Path, metavar="FILE", help="a file that `loadgen export` wrote")
-    verb.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="the directory of all runs (default: results)",
-    )
+    add_results(verb)
 
 
 VERBS = {

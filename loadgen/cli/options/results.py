@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
 
 if TYPE_CHECKING:
@@ -42,17 +43,8 @@ def ratio(text: str) -> float:
     return value
 
 
-def _add_archive(verb: VerbParser) -> None:
-    verb.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="the directory of all runs (default: results)",
-    )
-
-
 def _add_results_options(verb: VerbParser) -> None:
-    _add_archive(verb)
+    add_results(verb)
     verb.add_argument("--baseline", metavar="RUN", help="call this run the baseline from now on")
     verb.add_argument(
         "--page", action="store_true", help="write index.html anew, the page that shows all runs"
@@ -63,7 +55,7 @@ def _add_results_options(verb: VerbParser) -> None:
 
 
 def _add_compare_options(verb: VerbParser) -> None:
-    _add_archive(verb)
+    add_results(verb)
     for side in ("a", "b"):
         words = "a run, runs separated by commas, or a series: its id, its path, latest or baseline"
         verb.add_argument(side, metavar=side.upper(), help=words)
@@ -88,7 +80,7 @@ def _add_compare_options(verb: VerbParser) -> None:
 
 
 def _add_prune_options(verb: VerbParser) -> None:
-    _add_archive(verb)
+    add_results(verb)
     verb.add_argument(
         "--keep", type=int, default=10, help="how many of the newest runs to keep (default: 10)"
     )
@@ -99,7 +91,7 @@ def _add_prune_options(verb: VerbParser) -> None:
 
 
 def _add_evaluate_options(verb: VerbParser) -> None:
-    _add_archive(verb)
+    add_results(verb)
     words = (
         "a run (its id, its path, latest or baseline), or log files of the alarm study's "
         "testers (default: latest)"

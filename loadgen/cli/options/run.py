@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
+from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
 
 if TYPE_CHECKING:
     from loadgen.cli import run
 else:
     run = Late("loadgen.cli.run")
-
-RESULTS = Path("results")
 
 
 def _words(text: str) -> list[str]:
@@ -37,12 +36,7 @@ def _add_run_options(verb: VerbParser) -> None:
         "--env-file",
         help="a file with lines NAME=VALUE, which become environment variables of the locustfile",
     )
-    add(
-        "--results",
-        type=Path,
-        default=RESULTS,
-        help=f"the directory for results (default: {RESULTS})",
-    )
+    add_results(verb)
     add("--warm-up", help="how long to load before the measurement begins (default: 0s)")
     add("--arrival-rate", help="arrivals a second, for a locustfile with an open model")
     add("--seed", help="the seed of random choices (default: one is drawn; the results keep it)")

@@ -1,8 +1,8 @@
 """`loadgen study NAME`: a published study, run again and held against what was published."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
 
 if TYPE_CHECKING:
@@ -37,12 +37,7 @@ def _add_alarm_options(verb: VerbParser) -> None:
             "later places (default: 1)"
         ),
     )
-    add(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        help="the directory for results (default: results)",
-    )
+    add_results(verb)
     add("--web-port", type=int, help="the port of Locust's web UI (default: any free port)")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
+from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
 from loadgen.shared.project import own_directory
 from loadgen.watch.endpoints import DEFAULT_GRAFANA, SCRAPE_SECONDS, Ports, add_exporter_options
@@ -57,12 +58,7 @@ def _add_monitoring_options(verb: VerbParser) -> None:
         default=own_directory() / ".monitoring",
         help="the directory for the data (default: .monitoring)",
     )
-    verb.add_argument(
-        "--results",
-        type=Path,
-        default=own_directory() / "results",
-        help="the directory of all runs (default: results)",
-    )
+    add_results(verb, own_directory() / "results")
     verb.add_argument(
         "--scrape-interval",
         type=int,

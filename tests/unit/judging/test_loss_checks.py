@@ -7,7 +7,7 @@ from loadgen.judging.generator_checks import ClockJumps, Stalls
 from loadgen.judging.loss_checks import (
     CutRequests,
     Exceptions,
-    ListenerFaults,
+    ListenerExceptions,
     LostSamples,
     LostWorkers,
     RefusedValues,
@@ -84,10 +84,10 @@ def test_exceptions_are_said_when_users_are_missing_or_they_are_many() -> None:
 
 def test_one_exception_of_a_listener_is_said_and_is_none_of_a_task() -> None:
     fault = ExceptionCount(f"{OUTSIDE_TASKS}RuntimeError: no data", 1)
-    (reason,) = found(ListenerFaults(), replace(counted(1000), exceptions=[fault]))
+    (reason,) = found(ListenerExceptions(), replace(counted(1000), exceptions=[fault]))
     assert "outside of its tasks the locustfile raised RuntimeError: no data" in reason.sentence
     assert found(Exceptions(), replace(counted(1), exceptions=[fault])) == []
-    assert found(ListenerFaults(), raised(200)) == []
+    assert found(ListenerExceptions(), raised(200)) == []
 
 
 def stalled(seconds: float) -> Snapshot:
