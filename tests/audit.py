@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from loadgen.shared.errors import why_unread
 from tests import advisories
 
 ROLES = ("node", "target", "controller", "dev")
@@ -98,8 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             packages = list(found.values())
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         print(
-            f"audit: {source or asked} could not be asked: {error}; nothing is proven. Give "
-            "ADVISORIES=URL of a mirror of OSV, or ADVISORIES=FILE, an export of OSV",
+            f"audit: {source or asked} could not be asked: {why_unread(error)}; "
+            "nothing is proven. Give ADVISORIES=URL of a mirror of OSV, or ADVISORIES=FILE, "
+            "an export of OSV",
             file=sys.stderr,
         )
         return 4

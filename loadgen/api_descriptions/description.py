@@ -64,7 +64,7 @@ def read(path: Path) -> Description:
     document = _parse(path)
     if not isinstance(document, dict):
         raise UsageError(
-            f"{path} is no OpenAPI description: it is no object with paths; give what"
+            f"{path} is not an OpenAPI description: it is not an object with `paths`; give what"
             " the API serves as openapi.json or openapi.yaml"
         )
     if "swagger" in document:
@@ -82,7 +82,9 @@ def read(path: Path) -> Description:
     version = str(document.get("openapi", ""))
     if not version.startswith(("3.0", "3.1")):
         said = f"its version is {plain_line(version[:20])!r}" if version else "it names no version"
-        raise UsageError(f"{path} is no OpenAPI description of 3.0 or 3.1: {said} (field openapi)")
+        raise UsageError(
+            f"{path} is not an OpenAPI description of 3.0 or 3.1: {said} (field openapi)"
+        )
     if not isinstance(document.get("paths"), dict) or not document["paths"]:
         raise UsageError(f"{path} describes no paths: there is nothing to load")
     return Description(path, document)
@@ -103,7 +105,9 @@ def _parse(path: Path) -> object:
         document = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
         _require_shallow(document)
     except UnicodeDecodeError as fault:
-        raise UsageError(f"{path} is not UTF-8 text, so it is no OpenAPI description") from fault
+        raise UsageError(
+            f"{path} is not UTF-8 text, so it is not an OpenAPI description"
+        ) from fault
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         reason = plain_line(" ".join(str(fault).split()))[:200] or type(fault).__name__
         raise UsageError(

@@ -59,8 +59,12 @@ def find_run(results: Path, reference: str) -> Path:
         raise UsageError(
             "no baseline is chosen yet: choose one with loadgen results --baseline RUN"
         )
-    cause = f"{len(found)} runs begin so" if found else f"not in {results}, and no path"
-    raise UsageError(f"no run {reference!r} ({cause}): `loadgen results` lists the runs")
+    cause = (
+        f"the ids of {len(found)} runs begin with it"
+        if found
+        else f"it is neither a run in {results} nor the path of one"
+    )
+    raise UsageError(f"there is no run {reference!r}: {cause}; `loadgen results` lists the runs")
 
 
 def _literal(text: str) -> str:

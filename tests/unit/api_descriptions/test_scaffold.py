@@ -190,8 +190,8 @@ LAUGHS = "a: &a [x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is no OpenAPI description"),
-        ("[1]", "is no OpenAPI description"),
+        ("", "is not an OpenAPI description"),
+        ("[1]", "is not an OpenAPI description"),
         ("openapi: [", "is no YAML or JSON that can be read"),
         ('{"openapi": "3.1.0", ', "is no YAML or JSON that can be read"),
         ("swagger: '2.0'\npaths: {}", "is a Swagger description"),
