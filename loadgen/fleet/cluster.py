@@ -401,4 +401,7 @@ class FleetCluster:
         # The master last: that its copy is gone tells others that all has been collected.
         master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
         faults = collected.faults | ask_all(kept, done).faults
-        return faults | ask_all(master, done).faults
+        last = ask_all(master, done)
+        if last.answers:
+            fleet_lock.unmark(plan.directory)
+        return faults | last.faults

@@ -57,6 +57,11 @@ def mark(directory: Path, inventory: Path) -> None:
     (directory / MARK).write_text(f"{inventory.resolve()}\n")
 
 
+def unmark(directory: Path) -> None:
+    """Note that a fleet has nothing more of a run: no host can have it put there again."""
+    (directory / MARK).unlink(missing_ok=True)
+
+
 def claim(results: Path, run_id: str, inventory: Path) -> Path:
     """Return the directory for what a fleet says of a run; made, or left without a good end.
 
@@ -84,12 +89,13 @@ def _is_unfinished(directory: Path, inventory: Path) -> bool:
 
 
 def _has_result(directory: Path) -> bool:
-    """Tell whether a run was judged; one that ended in an error may wait for what hosts still have.
+    """Tell whether a run was judged with all that its hosts have.
 
-    A master that was cut off, for example, goes on with its run, and `stop` collects it later.
+    A master that was cut off goes on, with the run here in an error or interrupted; `stop` collects
+    what it has when it can be reached again.
     """
     try:
-        return load_summary(directory).verdict != "error"
+        return load_summary(directory).verdict not in ("error", "interrupted")
     except FileNotFoundError:
         return False
     except (OSError, ValueError):

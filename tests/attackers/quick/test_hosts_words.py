@@ -200,9 +200,16 @@ def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None
     fleet_lock.mark(left, mine)
     assert fleet_lock.claim(results, left.name, mine) == left
     # A master that was cut off goes on, and what it did is collected when it can be reached again.
-    (left / SUMMARY_FILE).write_text(summary(verdict="error").model_dump_json())
-    assert fleet_lock.claim(results, left.name, mine) == left
-    (left / SUMMARY_FILE).write_text(summary(verdict="invalid").model_dump_json())
+    for verdict in ("error", "interrupted"):
+        (left / SUMMARY_FILE).write_text(summary(verdict).model_dump_json())
+        assert fleet_lock.claim(results, left.name, mine) == left
+    for judged in ("passed", "failed", "invalid"):
+        (left / SUMMARY_FILE).write_text(summary(judged).model_dump_json())
+        with pytest.raises(OperationError, match="belongs to another run"):
+            fleet_lock.claim(results, left.name, mine)
+    # When its hosts have nothing more of it, it is over whatever its verdict is.
+    (left / SUMMARY_FILE).write_text(summary("error").model_dump_json())
+    fleet_lock.unmark(left)
     with pytest.raises(OperationError, match="belongs to another run"):
         fleet_lock.claim(results, left.name, mine)
     new = fleet_lock.claim(results, RUN.replace("hello", "new"), mine)
