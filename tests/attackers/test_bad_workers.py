@@ -91,10 +91,10 @@ def ended(run: Run, *allowed: str) -> str:
     assert run.summary["response_time_seconds"]["p95"] is not None
     lost = [kind for kind in run.summary["reason_kinds"] if kind != "lost_worker"]
     assert not set(lost) - LIES - {*allowed}, run.summary["reasons"]
-    return f"run {run.summary['verdict']}"
+    return f"verdict {run.summary['verdict']}"
 
 
-@pytest.mark.fault(PART, "each message type, a wrong value in each place of it")
+@pytest.mark.fault(PART, "Each type of message is sent with a wrong value in each of its places.")
 def test_a_wrong_value_in_any_place_is_dropped(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 12)
     sent = wrong_messages()
@@ -107,10 +107,15 @@ def test_a_wrong_value_in_any_place_is_dropped(loadgen: Runner, outcome: Outcome
     assert lines_of(run, "Dropped", "worker 'bad' of localhost", "malformed")
     assert "Traceback" not in run.logs(), run.logs()
     assert run.output.count("bad") < 20, "the offender floods the output"
-    outcome(f"{verdict}; {len(sent):,} messages, each bad one dropped; the log names the worker")
+    outcome(
+        f"{verdict}; of {len(sent):,} messages each bad one is dropped, and the log "
+        "names the worker."
+    )
 
 
-@pytest.mark.fault(PART, "msgpack that swells: 15 MB of lists, of text, of nesting; 17 MB, 200 MB")
+@pytest.mark.fault(
+    PART, "A worker sends msgpack of 15, 17 and 200 MB that grows when it is unpacked."
+)
 def test_huge_messages_cost_memory_for_a_moment_only(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 20)
     size = 15 * MEGABYTE
@@ -140,10 +145,10 @@ def test_huge_messages_cost_memory_for_a_moment_only(loadgen: Runner, outcome: O
     gained = (most - before) / MEGABYTE
     assert gained < 600, f"the master grew by {gained:.0f} MB"
     assert lines_of(run, "unreadable message of a worker of localhost")
-    outcome(f"{verdict}; the master's memory grew by {gained:.0f} MB at most")
+    outcome(f"{verdict}; the master's memory grew by {gained:.0f} MB at most.")
 
 
-@pytest.mark.fault(PART, "20 exceptions of 5 MB, 20,000 names, errors of 1 MB: what is kept")
+@pytest.mark.fault(PART, "A worker reports 20 exceptions of 5 MB, 20,000 names and errors of 1 MB.")
 def test_what_is_kept_of_a_worker_is_bounded(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 14)
     before = memory_bytes(run)
@@ -158,10 +163,10 @@ def test_what_is_kept_of_a_worker_is_bounded(loadgen: Runner, outcome: Outcome) 
     gained = (memory_bytes(run) - before) / MEGABYTE
     verdict = ended(run, "generator_cpu")
     assert gained < 110, f"the master grew by {gained:.0f} MB"
-    outcome(f"{verdict}; the master grew by {gained:.0f} MB for 130 MB that it was told")
+    outcome(f"{verdict}; the master's memory grew by {gained:.0f} MB for 130 MB that it received.")
 
 
-@pytest.mark.fault(PART, "a flood: as many messages as it can send, for 5 s")
+@pytest.mark.fault(PART, "A worker sends as many messages as it can for 5 s.")
 def test_a_flood_of_messages_keeps_the_master_from_nothing(
     loadgen: Runner, outcome: Outcome
 ) -> None:
@@ -178,4 +183,4 @@ def test_a_flood_of_messages_keeps_the_master_from_nothing(
     verdict = ended(run, "generator_cpu")  # the flood can take all of the master's core
     assert lines_of(run, "in the name of another")
     assert len(run.logs()) < MEGABYTE, "the flood reached the disk"
-    outcome(f"{verdict}; {count:,} messages, {len(run.logs()) // 1024} KiB of log")
+    outcome(f"{verdict}; {count:,} messages made {len(run.logs()) // 1024} KiB of log.")

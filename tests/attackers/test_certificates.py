@@ -101,7 +101,9 @@ def shake_hands(ca: Path, server: Path, client: Path) -> None:
                 continue
 
 
-@pytest.mark.fault(PART, "a host's own server certificate shown to an exporter, and the reverse")
+@pytest.mark.fault(
+    PART, "A host's server certificate is used as a client's, and a client's as a server's."
+)
 def test_what_serves_scrapes_nothing_and_what_scrapes_serves_nobody(
     site: Site, outcome: Outcome
 ) -> None:
@@ -113,10 +115,12 @@ def test_what_serves_scrapes_nothing_and_what_scrapes_serves_nobody(
         with pytest.raises(ssl.SSLError, match="purpose"):
             shake_hands(site.ca, site.client(host), site.client(host))
     assert not site.client("back").exists()
-    outcome("refused in the handshake; Prometheus and root on the master have one for scrapes")
+    outcome("Both are refused in the handshake; only Prometheus and the master's root can scrape.")
 
 
-@pytest.mark.fault(PART, "a fleet whose certificates still are of use for both, deployed again")
+@pytest.mark.fault(
+    PART, "A fleet with old certificates, good for server and client, is deployed again."
+)
 def test_a_deploy_renews_what_has_another_usage_and_nothing_else(
     site: Site, outcome: Outcome
 ) -> None:
@@ -128,7 +132,7 @@ def test_a_deploy_renews_what_has_another_usage_and_nothing_else(
     with pytest.raises(ssl.SSLError, match="purpose"):
         shake_hands(site.ca, site.server("back"), site.server("front"))
     assert not site.deploy()
-    outcome("that certificate is made anew; the next deploy changes nothing")
+    outcome("The certificates are renewed; the next deploy changes nothing.")
 
 
 def make_old(site: Site, host: str) -> None:

@@ -50,7 +50,9 @@ def talk(port: int, words: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.fault(PART, "plain HTTP where TLS is spoken; noise; no certificate, a stranger's")
+@pytest.mark.fault(
+    PART, "The TLS port gets plain HTTP, random bytes, no certificate, and an unknown certificate."
+)
 def test_who_has_no_certificate_gets_no_metrics(
     exporter: Exporter, authority: Authority, tmp_path: Path, outcome: Outcome
 ) -> None:
@@ -63,10 +65,10 @@ def test_who_has_no_certificate_gets_no_metrics(
             scrape(exporter, authority, client)
     waited = seconds_to_scrape(exporter, authority)
     assert exporter.end() == (0, "")
-    outcome(f"not a metric leaves; the scraper is answered in {waited:.1f} s; not a line of log")
+    outcome(f"No metric is sent; Prometheus is answered in {waited:.1f} s; nothing is logged.")
 
 
-@pytest.mark.fault(PART, f"{MANY:,} connections that never shake hands")
+@pytest.mark.fault(PART, f"{MANY:,} connections never finish the TLS handshake.")
 def test_many_connections_keep_the_scraper_from_nothing(
     exporter: Exporter, authority: Authority, outcome: Outcome
 ) -> None:
@@ -76,10 +78,12 @@ def test_many_connections_keep_the_scraper_from_nothing(
     assert threads <= CONNECTIONS_MAX + 20
     assert waited < 5
     assert seconds_to_scrape(exporter, authority) < 5
-    outcome(f"the scraper is answered in {waited:.1f} s; {threads} threads")
+    outcome(f"Prometheus is answered in {waited:.1f} s; the exporter has {threads} threads.")
 
 
-@pytest.mark.fault(PART, "a rightful certificate: huge headers, then a byte a second for ever")
+@pytest.mark.fault(
+    PART, "A client with a valid certificate sends huge headers, then a byte a second for ever."
+)
 def test_a_slow_request_is_cut_off(
     exporter: Exporter, authority: Authority, outcome: Outcome
 ) -> None:
@@ -104,4 +108,4 @@ def test_a_slow_request_is_cut_off(
         held = time.monotonic() - began
     assert held < CONNECTION_SECONDS + 5
     assert seconds_to_scrape(exporter, authority) < 5
-    outcome(f"431 for the headers; the slow one is cut off after {held:.0f} s")
+    outcome(f"The headers get status 431; the slow connection is closed after {held:.0f} s.")

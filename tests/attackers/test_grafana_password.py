@@ -96,7 +96,7 @@ def converge(directory: Path, port: int) -> str:
     return ended.stdout.splitlines()[-2]
 
 
-@pytest.mark.fault(PART, "grafana_admin_password changes after Grafana has made its database")
+@pytest.mark.fault(PART, "grafana_admin_password is changed after Grafana has made its database.")
 def test_a_changed_password_reaches_the_database(
     tmp_path: Path, grafana: int, outcome: Outcome
 ) -> None:
@@ -108,4 +108,6 @@ def test_a_changed_password_reaches_the_database(
 
     assert "changed=0" in converge(tmp_path, grafana)
     assert (tmp_path / "asked").read_text() == asked
-    outcome("the next deploy sets it, on standard input; the one after changes nothing")
+    outcome(
+        "The next deploy sets it, and passes it on standard input; the one after changes nothing."
+    )

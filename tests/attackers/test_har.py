@@ -87,7 +87,10 @@ def test_the_recording_itself_converts(tmp_path: Path) -> None:
     assert "environ" in names(made)
 
 
-@pytest.mark.fault(PART, f"{len(INJECTIONS)} kinds of code in an address, header, body, name")
+@pytest.mark.fault(
+    PART,
+    f"A HAR file holds {len(INJECTIONS)} kinds of code in addresses, headers, bodies and names.",
+)
 def test_nothing_of_a_site_becomes_code(tmp_path: Path, outcome: Outcome) -> None:
     made = 0
     url = HAR["log"]["entries"][1]["request"]["url"]
@@ -116,7 +119,10 @@ def test_nothing_of_a_site_becomes_code(tmp_path: Path, outcome: Outcome) -> Non
         assert converted
         assert "PWNED" not in names(converted)
     assert made > len(INJECTIONS)
-    outcome(f"{made} locustfiles, in none a word of the site's is code; the others are refused")
+    outcome(
+        f"{made} locustfiles are made, and none runs the recorded site's text as "
+        "code; others are refused."
+    )
 
 
 VALUES = st.one_of(
@@ -125,7 +131,9 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-@pytest.mark.fault(PART, "HAR files: noise, deep nesting, any value in any place")
+@pytest.mark.fault(
+    PART, "HAR files hold random bytes, deep nesting and random values in random places."
+)
 def test_a_har_that_is_none_is_refused_in_a_sentence(tmp_path: Path, outcome: Outcome) -> None:
     for text in (
         "[" * 100_000,
@@ -144,4 +152,4 @@ def test_a_har_that_is_none_is_refused_in_a_sentence(tmp_path: Path, outcome: Ou
         assert made is None or not any(CODE in name for name in names(made))
 
     check()
-    outcome("a locustfile, or the kit's own error in one sentence")
+    outcome("Each gives a locustfile, or the kit's own error in one sentence.")

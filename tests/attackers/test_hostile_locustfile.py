@@ -215,7 +215,11 @@ def carry_out(
     return not fault, output + errors
 
 
-@pytest.mark.fault(PART, f"it rewrites {len(PLANTS)} ways, {ROUNDS} times, before each verb")
+@pytest.mark.fault(
+    PART,
+    f"The locustfile rewrites the run's files in {len(PLANTS)} ways, {ROUNDS} times, "
+    "before each verb.",
+)
 @pytest.mark.timeout(120)
 def test_root_is_led_nowhere_by_what_lies_there(
     host: Host,
@@ -241,10 +245,12 @@ def test_root_is_led_nowhere_by_what_lies_there(
     assert carry_out("abort", host, monkeypatch, capsysbinary)[0]
     assert not (host.state / "run.json").exists()
     assert any(answered)
-    outcome(f"{len(answered)} verbs: an answer, or one sentence; root's own stays as it was")
+    outcome(f"{len(answered)} verbs answer, or fail in one sentence; root's files are unchanged.")
 
 
-@pytest.mark.fault(PART, "it rewrites the same before what deploy, rotate and teardown ask first")
+@pytest.mark.fault(
+    PART, "The locustfile rewrites them before the first questions of deploy, rotate and teardown."
+)
 def test_what_playbooks_ask_first_is_bounded_too(host: Host, outcome: Outcome) -> None:
     before = host.look()
     for seed in range(4):
@@ -262,7 +268,7 @@ def test_what_playbooks_ask_first_is_bounded_too(host: Host, outcome: Outcome) -
         assert "root's own words" not in said
         assert "Traceback" not in said
         assert host.look() == before
-    outcome("facts, the run's file and its writing: an answer, or one sentence")
+    outcome("The facts and the run's file are read and written, or refused in one sentence.")
 
 
 RACER = """
@@ -289,7 +295,9 @@ while True:
 """
 
 
-@pytest.mark.fault(PART, "it swaps every place for a link while each verb is carried out")
+@pytest.mark.fault(
+    PART, "The locustfile replaces every directory by a link while each verb is carried out."
+)
 @pytest.mark.timeout(120)
 def test_a_race_during_each_verb_leads_nowhere(
     host: Host,
@@ -308,4 +316,4 @@ def test_a_race_during_each_verb_leads_nowhere(
                 _, said = carry_out(verb, host, monkeypatch, capsysbinary)
                 assert b"root's own words" not in said
     assert host.look() == before
-    outcome(f"{4 * len(VERBS)} verbs in the middle of it: root's own stays as it was")
+    outcome(f"{4 * len(VERBS)} verbs ran meanwhile; root's files are unchanged.")

@@ -34,7 +34,9 @@ def locusts_report() -> str:
     return page
 
 
-@pytest.mark.fault(PART, "scripts in names and errors: report.html and locust.html in Chromium")
+@pytest.mark.fault(
+    PART, "Names and errors hold scripts; Chromium opens report.html and locust.html."
+)
 def test_no_script_of_a_names_runs(tmp_path: Path, outcome: Outcome) -> None:
     subprocess.run([INSTALL, "chromium"], check=True, timeout=280)
     errors = [ErrorCount(name, name, name, 1) for name in NAMES]
@@ -64,4 +66,4 @@ def test_no_script_of_a_names_runs(tmp_path: Path, outcome: Outcome) -> None:
             page.close()
         browser.close()
     assert asked == []
-    outcome("no script runs in either; the names are shown as text")
+    outcome("No script runs in either page; the names are shown as text.")

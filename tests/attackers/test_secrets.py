@@ -87,7 +87,9 @@ def written(run: Run) -> str:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it looks as another user: root only")
-@pytest.mark.fault(PART, "a password, a token and a key in the run's environment, sent to a target")
+@pytest.mark.fault(
+    PART, "The run's environment holds a password, a token and a key, which it sends to the target."
+)
 def test_planted_secrets_are_found_nowhere(
     loadgen: Runner, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -120,4 +122,7 @@ def test_planted_secrets_are_found_nowhere(
             assert secret not in text, f"{secret} stands in {place}"
     assert run.summary["specification"]["secrets"] == ["API_KEY"]
     size = sum(map(len, places.values())) // 1024
-    outcome(f"none of {len(planted) + 2} in {size:,} KiB of results, metrics, page and /proc")
+    outcome(
+        f"None of the {len(planted) + 2} secrets is in {size:,} KiB of results, "
+        "metrics, web pages and /proc."
+    )

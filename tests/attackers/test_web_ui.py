@@ -117,7 +117,9 @@ def leads_to_login(answer: bytes) -> bool:
     return status(answer) in (400, 403, 404, 405)
 
 
-@pytest.mark.fault(PART, "each page, download and verb without a login; odd paths; a forged cookie")
+@pytest.mark.fault(
+    PART, "Each page, download and action is asked for without a login or with a forged cookie."
+)
 def test_without_a_login_nothing_is_shown_or_done(master: Master, outcome: Outcome) -> None:
     for path in GET_PATHS:
         assert leads_to_login(master.raw(path)), path
@@ -139,10 +141,10 @@ def test_without_a_login_nothing_is_shown_or_done(master: Master, outcome: Outco
     browser = master.logged_in()
     assert browser.get(f"{master.url}/logs", timeout=10).status_code == 200
     tried = len(GET_PATHS) + len(POST_PATHS)
-    outcome(f"{tried} paths lead to the login; {3 * len(CLIMBS)} climbs from the assets to nothing")
+    outcome(f"{tried} paths lead to the login; {3 * len(CLIMBS)} paths with `../` lead to nothing.")
 
 
-@pytest.mark.fault(PART, "another site's page posts with the operator's session")
+@pytest.mark.fault(PART, "Another site's page posts with the operator's session (CSRF).")
 def test_another_sites_requests_are_refused(master: Master, outcome: Outcome) -> None:
     browser = master.logged_in()
     foreign = ("http://evil.example", "null", "http://127.0.0.1:1", master.url.upper() + ".x", "")
@@ -159,10 +161,15 @@ def test_another_sites_requests_are_refused(master: Master, outcome: Outcome) ->
     assert answer.headers["X-Frame-Options"] == "DENY"
     cookie = master.raw("/login")
     assert b"Access-Control-Allow-Origin" not in cookie
-    outcome(f"403 for each of {(len(POST_PATHS) + 1) * len(foreign)}; the own page's pass")
+    outcome(
+        f"Each of {(len(POST_PATHS) + 1) * len(foreign)} gets status 403; posts of "
+        "the kit's own page are accepted."
+    )
 
 
-@pytest.mark.fault(PART, "16 wrong passwords at once; meanwhile the page is asked for")
+@pytest.mark.fault(
+    PART, "16 wrong passwords are sent at once, and the page is asked for meanwhile."
+)
 def test_passwords_cannot_be_tried_fast(master: Master, outcome: Outcome) -> None:
     def attempt(number: int) -> str:
         form = {"username": "operator" if number % 2 else "nobody", "password": f"guess{number}"}
@@ -179,10 +186,10 @@ def test_passwords_cannot_be_tried_fast(master: Master, outcome: Outcome) -> Non
     assert taken >= 16
     assert waited < 5
     master.logged_in()
-    outcome(f"{taken:.0f} s for 16; the page is there within {waited:.1f} s")
+    outcome(f"The 16 take {taken:.0f} s; the page answers within {waited:.1f} s.")
 
 
-@pytest.mark.fault(PART, "1,000 connections that say half a request; a body of 100 MB")
+@pytest.mark.fault(PART, "1,000 connections send half a request, and one sends a body of 100 MB.")
 def test_half_requests_keep_nobody_out(master: Master, outcome: Outcome) -> None:
     with connections(master.port, 1000, b"GET /login HTTP/1.1\r\nHost: x\r\n"):
         began = time.monotonic()
@@ -196,4 +203,4 @@ def test_half_requests_keep_nobody_out(master: Master, outcome: Outcome) -> None
         assert answer.status_code != 200 or answer.url.endswith("/login")
     assert master.answers()
     assert master.process.poll() is None
-    outcome(f"the page is there within {waited:.1f} s meanwhile; the master lives")
+    outcome(f"The page answers within {waited:.1f} s meanwhile; the master keeps running.")

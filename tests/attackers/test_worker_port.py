@@ -35,7 +35,10 @@ def assert_untouched(run: Run) -> None:
     assert run.summary["failures"] == 0
 
 
-@pytest.mark.fault(PART, "a key is removed under load: one with it is connected, one comes anew")
+@pytest.mark.fault(
+    PART,
+    "A worker's key is removed under load; it is connected, and a second one connects with it.",
+)
 def test_a_former_workers_key_is_worth_nothing(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 12)
     directory = keys(loadgen)
@@ -57,7 +60,10 @@ def test_a_former_workers_key_is_worth_nothing(loadgen: Runner, outcome: Outcome
     private.rmdir()
     assert_untouched(run)
     assert lines_of(run, "which was shut out", "former")
-    outcome("run passed; neither is answered any more, the log names both", notice_seconds=noticed)
+    outcome(
+        "verdict passed; neither is answered any more, and the log names both",
+        notice_seconds=noticed,
+    )
 
 
 def admit(directory: Path, private: Path, place: Path) -> None:
@@ -104,7 +110,7 @@ class Tap:
         return self.heard
 
 
-@pytest.mark.fault(PART, "every byte of an admitted worker is replayed, five times")
+@pytest.mark.fault(PART, "Every byte that an admitted worker sent is replayed five times.")
 def test_replayed_bytes_do_nothing(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 10)
     tap = Tap(run.worker_port)
@@ -129,10 +135,10 @@ def test_replayed_bytes_do_nothing(loadgen: Runner, outcome: Outcome) -> None:
             assert b"HelloUser" not in answer
     assert_untouched(run)
     assert len(lines_of(run, "no such type")) == 1, run.logs()
-    outcome("run passed; what was said once counts once")
+    outcome("verdict passed; each message counts once")
 
 
-@pytest.mark.fault(PART, f"{HALF_OPEN:,} connections that say nothing, or half a greeting")
+@pytest.mark.fault(PART, f"{HALF_OPEN:,} connections send nothing, or half a greeting.")
 def test_half_open_connections_hold_up_nobody(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 25)
     with (
@@ -144,10 +150,13 @@ def test_half_open_connections_hold_up_nobody(loadgen: Runner, outcome: Outcome)
         assert friend.is_answered(), run.logs()
         waited = time.monotonic() - began
     assert_untouched(run)
-    outcome(f"run passed; an admitted worker is answered within {waited:.1f} s meanwhile")
+    outcome(f"verdict passed; an admitted worker is answered within {waited:.1f} s meanwhile")
 
 
-@pytest.mark.fault(PART, "greetings a byte at a time, noise, frames of 2^63 bytes, TLS, HTTP")
+@pytest.mark.fault(
+    PART,
+    "Strangers send greetings a byte at a time, random bytes, frames of 2^63 bytes, TLS, HTTP.",
+)
 def test_what_is_no_zmtp_is_cut_off(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 10)
     noise = random.Random(1)
@@ -171,4 +180,4 @@ def test_what_is_no_zmtp_is_cut_off(loadgen: Runner, outcome: Outcome) -> None:
             time.sleep(0.05)
         assert friend.is_answered(), run.logs()
     assert_untouched(run)
-    outcome(f"run passed; {len(openings)} kinds of noise were cut off")
+    outcome(f"verdict passed; all {len(openings)} kinds of connections were closed")

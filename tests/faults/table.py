@@ -21,29 +21,38 @@ NOTHING = "\N{EN DASH}"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 PATHS = ("tests/local", "tests/monitoring", "tests/attackers", "tests/faults")
 HEAD = """# Faults
-What was broken on purpose, and what came of it. `make test-faults` breaks everything in this table
-again and then writes it anew; the numbers are of {day}.
+This page lists what the tests break on purpose, and what a user then sees. `make test-faults`
+breaks everything in these tables again and writes the page anew. The numbers are of {day}.
 
-*Noticed* is the time from the fault until a user could read of it; *over* the time until work went
-on, or until the run had ended and its results lay there. *Lost* is the target's own count of
-requests less the summary's; where some are lost, *said* asks whether a reason in the summary speaks
-of missing requests, else whether it gives any reason. A dash stands where the question makes no
-sense. The recorder derives both, and finds the processes that a case left on this machine and on
-the fleet's hosts; a case that leaves one, hangs or loses in silence fails.
+What a user saw begins with the run's verdict, if there was a run. The words after it, such as
+`lost_worker`, are the kinds of reasons that the summary gives. The other columns are:
+
+- *Noticed after*: the time from the fault until a user could read of it.
+- *Over after*: the time from the fault until work went on, or until the run had ended with its
+  results.
+- *Requests lost*: how many more requests the target counted than the summary did.
+- *Reported*: whether the summary gives a reason; if requests were lost, one that speaks of
+  missing requests.
+- *Processes left*: how many processes of the test still ran afterwards, on this machine or the
+  fleet's hosts.
+
+A dash means that the question makes no sense for this fault. A case fails if it leaves a
+process, hangs, or loses requests without a word.
 
 {tally}
 """
 NOT_DONE = """
-## Not done
-- A worker ended by the limit of its unit (`MemoryMax`): lab hosts share this machine's memory
-  controller, so a worker on one machine meets the kernel's limit instead.
-- The clock of a lab host set for its whole kernel: hosts share this machine's, so libfaketime moves
-  what the kit's processes of that host see.
-- Deploy and teardown interrupted at every task in turn: `tests/lab/test_deploy_faults.py` does so
-  at every eighth (`LOADGEN_INTERRUPT_STEP=1` for all, an hour) and has no rows here.
+## What is not tried
+- No worker is ended by the memory limit of its systemd unit (`MemoryMax`): the lab's hosts share
+  this machine's memory controller. A worker on one machine meets the kernel's limit instead.
+- The clock of a lab host is not set for its whole kernel, which is this machine's kernel.
+  libfaketime moves the clock that the kit's processes on that host see.
+- Deploy and teardown are not interrupted here. `tests/lab/test_deploy_faults.py` interrupts them
+  at every eighth task (at every task with `LOADGEN_INTERRUPT_STEP=1`, which takes an hour).
 """
 COLUMNS = (
-    "| Done | Seen | Noticed | Over | Lost | Said | Processes left |\n|---|---|---|---|---|---|---|"
+    "| What was broken | What a user saw | Noticed after | Over after | Requests lost | Reported "
+    "| Processes left |\n|---|---|---|---|---|---|---|"
 )
 
 
@@ -85,7 +94,7 @@ def tally(rows: list[Row]) -> str:
     """Sum up what must be zero."""
     return (
         f"**{len(rows)} cases: {sum(not row.passed for row in rows)} open, "
-        f"{sum(row.hung for row in rows)} hung runs, "
+        f"{sum(row.hung for row in rows)} runs that hung, "
         f"{sum(row.processes_left for row in rows)} processes left, "
         f"{sum(map(silent, rows))} silent losses.**"
     )

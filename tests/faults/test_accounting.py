@@ -21,7 +21,10 @@ def workers(run: Run) -> int:
     return sum(int(count) for counts in told for count in counts)
 
 
-@pytest.mark.fault(PART, "nothing: target, workers, master, exporter and summary are compared")
+@pytest.mark.fault(
+    PART,
+    "Nothing is broken: the counts of target, workers, master, exporter and summary are compared.",
+)
 def test_counts_agree(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "6s", *locustfile(loadgen), target=target)
     assert run.wait() == 0, run.output + run.logs()
@@ -37,13 +40,16 @@ def test_counts_agree(loadgen: Runner, target: Target, outcome: Outcome) -> None
     }
     assert len(set(counts.values())) == 1, counts
     outcome(
-        f"all five count {counts['target']:,} requests",
+        f"All five count {counts['target']:,} requests.",
         summary=run.summary,
         received=target.received,
     )
 
 
-@pytest.mark.fault(PART, "SIGKILL of one worker of two: the loss is held against its bound")
+@pytest.mark.fault(
+    PART,
+    "One of two workers is killed; the stated limit of the loss is compared with the true loss.",
+)
 def test_loss_is_bounded(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
     run.wait_for(r"[0-9],[0-9]+ requests|[3-9][0-9][0-9] requests")
@@ -55,7 +61,7 @@ def test_loss_is_bounded(loadgen: Runner, target: Target, outcome: Outcome) -> N
     bound = int(found[1].replace(",", ""))
     assert 0 <= lost <= bound, f"{lost} lost, {bound} stated"
     outcome(
-        f"run invalid; the summary states at most {bound:,}",
+        f"verdict invalid; the summary says that at most {bound:,} requests are missing",
         summary=run.summary,
         received=target.received,
     )

@@ -62,7 +62,7 @@ def largest_megabytes(run: Run) -> float:
     return max(path.stat().st_size for path in run.directory.rglob("*")) / 1e6
 
 
-@pytest.mark.fault(PART, "10,000 distinct names")
+@pytest.mark.fault(PART, "Requests have 10,000 distinct names.")
 def test_many_names(loadgen: Runner, outcome: Outcome) -> None:
     run = firing(loadgen, 10_000, 'f"/item/{number}"', "None")
     assert everything(run.summary) == 20_000, run.output + run.logs()
@@ -72,14 +72,14 @@ def test_many_names(loadgen: Runner, outcome: Outcome) -> None:
     assert sample_total(metrics, "locust_requests_total") == 20_000
     series = sum(not line.startswith("#") for line in metrics.splitlines())
     outcome(
-        f"every request counted; {series:,} series in a scrape; largest file "
-        f"{largest_megabytes(run):.0f} MB",
+        f"Every request is counted; a scrape has {series:,} series; the largest file "
+        f"has {largest_megabytes(run):.0f} MB.",
         summary=run.summary,
         received=20_000,
     )
 
 
-@pytest.mark.fault(PART, "100,000 errors with distinct messages")
+@pytest.mark.fault(PART, "100,000 requests fail, each with a message of its own.")
 def test_many_errors(loadgen: Runner, outcome: Outcome) -> None:
     run = firing(loadgen, 50_000, '"/item"', 'ValueError(f"no {id(self)} {number}")')
     assert run.summary["failures"] == 100_000, run.output + run.logs()
@@ -89,8 +89,8 @@ def test_many_errors(loadgen: Runner, outcome: Outcome) -> None:
     with (run.directory / "failures.csv").open() as table:
         kept = sum(1 for _ in csv.DictReader(table))
     outcome(
-        f"run failed; every failure counted; {kept:,} messages in failures.csv; largest file "
-        f"{largest_megabytes(run):.0f} MB",
+        f"verdict failed; every failure is counted; failures.csv holds {kept:,} messages; "
+        f"the largest file has {largest_megabytes(run):.0f} MB",
         summary=run.summary,
         received=100_000,
     )
@@ -135,12 +135,14 @@ class Crowd:
     [
         pytest.param(
             True,
-            marks=pytest.mark.fault(PART, "1,000 workers join under load, say they live, and go"),
+            marks=pytest.mark.fault(
+                PART, "1,000 workers join under load, send heartbeats, and leave."
+            ),
         ),
         pytest.param(
             False,
             marks=pytest.mark.fault(
-                PART, "1,000 workers join under load and vanish without a word"
+                PART, "1,000 workers join under load and vanish without a message."
             ),
         ),
     ],
@@ -156,7 +158,7 @@ def test_many_workers(loadgen: Runner, target: Target, outcome: Outcome, said: b
     code = run.wait()
     assert code in (0, 3), run.output + run.logs()[-3000:]
     assert run.summary["workers"]["seen"] > 1, run.output
-    kinds = ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "nothing amiss"
+    kinds = ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "no fault was found"
     outcome(
         f"verdict {run.summary['verdict']}: {kinds}",
         notice_seconds=noticed,
@@ -178,7 +180,11 @@ def slope(samples: list[tuple[float, float]]) -> float:
     return 60 * rise / sum((x - mean_x) ** 2 for x, _ in samples)
 
 
-@pytest.mark.fault(PART, "a soak, memory measured each second (SOAK_SECONDS=3600 for an hour)")
+@pytest.mark.fault(
+    PART,
+    "Nothing is broken: memory is measured each second of a long run "
+    "(SOAK_SECONDS=3600 for an hour).",
+)
 @pytest.mark.timeout(SOAK_SECONDS + 120)
 def test_soak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     options = ("--users", "10", "--workers", "2", "--run-time", f"{SOAK_SECONDS}s")
@@ -203,7 +209,7 @@ def test_soak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     lost = target.received - everything(run.summary)
     assert lost == 0
     outcome(
-        f"{SOAK_SECONDS} s; memory in MB a minute: {told}",
+        f"In {SOAK_SECONDS} s memory grew by these MB a minute: {told}.",
         summary=run.summary,
         received=target.received,
     )

@@ -40,7 +40,7 @@ def megabytes(run: Run) -> float:
     return max(map(float, found), default=0) / 1e6
 
 
-@pytest.mark.fault(PART, "a worker leaks until no memory is left (address space limited)")
+@pytest.mark.fault(PART, "A worker leaks memory until none is left (its address space is limited).")
 def test_out_of_memory(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     leak = """
         import resource
@@ -68,7 +68,7 @@ def test_out_of_memory(loadgen: Runner, target: Target, outcome: Outcome) -> Non
     )
 
 
-@pytest.mark.fault(PART, "a task leaks 2 MB a request")
+@pytest.mark.fault(PART, "A task leaks 2 MB of memory with each request.")
 def test_leak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     leak = """
         held = []
@@ -84,13 +84,13 @@ def test_leak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     assert run.summary["verdict"] == "passed", run.output
     assert lost(run, target) == 0
     outcome(
-        "the run passes; the metrics show the worker grow",
+        "verdict passed; the metrics show that the worker grows",
         summary=run.summary,
         received=target.received,
     )
 
 
-@pytest.mark.fault(PART, "a task blocks the event loop for 2 s (time.sleep)")
+@pytest.mark.fault(PART, "A task blocks the event loop for 2 s (time.sleep).")
 def test_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     block = """
         def block(self):
@@ -113,7 +113,7 @@ def test_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None
     )
 
 
-@pytest.mark.fault(PART, "a task blocks the event loop for 6 s, longer than a heartbeat may take")
+@pytest.mark.fault(PART, "A task blocks the event loop for 6 s, longer than a heartbeat may take.")
 def test_long_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     block = """
         def block(self):
@@ -134,7 +134,7 @@ def test_long_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) ->
     )
 
 
-@pytest.mark.fault(PART, "every user raises in on_start")
+@pytest.mark.fault(PART, "Every user raises an exception in on_start.")
 def test_on_start_raises(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     raises = """
         def on_start(self):
@@ -146,7 +146,7 @@ def test_on_start_raises(loadgen: Runner, target: Target, outcome: Outcome) -> N
     outcome(f"verdict {run.summary['verdict']}: {brief(run)}", summary=run.summary)
 
 
-@pytest.mark.fault(PART, "every other user raises in on_start")
+@pytest.mark.fault(PART, "Every second user raises an exception in on_start.")
 def test_some_on_start_raise(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     raises = """
         counted = []
@@ -159,13 +159,13 @@ def test_some_on_start_raise(loadgen: Runner, target: Target, outcome: Outcome) 
     run = finish(loadgen, target, raises)
     assert run.summary["verdict"] == "invalid", run.output
     outcome(
-        f"run invalid: {brief(run)}",
+        f"verdict invalid: {brief(run)}",
         summary=run.summary,
         received=target.received,
     )
 
 
-@pytest.mark.fault(PART, "a task calls sys.exit")
+@pytest.mark.fault(PART, "A task calls sys.exit.")
 def test_exit(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     leave = """
         def leave(self):
@@ -184,7 +184,7 @@ def test_exit(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     )
 
 
-@pytest.mark.fault(PART, "every task raises an exception of its own")
+@pytest.mark.fault(PART, "Every task raises a different exception.")
 def test_task_raises(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     broken = """
         def broken(self):
@@ -196,13 +196,13 @@ def test_task_raises(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     assert run.summary["verdict"] == "invalid", run.output
     assert "exceptions ended tasks of the locustfile, most often 'a bug'" in reasons(run)
     outcome(
-        f"run {run.summary['verdict']}: {brief(run)}",
+        f"verdict {run.summary['verdict']}: {brief(run)}",
         summary=run.summary,
         received=target.received,
     )
 
 
-@pytest.mark.fault(PART, "a listener of test_stop blocks a worker for 40 s")
+@pytest.mark.fault(PART, "A listener of test_stop blocks a worker for 40 s.")
 def test_blocked_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     block = """
         @events.test_stop.add_listener
@@ -221,7 +221,7 @@ def test_blocked_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     )
 
 
-@pytest.mark.fault(PART, "the target freezes under load (SIGSTOP) and never answers again")
+@pytest.mark.fault(PART, "The target freezes under load (SIGSTOP) and never answers again.")
 def test_frozen_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
 
     run = start(loadgen, *OPTIONS, *locustfile(loadgen), target=target)

@@ -27,7 +27,7 @@ def tools() -> None:
 
 
 def kinds(run: Run) -> str:
-    return ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "nothing amiss"
+    return ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "no fault was found"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def mute() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.mark.fault(PART, "a target that accepts and never answers")
+@pytest.mark.fault(PART, "The target accepts connections and never answers.")
 def test_mute_target(loadgen: Runner, mute: str, outcome: Outcome) -> None:
     began = time.monotonic()
     code, run = loadgen.finish(*OPTIONS, "5s", "--host", mute)
@@ -45,19 +45,23 @@ def test_mute_target(loadgen: Runner, mute: str, outcome: Outcome) -> None:
     assert code == 4, run.output
     assert "answer" in run.output
     assert not run.results.exists() or not list(run.results.glob("2*"))
-    outcome("error before anything was started", notice_seconds=noticed, recover_seconds=noticed)
+    outcome(
+        "The run ends with an error before any load is started.",
+        notice_seconds=noticed,
+        recover_seconds=noticed,
+    )
 
 
-@pytest.mark.fault(PART, "a target that accepts and never answers, not looked at before")
+@pytest.mark.fault(PART, "The same, with --skip-target-check.")
 def test_mute_target_unchecked(loadgen: Runner, mute: str, outcome: Outcome) -> None:
     options = (*OPTIONS, "3s", "--stop-timeout", "3s", *UNCHECKED, "--host", mute)
     code, run = loadgen.finish(*options)
     assert code == 3, run.output
     assert "8 requests got no answer within the stop timeout" in reasons(run)
-    outcome(f"run invalid: {kinds(run)}", summary=run.summary)
+    outcome(f"verdict invalid: {kinds(run)}", summary=run.summary)
 
 
-@pytest.mark.fault(PART, "the target's name is not in DNS")
+@pytest.mark.fault(PART, "The target's name is not in DNS.")
 def test_unknown_name(loadgen: Runner, outcome: Outcome) -> None:
     began = time.monotonic()
     code, run = loadgen.finish(*OPTIONS, "5s", "--host", "http://nowhere.invalid")
@@ -65,30 +69,34 @@ def test_unknown_name(loadgen: Runner, outcome: Outcome) -> None:
     assert code == 4, run.output
     assert "nowhere.invalid" in run.output
     assert "Traceback" not in run.output
-    outcome("error before anything was started", notice_seconds=noticed, recover_seconds=noticed)
+    outcome(
+        "The run ends with an error before any load is started.",
+        notice_seconds=noticed,
+        recover_seconds=noticed,
+    )
 
 
-@pytest.mark.fault(PART, "the target's name vanishes from DNS under load")
+@pytest.mark.fault(PART, "The target's name can't be resolved once the load has started.")
 def test_name_that_vanishes(loadgen: Runner, outcome: Outcome) -> None:
     options = (*OPTIONS, "4s", *UNCHECKED, "--host", "http://nowhere.invalid")
     code, run = loadgen.finish(*options, *locustfile(loadgen))
     assert code == 1, run.output
     assert run.summary["failures"] == run.summary["requests"] > 0
-    outcome("run failed: every request is a counted failure")
+    outcome("verdict failed: every request is counted as a failure")
 
 
-@pytest.mark.fault(PART, "the target is killed under load")
+@pytest.mark.fault(PART, "The target is killed under load.")
 def test_killed_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
     os.kill(target.pid, signal.SIGKILL)
     code = run.wait()
     assert code == 1, run.output
     assert run.summary["failures"] > 0
-    outcome("run failed: every later request is a counted failure")
+    outcome("verdict failed: every later request is counted as a failure")
 
 
 @needs_root
-@pytest.mark.fault(PART, "connections to the target are half open: its packets vanish under load")
+@pytest.mark.fault(PART, "Connections to the target are half open: its packets vanish under load.")
 def test_half_open_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     options = (*OPTIONS, "8s", "--stop-timeout", "3s")
     run = start(loadgen, *options, *locustfile(loadgen), target=target)
@@ -98,10 +106,10 @@ def test_half_open_target(loadgen: Runner, target: Target, outcome: Outcome) -> 
     assert "no other request was answered either" in reasons(run)
     lost = target.received - everything(run.summary)
     assert 0 <= lost <= 8
-    outcome(f"run invalid: {kinds(run)}", summary=run.summary, received=target.received)
+    outcome(f"verdict invalid: {kinds(run)}", summary=run.summary, received=target.received)
 
 
-@pytest.mark.fault(PART, "200 ms of delay each way to the target")
+@pytest.mark.fault(PART, "Packets to and from the target are delayed by 200 ms each way.")
 def test_far_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     with delaying(int(target.url.rpartition(":")[2]), 0.2) as port:
         options = (*OPTIONS, "8s", *locustfile(loadgen), "--host", f"http://127.0.0.1:{port}")
@@ -112,14 +120,14 @@ def test_far_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     lost = target.received - everything(run.summary)
     assert lost == 0
     outcome(
-        f"run passed; p50 is {1000 * fastest:.0f} ms, as it is",
+        f"verdict passed; p50 is {1000 * fastest:.0f} ms, which is true",
         summary=run.summary,
         received=target.received,
     )
 
 
 @needs_root
-@pytest.mark.fault(PART, "5 % of the packets to and from the target are lost")
+@pytest.mark.fault(PART, "5 % of the packets to and from the target are lost.")
 def test_lossy_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "10s", *locustfile(loadgen), target=target)
     with dropping(int(target.url.rpartition(":")[2]), 5):
@@ -134,7 +142,7 @@ def test_lossy_target(loadgen: Runner, target: Target, outcome: Outcome) -> None
 
 
 @needs_root
-@pytest.mark.fault(PART, "5 % of the packets between workers and master are lost")
+@pytest.mark.fault(PART, "5 % of the packets between workers and master are lost.")
 def test_lossy_channel(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
     with dropping(run.worker_port, 5):
@@ -147,7 +155,7 @@ def test_lossy_channel(loadgen: Runner, target: Target, outcome: Outcome) -> Non
 
 
 @needs_root
-@pytest.mark.fault(PART, "workers and master are parted for 10 s")
+@pytest.mark.fault(PART, "Workers and master can't reach each other for 10 s.")
 def test_partition(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "20s", *locustfile(loadgen), target=target)
     since = time.monotonic()
@@ -157,7 +165,7 @@ def test_partition(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     code = run.wait()
     assert code == 3, run.output + run.logs()
     outcome(
-        f"run invalid: {kinds(run)}",
+        f"verdict invalid: {kinds(run)}",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
@@ -166,7 +174,9 @@ def test_partition(loadgen: Runner, target: Target, outcome: Outcome) -> None:
 
 
 @needs_root
-@pytest.mark.fault(PART, "workers and master are parted just before the load ends")
+@pytest.mark.fault(
+    PART, "Workers and master can't reach each other from just before the load ends."
+)
 def test_partition_at_the_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "9s", *locustfile(loadgen), target=target)
     with dropping(run.worker_port):

@@ -13,7 +13,7 @@ PART = "Processes"
 OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time")
 
 
-@pytest.mark.fault(PART, "SIGKILL of every worker")
+@pytest.mark.fault(PART, "Every worker is killed (SIGKILL).")
 def test_killed_workers(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "20s", *locustfile(loadgen), target=target)
     since = send(signal.SIGKILL, run.pids("worker"))
@@ -24,7 +24,7 @@ def test_killed_workers(loadgen: Runner, target: Target, outcome: Outcome) -> No
     assert code == 3, run.output + run.logs()
     assert run.summary["workers"]["lost"] == 2
     outcome(
-        f"run invalid; {run.summary['requests']:,} requests kept",
+        f"verdict invalid; {run.summary['requests']:,} requests are kept",
         notice_seconds=noticed,
         recover_seconds=over,
         summary=run.summary,
@@ -32,7 +32,7 @@ def test_killed_workers(loadgen: Runner, target: Target, outcome: Outcome) -> No
     )
 
 
-@pytest.mark.fault(PART, "SIGSTOP of one worker of two")
+@pytest.mark.fault(PART, "One of two workers is frozen (SIGSTOP).")
 def test_frozen_worker(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, run.pids("worker")[:1])
@@ -40,7 +40,7 @@ def test_frozen_worker(loadgen: Runner, target: Target, outcome: Outcome) -> Non
 
     assert run.wait() == 4, run.output + run.logs()
     outcome(
-        "verdict error: lost, did not end when asked and was killed",
+        "verdict error: the worker was lost, did not end when asked, and was killed",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
@@ -48,7 +48,7 @@ def test_frozen_worker(loadgen: Runner, target: Target, outcome: Outcome) -> Non
     )
 
 
-@pytest.mark.fault(PART, "SIGSTOP of a worker just as the load ends")
+@pytest.mark.fault(PART, "A worker is frozen (SIGSTOP) just as the load ends.")
 def test_worker_frozen_at_the_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "60s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, run.pids("worker")[:1])
@@ -58,14 +58,14 @@ def test_worker_frozen_at_the_end(loadgen: Runner, target: Target, outcome: Outc
     assert code == 130, run.output + run.logs()
     assert run.summary["reasons"], run.output
     outcome(
-        "interrupted; the worker's last statistics are missing and named",
+        "verdict interrupted: the summary says that the worker's last statistics are missing",
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
         received=target.received,
     )
 
 
-@pytest.mark.fault(PART, "SIGSTOP of every worker")
+@pytest.mark.fault(PART, "Every worker is frozen (SIGSTOP).")
 def test_frozen_workers(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "15s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, run.pids("worker"))
@@ -82,7 +82,7 @@ def test_frozen_workers(loadgen: Runner, target: Target, outcome: Outcome) -> No
     )
 
 
-@pytest.mark.fault(PART, "SIGSTOP of the master")
+@pytest.mark.fault(PART, "The master is frozen (SIGSTOP).")
 def test_frozen_master(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "40s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, run.pids("master"))
@@ -90,7 +90,7 @@ def test_frozen_master(loadgen: Runner, target: Target, outcome: Outcome) -> Non
 
     assert run.wait() == 4, run.output + run.logs()
     outcome(
-        "verdict error, with what was measured until then",
+        "verdict error; what was measured until then is kept",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
@@ -98,7 +98,7 @@ def test_frozen_master(loadgen: Runner, target: Target, outcome: Outcome) -> Non
     )
 
 
-@pytest.mark.fault(PART, "SIGSTOP of the master for 5 s")
+@pytest.mark.fault(PART, "The master is frozen (SIGSTOP) for 5 s.")
 def test_master_that_pauses(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "15s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, run.pids("master"))
@@ -116,7 +116,7 @@ def test_master_that_pauses(loadgen: Runner, target: Target, outcome: Outcome) -
     )
 
 
-@pytest.mark.fault(PART, "SIGKILL of the exporter")
+@pytest.mark.fault(PART, "The exporter is killed (SIGKILL).")
 def test_killed_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "8s", *locustfile(loadgen), target=target)
     since = send(signal.SIGKILL, exporters(run))
@@ -124,7 +124,7 @@ def test_killed_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> N
 
     assert run.wait() == 3, run.output + run.logs()
     outcome(
-        "run invalid: the metrics end early; its own counts are whole",
+        "verdict invalid: the metrics end early; the run's own counts are complete",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
@@ -132,7 +132,7 @@ def test_killed_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> N
     )
 
 
-@pytest.mark.fault(PART, "SIGSTOP of the exporter")
+@pytest.mark.fault(PART, "The exporter is frozen (SIGSTOP).")
 def test_frozen_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "8s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, exporters(run))

@@ -31,7 +31,7 @@ def small_disk(directory: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", directory], check=True)
 
 
-@pytest.mark.fault(PART, "the disk of the results is full before the run")
+@pytest.mark.fault(PART, "The disk for the results is full before the run.")
 def test_full_disk(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "64k") as disk:
         (disk / "filler").write_bytes(b"\0" * (60 << 10))
@@ -39,10 +39,10 @@ def test_full_disk(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: 
         code = run.wait()
         assert code == 2, run.output
         assert "has 0 MiB free, a run needs" in run.output
-    outcome("refused before anything was started, in one sentence")
+    outcome("The run is refused in one sentence before anything is started.")
 
 
-@pytest.mark.fault(PART, "the disk of the results fills up under load")
+@pytest.mark.fault(PART, "The disk for the results fills up under load.")
 def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "34m") as disk:
         run = loadgen.start(
@@ -63,12 +63,12 @@ def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_
         counts = re.findall(r"([\d,]+) requests, [\d,]+ failed", run.output)
         said = sum(int(count.replace(",", "")) for count in counts)
         assert said == target.received, run.output
-    outcome(f"exit {code}; the verdict and the counts stand in the output")
+    outcome(f"The exit code is {code}; the verdict and the counts are in the terminal's output.")
     code, run = loadgen.finish(*OPTIONS, "--host", target.url)
     assert code == 0, run.output
 
 
-@pytest.mark.fault(PART, "the machine's clock jumps by 60 s, as master and workers see it")
+@pytest.mark.fault(PART, "The machine's clock jumps by 60 s, as master and workers see it.")
 def test_clock_jump(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     jump = """
         from types import SimpleNamespace
@@ -87,11 +87,15 @@ def test_clock_jump(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     seconds_until(run, "clock jumped by", time.monotonic())
     assert run.wait() == 3, run.output
     assert "jumped by +60." in reasons(run) or "jumped by +59." in reasons(run), run.output
-    outcome("run invalid: clock_jump, said at once", summary=run.summary, received=target.received)
+    outcome(
+        "verdict invalid: clock_jump, reported at once",
+        summary=run.summary,
+        received=target.received,
+    )
 
 
 @pytest.mark.skipif(group_root() is None, reason="the kernel's memory controller is not to be had")
-@pytest.mark.fault(PART, "a worker leaks until the kernel ends it (out of memory)")
+@pytest.mark.fault(PART, "A worker leaks memory until the kernel ends it (out of memory).")
 def test_kernel_out_of_memory(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     leak = """
         held = []

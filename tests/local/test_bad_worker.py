@@ -48,7 +48,10 @@ def run(loadgen: Runner) -> Run:
     return run
 
 
-@pytest.mark.fault("Attackers: an admitted worker", "messages of no type, no length, no shape")
+@pytest.mark.fault(
+    "Attackers: an admitted worker",
+    "A worker sends messages of unknown type, any length and any shape.",
+)
 def test_every_malformed_message_is_dropped(outcome: Outcome, run: Run, loadgen: Runner) -> None:
     keys = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key")).parent
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
@@ -68,4 +71,4 @@ def test_every_malformed_message_is_dropped(outcome: Outcome, run: Run, loadgen:
     assert "in the name of another" in run.logs()
     assert run.summary["requests"] >= 20
     assert run.summary["failures"] == 0
-    outcome(f"run {run.summary['verdict']}; each is dropped, the log names the worker")
+    outcome(f"verdict {run.summary['verdict']}; each is dropped, and the log names the worker")

@@ -21,7 +21,7 @@ def start_loading(loadgen: Runner, *arguments: str) -> Run:
     return run
 
 
-@pytest.mark.fault(PART, "SIGKILL of one worker of two")
+@pytest.mark.fault(PART, "One of two workers is killed (SIGKILL).")
 def test_killed_worker_makes_the_run_invalid(loadgen: Runner, outcome: Outcome) -> None:
     run = loadgen.start("--users", "4", "--run-time", "10s", "--workers", "2")
     run.wait_for("Loading")
@@ -34,11 +34,13 @@ def test_killed_worker_makes_the_run_invalid(loadgen: Runner, outcome: Outcome) 
     assert run.summary["verdict"] == "invalid"
     assert run.summary["requests"] > 0
     outcome(
-        "run invalid: worker-N was ended by SIGKILL", notice_seconds=noticed, summary=run.summary
+        "verdict invalid: worker-N was ended by SIGKILL",
+        notice_seconds=noticed,
+        summary=run.summary,
     )
 
 
-@pytest.mark.fault(PART, "SIGKILL of the master")
+@pytest.mark.fault(PART, "The master is killed (SIGKILL).")
 def test_killed_master_is_an_error_and_keeps_what_was_measured(
     loadgen: Runner, outcome: Outcome
 ) -> None:
@@ -53,7 +55,7 @@ def test_killed_master_is_an_error_and_keeps_what_was_measured(
     assert (run.directory / "report.html").exists()
     assert (run.directory / "metrics.prom").exists()
     outcome(
-        "verdict error, with what was measured until then",
+        "verdict error; what was measured until then is kept",
         recover_seconds=over,
         summary=run.summary,
     )
@@ -108,7 +110,7 @@ def test_ctrl_c_before_the_load_begins_leaves_nothing(loadgen: Runner) -> None:
     assert run.wait() == 130, run.output
 
 
-@pytest.mark.fault(PART, "SIGKILL of the loadgen process on one machine")
+@pytest.mark.fault(PART, "The loadgen process on one machine is killed (SIGKILL).")
 def test_killed_operations_take_their_processes_along(loadgen: Runner, outcome: Outcome) -> None:
     run = start_loading(loadgen)
     children = psutil.Process(run.process.pid).children(recursive=True)
@@ -124,7 +126,9 @@ def test_killed_operations_take_their_processes_along(loadgen: Runner, outcome: 
     code, following = loadgen.finish("--users", "1", "--run-time", "2s", "--workers", "1")
 
     assert code == 0, following.output
-    outcome("every process ends; the next run passes and sweeps up", recover_seconds=over)
+    outcome(
+        "Every process ends; the next run passes and removes the leftovers.", recover_seconds=over
+    )
     # The fixture sees that the next run swept up what the killed one left.
 
 

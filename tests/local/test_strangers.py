@@ -81,19 +81,19 @@ def ask_for_locustfile(context: zmq.Context[zmq.Socket[bytes]], keys: Path, run:
         return socket.recv()
 
 
-@pytest.mark.fault(PART, "the worker protocol in the clear")
+@pytest.mark.fault(PART, "A stranger speaks the worker protocol without encryption.")
 def test_stranger_in_the_clear_gets_nothing(outcome: Outcome, heard: Heard) -> None:
     assert heard.in_the_clear == []
     assert heard.run.summary["workers"] == {"expected": 2, "seen": 2, "lost": 0}
     assert "stranger (index" not in heard.run.logs()
-    outcome("no answer; run passed")
+    outcome("verdict passed; the stranger gets no answer")
 
 
-@pytest.mark.fault(PART, "the worker protocol under a key that nobody admitted")
+@pytest.mark.fault(PART, "A stranger speaks the worker protocol with a key that is not admitted.")
 def test_stranger_under_an_unknown_key_gets_nothing(outcome: Outcome, heard: Heard) -> None:
     assert heard.under_an_unknown_key == []
     assert "Refused a stranger at the worker port from 127.0.0.1" in heard.run.logs()
-    outcome("no answer; run passed; the log has the stranger's address")
+    outcome("verdict passed; the stranger gets no answer, and the log has its address")
 
 
 def test_admitted_key_is_answered_so_the_silence_above_means_refusal(heard: Heard) -> None:

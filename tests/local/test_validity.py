@@ -101,7 +101,7 @@ exec "$@"
 """
 
 
-@pytest.mark.fault("Load", "a generator that needs all of its core")
+@pytest.mark.fault("Load", "A generator needs the whole of its CPU core.")
 def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, spoiled(BUSY), "--users", "2", "--run-time", "7s")
     require_invalid(run)
@@ -109,12 +109,15 @@ def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     assert "of its core for" in sentence
     assert "add workers or lower the load" in sentence
     assert "Invalid." in (run.directory / "report.html").read_text()
-    outcome("run invalid: generator_cpu, with where and for how long", summary=run.summary)
+    outcome(
+        "verdict invalid: generator_cpu; the reason says where and for how long",
+        summary=run.summary,
+    )
 
 
 @pytest.mark.fault(
     "Accounting",
-    "a message with statistics is lost, a worker has another clock and another Locust",
+    "A message with statistics is lost; a worker has another clock and another version of Locust.",
 )
 def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(
     loadgen: Runner, outcome: Outcome
@@ -127,14 +130,14 @@ def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(
     assert "ran Locust 2.0.0, but every node has to run" in sentences(run, "mismatch")
     assert set(run.summary["reason_kinds"]) == {"lost_samples", "clock_offset", "mismatch"}
     outcome(
-        "run invalid: lost_samples, clock_offset, mismatch, each with its numbers",
+        "verdict invalid: lost_samples, clock_offset, mismatch; each reason has its numbers",
         summary=run.summary,
     )
 
 
 @pytest.mark.fault(
     "Resources",
-    "no file descriptors are left in a worker; arrivals come faster than they can be sent",
+    "A worker has no file descriptors left, and arrivals come faster than they can be sent.",
 )
 def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
     loadgen: Runner, outcome: Outcome
@@ -155,13 +158,13 @@ def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
     assert "a generator ran out of file descriptors" in sentence
     assert "(GET /hello) failed before they reached the target" in sentence
     outcome(
-        "run invalid: exhausted, arrival_rate; each failed request is counted",
+        "verdict invalid: exhausted, arrival_rate; each failed request is counted",
         summary=without.summary,
     )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace of its own needs root")
-@pytest.mark.fault("Resources", "no local ports are left")
+@pytest.mark.fault("Resources", "No local ports are left.")
 def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path, outcome: Outcome) -> None:
     unshare = shutil.which("unshare")
     assert unshare, "unshare comes with util-linux"
@@ -175,7 +178,7 @@ def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path, outcome: Outcome) -
     )
     require_invalid(run)
     assert "a generator ran out of local ports" in sentences(run, "exhausted")
-    outcome("run invalid: exhausted; each failed request is counted", summary=run.summary)
+    outcome("verdict invalid: exhausted; each failed request is counted", summary=run.summary)
 
 
 # --- how a run ends ---------------------------------------------------------------------------

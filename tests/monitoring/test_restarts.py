@@ -63,7 +63,9 @@ def kill_cluster(cluster: Cluster) -> None:
     cluster.processes.clear()
 
 
-@pytest.mark.fault("Processes", "SIGKILL of master and workers, exporter, Prometheus, in turn")
+@pytest.mark.fault(
+    "Processes", "Master and workers, the exporter, and Prometheus are killed in turn (SIGKILL)."
+)
 def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
     tmp_path: Path, outcome: Outcome
 ) -> None:
@@ -106,7 +108,9 @@ def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
                 # increase() extrapolates to the window's edges; a reset would add all of `now`.
                 assert grown < (now - first) * 1.25 + 5
             assert site.prometheus.samples(f'min_over_time(up{{job="locust"}}[{seconds}]) == 0')
-            outcome("no counter goes back, no worker stays, gaps are gaps")
+            outcome(
+                "No counter goes back, no lost worker is still shown, and a gap is shown as a gap."
+            )
     except BaseException:
         print(site.cluster.logs())
         raise

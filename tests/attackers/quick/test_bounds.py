@@ -78,7 +78,7 @@ def floods(size: int) -> Iterator[tuple[str, Any]]:
         yield "heartbeat", {"state": "running", "current_cpu_usage": 1.0}
 
 
-@pytest.mark.fault(PART, "names, errors, times, seconds, exceptions and logs without end")
+@pytest.mark.fault(PART, "A worker sends names, errors, times, exceptions and logs without end.")
 def test_what_one_key_says_takes_a_bounded_part_of_memory(
     outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +95,7 @@ def test_what_one_key_says_takes_a_bounded_part_of_memory(
     assert kept < 40, f"the master keeps {kept:.0f} MB"
     assert master.requests() == 4000
     assert (BEYOND, "") in master.stats.entries
-    outcome(f"{kept:.0f} MB are kept of 100 MB at a tenth of the bounds; no request is lost")
+    outcome(f"With a tenth of the usual bounds, {kept:.0f} of 100 MB are kept; no request is lost.")
 
 
 def test_one_key_takes_nothing_from_another(monkeypatch: pytest.MonkeyPatch) -> None:

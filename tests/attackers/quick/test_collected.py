@@ -53,7 +53,9 @@ def files(directory: Path) -> set[str]:
     return {str(path.relative_to(directory)) for path in directory.rglob("*") if not path.is_dir()}
 
 
-@pytest.mark.fault(PART, "a worker host sends ways out, links, devices, another host's files")
+@pytest.mark.fault(
+    PART, "A worker host's archive holds links, devices, `../` paths and another host's files."
+)
 def test_only_a_hosts_own_plain_files_are_kept(tmp_path: Path, outcome: Outcome) -> None:
     run = tmp_path / "results" / "run"
     run.mkdir(parents=True)
@@ -82,7 +84,10 @@ def test_only_a_hosts_own_plain_files_are_kept(tmp_path: Path, outcome: Outcome)
     }
     assert (run / "summary.json").read_text() == "ours"
     assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
-    outcome(f"{len(strange) + len(NAMES) + 1} left alone; the rest lies below hosts/worker1/")
+    outcome(
+        f"{len(strange) + len(NAMES) + 1} entries are refused; the others are written "
+        "below hosts/worker1/."
+    )
 
 
 def test_the_masters_results_are_the_runs(tmp_path: Path) -> None:
@@ -93,7 +98,9 @@ def test_the_masters_results_are_the_runs(tmp_path: Path) -> None:
     assert files(tmp_path) == set(names)
 
 
-@pytest.mark.fault(PART, "the master sends what the controller keeps of a run, to be carried out")
+@pytest.mark.fault(
+    PART, "The master's archive holds files named like the controller's own files of a run."
+)
 def test_a_master_writes_nothing_that_is_the_controllers(tmp_path: Path, outcome: Outcome) -> None:
     kept = {
         "specification.json": '{"locustfile": "scenario/locustfile.py"}',
@@ -111,7 +118,7 @@ def test_a_master_writes_nothing_that_is_the_controllers(tmp_path: Path, outcome
     ours = {name for name in files(tmp_path) if not name.startswith("hosts/master1/")}
     assert ours == set(kept)
     assert {name: (tmp_path / name).read_text() for name in kept} == kept
-    outcome("each lies below hosts/master1/, and the run's own are as they were")
+    outcome("Each is written below hosts/master1/, and the run's own files are unchanged.")
 
 
 def sparse() -> io.BytesIO:
@@ -155,7 +162,9 @@ def endless_sparse_list() -> io.BytesIO:
     return made
 
 
-@pytest.mark.fault(PART, "a worker host sends bombs: zeros, many files, sparse ones, a huge header")
+@pytest.mark.fault(
+    PART, "A worker host sends archive bombs: zeros, many files, sparse files, a huge header."
+)
 def test_bombs_are_refused_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -173,7 +182,7 @@ def test_bombs_are_refused_in_one_sentence(
     monkeypatch.setattr(collecting, "MINIMUM_FREE_BYTES", 1 << 62)
     with pytest.raises(OperationError, match=r"MiB free\. Make room there"):
         collecting.unpack(packed((member("results/a"), b"x")), tmp_path, "worker1", into_run=False)
-    outcome("each is refused in one sentence; what was kept stays below its bound")
+    outcome("Each is refused in one sentence, and less than the size limit is kept.")
 
 
 WHOLE = packed(
@@ -219,7 +228,9 @@ def nest(place: Path, depth: int) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's agent becomes the runs' user")
-@pytest.mark.fault(PART, "a locustfile keeps 3,000 nested directories, 1 TiB of nothing, too much")
+@pytest.mark.fault(
+    PART, "A locustfile leaves 3,000 nested directories, a sparse file of 1 TiB, and too much data."
+)
 def test_what_a_run_keeps_is_packed_and_removed_whatever_its_shape(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -270,13 +281,15 @@ def test_what_a_run_keeps_is_packed_and_removed_whatever_its_shape(
     assert answer["changed"], answer
     assert not run.parent.exists()
     assert not run_module("absent_trees", paths=[str(run.parent)])["changed"]
-    outcome("packed, refused in a sentence, and removed by the agent and by teardown")
+    outcome("They are packed or refused in a sentence; the agent and the teardown can remove them.")
 
 
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="links are planted as another user, so root is needed"
 )
-@pytest.mark.fault(PART, "the runs' user plants links where root's agent reads and writes")
+@pytest.mark.fault(
+    PART, "The runs' user plants links where the agent, which is root, reads and writes."
+)
 def test_planted_links_lead_root_nowhere(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -313,10 +326,12 @@ def test_planted_links_lead_root_nowhere(
     assert roots.stat().st_uid == 0
     assert os.geteuid() == 0
     assert set(files(roots)) == {"secret"}
-    outcome("nothing of root's is read, written or given away")
+    outcome("None of root's files is read, written or sent.")
 
 
-@pytest.mark.fault(PART, "a locustfile rewrites the scenarios and packages that later runs load")
+@pytest.mark.fault(
+    PART, "A locustfile tries to rewrite the scenarios and packages that later runs load."
+)
 def test_a_later_runs_scenario_cant_be_changed(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -354,7 +369,7 @@ def test_a_later_runs_scenario_cant_be_changed(
             with pytest.raises(PermissionError):
                 change()
     assert agent_scenarios.has_scenario(sha256)
-    outcome("it can read them, and can change, add, move and remove nothing")
+    outcome("It can read them, but it can't change, add, move or remove any.")
 
 
 def fingerprint_of(contents: dict[str, bytes]) -> str:

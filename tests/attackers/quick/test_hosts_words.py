@@ -128,7 +128,9 @@ def test_what_the_kit_makes_is_an_id(locustfile: str) -> None:
     assert RunId(make_run_id(f"a{locustfile}".replace("\x00", "")))
 
 
-@pytest.mark.fault(PART, "each field of an agent's answer replaced by any JSON, 300 answers")
+@pytest.mark.fault(
+    PART, "Each field of an agent's answer is replaced by random JSON, in 300 answers."
+)
 def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
     taken = refused = 0
     sentences: list[str] = []
@@ -154,10 +156,15 @@ def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
     assert taken
     assert refused
     assert not any("\n" in one for one in sentences)
-    outcome(f"{refused} refused in a sentence; {taken} are reports, and none of them has a path")
+    outcome(
+        f"{refused} are refused in a sentence; {taken} are valid reports, and none of "
+        "them holds a path."
+    )
 
 
-@pytest.mark.fault(PART, "an answer without end; half a JSON; deep nesting; NaN for a time")
+@pytest.mark.fault(
+    PART, "An agent answers without end, with half a JSON document, with deep nesting, with NaN."
+)
 def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
     monkeypatch.setattr(ssh, "ANSWER_BYTES_MAX", 1 << 20)
     with pytest.raises(OperationError, match="answered more than 1 MiB"):
@@ -172,10 +179,12 @@ def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch, outcome: Outcome)
     for time in ("NaN", "Infinity", "-1", "1e300"):
         with pytest.raises(OperationError):
             answer(json.dumps(REPORT).replace("1800000000.0", time).encode())
-    outcome("each is refused in a sentence, after 1 MiB at most")
+    outcome("Each is refused in a sentence, after 1 MiB at most.")
 
 
-@pytest.mark.fault(PART, "the id of another run, of another fleet's, of a finished one")
+@pytest.mark.fault(
+    PART, "The master names another run, a run of another fleet, or a finished run as its own."
+)
 def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None:
     mine, other = tmp_path / "mine", tmp_path / "other"
     results = tmp_path / "results"
@@ -214,7 +223,7 @@ def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None
         fleet_lock.claim(results, left.name, mine)
     new = fleet_lock.claim(results, RUN.replace("hello", "new"), mine)
     assert new.is_dir()
-    outcome("refused, and nothing of theirs touched; its own unfinished run is taken up")
+    outcome("Each is refused, and their files are untouched; its own unfinished run is collected.")
 
 
 HOSTILE_VALUES: tuple[Any, ...] = (
@@ -247,7 +256,7 @@ def told(second: float) -> dict[str, Any]:
 
 
 @pytest.mark.fault(
-    PART, "each value of a snapshot replaced by numbers, texts and lists that are odd"
+    PART, "Each value of a statistics snapshot is replaced by odd numbers, texts and lists."
 )
 def test_any_snapshot_is_one_that_can_be_used_or_none(outcome: Outcome) -> None:
     kind = TypeAdapter(Snapshot)
@@ -278,7 +287,7 @@ def test_any_snapshot_is_one_that_can_be_used_or_none(outcome: Outcome) -> None:
             assert len(concluded.timeline.completed.counts()) < 5000, (place, value)
     assert taken
     assert refused
-    outcome(f"{refused} refused; {taken} taken, and the run goes on")
+    outcome(f"{refused:,} are refused, {taken} are accepted, and the run goes on.")
 
 
 def test_a_fleet_is_looked_after_by_one_process(

@@ -94,7 +94,9 @@ def test_a_type_that_is_no_text_is_refused(kind: object) -> None:
     assert fault(kind, None)
 
 
-@pytest.mark.fault(PART, "statistics with any values in any places, 200 examples")
+@pytest.mark.fault(
+    PART, "A worker sends 200 statistics messages with random values in random places."
+)
 def test_what_the_guard_lets_pass_the_master_can_bear(outcome: Outcome) -> None:
     passed = dropped = 0
 
@@ -112,7 +114,7 @@ def test_what_the_guard_lets_pass_the_master_can_bear(outcome: Outcome) -> None:
     check()
     assert passed
     assert dropped
-    outcome(f"{dropped} dropped; the master merges and writes the other {passed}")
+    outcome(f"{dropped} are dropped; the master merges and writes the other {passed}.")
 
 
 @given(VALUES)

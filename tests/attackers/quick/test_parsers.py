@@ -92,7 +92,11 @@ BOMBS = {
 }
 
 
-@pytest.mark.fault(PART, f"{len(BOMBS)} YAML bombs: aliases, Python tags, depth, sweeps, NUL …")
+@pytest.mark.fault(
+    PART,
+    f"{len(BOMBS)} YAML bombs are read: aliases, Python tags, deep nesting, "
+    "sweeps, NUL and others.",
+)
 def test_a_yaml_bomb_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -103,7 +107,7 @@ def test_a_yaml_bomb_is_refused_in_a_sentence(
             load_experiment(path, {})
         assert len(str(refusal.value)) < 7000, name
     assert not (tmp_path / "pwned").exists()
-    outcome("each is refused in a sentence; nothing is started")
+    outcome("Each is refused in a sentence; nothing is started.")
 
 
 def check_experiments(directory: Path) -> None:
@@ -200,7 +204,11 @@ def check_snapshots(_: Path) -> None:
     "check",
     [
         pytest.param(
-            check, id=what, marks=pytest.mark.fault(PART, f"{what}: noise, and near misses")
+            check,
+            id=what,
+            marks=pytest.mark.fault(
+                PART, f"{what}: random bytes, and files that are nearly right."
+            ),
         )
         for what, check in {
             "experiment files": check_experiments,
@@ -218,10 +226,12 @@ def test_noise_ends_in_a_sentence(
     check: Callable[[Path], None], tmp_path: Path, outcome: Outcome
 ) -> None:
     check(tmp_path)
-    outcome("a value, or the kit's own error in one sentence")
+    outcome("Each gives a value, or the kit's own error in one sentence.")
 
 
-@pytest.mark.fault(PART, "request logs from a worker host: noise, another schema, a million rows")
+@pytest.mark.fault(
+    PART, "A worker host sends request logs with random bytes, another schema or a million rows."
+)
 def test_a_hosts_request_log_that_is_none_is_left_aside(tmp_path: Path, outcome: Outcome) -> None:
     import polars as pl  # noqa: PLC0415  it takes a moment to import
 
@@ -242,4 +252,4 @@ def test_a_hosts_request_log_that_is_none_is_left_aside(tmp_path: Path, outcome:
 
     assert request_log.merge_log(tmp_path) >= 1
     assert "good" in request_log.read_log(tmp_path)["worker"]
-    outcome("left aside with a line each; the others' logs are merged")
+    outcome("Each is left out with one message; the other hosts' logs are merged.")

@@ -49,7 +49,7 @@ def untouched(secret: Path) -> bool:
     return (secret.read_text(), found.st_uid, found.st_mode & 0o777) == ("root's", 0, 0o600)
 
 
-@pytest.mark.fault(PART, "run.json is a link, dangling, a hard link, a pipe, a directory")
+@pytest.mark.fault(PART, "run.json is a link, a dangling link, a hard link, a pipe or a directory.")
 def test_what_lies_in_the_way_is_replaced_and_never_followed(
     state: Path, secret: Path, tmp_path: Path, outcome: Outcome
 ) -> None:
@@ -70,7 +70,7 @@ def test_what_lies_in_the_way_is_replaced_and_never_followed(
     assert join(state)["failed"]
     assert untouched(secret)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "secret"]
-    outcome("each is replaced by a file of the runs' user; root's own stay as they were")
+    outcome("Each is replaced by a file of the runs' user; root's files are unchanged.")
 
 
 def test_a_second_name_of_the_same_content_is_not_handed_over(state: Path, secret: Path) -> None:
@@ -108,7 +108,9 @@ while True:
 """
 
 
-@pytest.mark.fault(PART, "a race: the runs' user swaps what root has just made for a link")
+@pytest.mark.fault(
+    PART, "The runs' user replaces each file that root has just made by a link (a race)."
+)
 def test_a_race_of_links_gets_nothing_of_roots(
     state: Path, secret: Path, tmp_path: Path, outcome: Outcome
 ) -> None:
@@ -128,10 +130,13 @@ def test_a_race_of_links_gets_nothing_of_roots(
     after = run_module("directory_files", path=str(state), files=files, owner="nobody")
     assert not after.get("failed"), after
     assert {(state / name).lstat().st_uid for name in files} == {NOBODY}
-    outcome("root wrote 301 files where they belong, and nothing where the links led")
+    outcome("Root wrote 301 files where they belong, and nothing where the links led.")
 
 
-@pytest.mark.fault(PART, "join reads run.json that is a link, a pipe, root's, 300 MB, no object")
+@pytest.mark.fault(
+    PART,
+    "A joining worker reads a run.json that is a link, a pipe, root's, 300 MB or no JSON object.",
+)
 def test_what_root_reads_is_the_runs_own_and_short(
     state: Path, secret: Path, outcome: Outcome
 ) -> None:
@@ -169,4 +174,4 @@ def test_what_root_reads_is_the_runs_own_and_short(
     place.unlink()
     owned('{"run_id": "20261121T101500Z-hello-3f9a"}')
     assert read()["run"] == {"run_id": "20261121T101500Z-hello-3f9a"}
-    outcome(f"{len(plants)} refused in a sentence")
+    outcome(f"All {len(plants)} are refused in a sentence.")

@@ -68,7 +68,9 @@ def test_what_people_write_stays_as_it_is() -> None:
         assert plain(text) == text
 
 
-@pytest.mark.fault(PART, "escape sequences and forged lines in names, errors, SLOs: in terminals")
+@pytest.mark.fault(
+    PART, "Names, errors and SLOs with escape sequences and forged lines are shown in a terminal."
+)
 def test_a_terminal_is_shown_text_only(outcome: Outcome) -> None:
     shown = summary_of_hostile_names()
     for text in (describe(shown, Path()), describe_briefly(shown)):  # type: ignore[arg-type]
@@ -90,10 +92,12 @@ def test_a_terminal_is_shown_text_only(outcome: Outcome) -> None:
         view = io.StringIO()
         Console(file=view, width=120, color_system=None).print(render(history))
         assert is_harmless(view.getvalue()), repr(name)
-    outcome("shown as their codes, on their own line")
+    outcome(
+        "The control characters are shown as their codes, and every text stays on its own line."
+    )
 
 
-@pytest.mark.fault(PART, "forged lines in what hosts report: units, releases, faults, states")
+@pytest.mark.fault(PART, "Hosts report units, releases, faults and states that hold forged lines.")
 def test_no_line_of_a_hosts_passes_for_one_of_ours(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
@@ -115,7 +119,7 @@ def test_no_line_of_a_hosts_passes_for_one_of_ours(
     error = str(NodeError("some failed", {"worker2": forged}))
     assert is_harmless(said)
     assert not re.search("(?m)^(  )?master1", said + error)
-    outcome("set in, or shown as codes, on the host's own line")
+    outcome("They are indented or shown as codes, on that host's own line.")
 
 
 @given(
@@ -153,7 +157,9 @@ class Tags(HTMLParser):
         self.found |= {tag, *(name for name, _ in attrs)}
 
 
-@pytest.mark.fault(PART, "HTML and scripts in names, errors, reasons, SLOs: in the report")
+@pytest.mark.fault(
+    PART, "Names, errors, reasons and SLOs with HTML and scripts are written to the report."
+)
 def test_the_report_holds_no_element_of_a_names(outcome: Outcome) -> None:
     errors = [ErrorCount(name, name, name, 1) for name in HOSTILE]
     hostile, entries = summary_of_hostile_names(), [entry(name, name) for name in HOSTILE]
@@ -164,10 +170,10 @@ def test_the_report_holds_no_element_of_a_names(outcome: Outcome) -> None:
     assert "default-src 'none'" in html.unescape(page)
     junit = build_junit(hostile, entries)  # type: ignore[arg-type]
     assert "\x1b" not in junit
-    outcome("text only; its policy names its own scripts by hash, and it loads nothing")
+    outcome("They are text; the page's policy allows its own scripts only, and it loads nothing.")
 
 
-@pytest.mark.fault(PART, "formulas in names and errors: in the CSV files")
+@pytest.mark.fault(PART, "Names and errors with spreadsheet formulas are written to the CSV files.")
 def test_a_spreadsheet_calculates_nothing(tmp_path: Path, outcome: Outcome) -> None:
     rows = [["Name", "Count"], *([name, "-1.5"] for name in HOSTILE if name != "\ud800")]
     with (tmp_path / "locust_failures.csv").open("w", newline="") as file:
@@ -186,4 +192,7 @@ def test_a_spreadsheet_calculates_nothing(tmp_path: Path, outcome: Outcome) -> N
     for name in ("failures.csv", "stats.csv"):
         assert not (tmp_path / name).exists()
         assert (tmp_path / f"{name}.txt").exists()
-    outcome("an apostrophe before each; numbers stay numbers; what is no table is no .csv")
+    outcome(
+        "Each gets an apostrophe in front; numbers stay numbers; a file that is no "
+        "table is no .csv."
+    )

@@ -29,7 +29,7 @@ def power_cut(host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         lab("start", host)
 
 
-@pytest.mark.fault(PART, "a worker host is powered off, and comes back")
+@pytest.mark.fault(PART, "A worker host is powered off, and comes back.")
 def test_worker_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Broken(fleet)
     with power_cut("worker1", monkeypatch):
@@ -39,7 +39,7 @@ def test_worker_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.Monkey
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "the host of master and exporter is powered off, and comes back")
+@pytest.mark.fault(PART, "The host of master and exporter is powered off, and comes back.")
 def test_master_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Broken(fleet)
     with power_cut("master1", monkeypatch):
@@ -49,7 +49,7 @@ def test_master_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.Monkey
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "Prometheus's host is powered off, and comes back")
+@pytest.mark.fault(PART, "Prometheus's host is powered off, and comes back.")
 def test_prometheus_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     with simulator("hello", address=CONTROLLER) as target:
         run = Broken(fleet, target=target)
@@ -73,17 +73,19 @@ def full_disk(host: str, *directories: str) -> Iterator[None]:
         on_host(host, "".join(f"umount {directory}\n" for directory in directories))
 
 
-@pytest.mark.fault(PART, "the disk for results on the master is full")
+@pytest.mark.fault(PART, "The master's disk for results is full.")
 def test_full_master(fleet: Loadgen, outcome: Outcome) -> None:
     with full_disk("master1", "/var/lib/loadgen/runs"):
         code, output = fleet("run", "--users", "4", "--run-time", "5s")
     assert code == 4, output
     assert "No space left" in output, output
     assert "Traceback" not in output, output
-    outcome("error in one sentence", said=True)
+    outcome("The run is refused with an error in one sentence.", said=True)
 
 
-@pytest.mark.fault(PART, "a worker host's disk is full: its share of the request log has no room")
+@pytest.mark.fault(
+    PART, "A worker host's disk is full, so its rows of the request log can't be written."
+)
 def test_full_worker(fleet: Loadgen, outcome: Outcome) -> None:
     with full_disk("worker1", "/var/lib/loadgen/runs", "/var/log", "/var/tmp", "/tmp"):
         run = Broken(fleet, "--request-log", seconds=8)
@@ -93,7 +95,7 @@ def test_full_worker(fleet: Loadgen, outcome: Outcome) -> None:
     assert 0 < summary["requests_logged"] < summary["requests"]
     assert "requests were to be logged" in run.output
     assert run.lost == 0, run.output
-    run.tell(outcome, "every request counted; the summary says how many rows the log lacks")
+    run.tell(outcome, "every request is counted; the summary says how many rows the log lacks")
 
 
 @contextmanager
@@ -128,7 +130,7 @@ def jump(host: str, seconds: int) -> None:
             host,
             seconds,
             kind,
-            marks=pytest.mark.fault(PART, f"the clock of {name} jumps by {seconds:+d} s"),
+            marks=pytest.mark.fault(PART, f"The clock of {name} jumps by {seconds:+d} s."),
             id=f"{host}{seconds:+d}",
         )
         for host, name, kind in (

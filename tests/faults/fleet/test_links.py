@@ -12,7 +12,7 @@ from tests.lab.fleet import Loadgen, lab
 PART = "Fleet"
 
 
-@pytest.mark.fault(PART, "a worker host is cut off for 12 s")
+@pytest.mark.fault(PART, "A worker host is cut off from the network for 12 s.")
 def test_worker_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet, seconds=22)
     lab("cut", "worker1")
@@ -24,7 +24,7 @@ def test_worker_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "the master is cut off from workers and controller until the run is over")
+@pytest.mark.fault(PART, "The master is cut off from workers and controller until the run is over.")
 def test_master_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
     lab("cut", "master1")
@@ -33,13 +33,13 @@ def test_master_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     finally:
         lab("join", "master1")
     assert code == 4, run.output
-    run.tell(outcome, "what was measured until then is kept; make stop collects the rest")
+    run.tell(outcome, "what was measured until then is kept; `make stop` collects the rest")
     # Nobody could tell the master that the run is over.
     code, said = fleet("stop")
     assert "was stopped and collected" in said, said
 
 
-@pytest.mark.fault(PART, "the controller is cut off from the master (SSH) for 12 s")
+@pytest.mark.fault(PART, "The controller is cut off from the master (SSH) for 12 s.")
 def test_controller_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
     with rule("master1", "tcp dport 22 drop;"):
@@ -48,7 +48,7 @@ def test_controller_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "a worker host's link narrows to 1 Mbit/s")
+@pytest.mark.fault(PART, "A worker host's link is limited to 1 Mbit/s.")
 def test_narrow_link(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
     lab("slow", "worker1", "1mbit")
@@ -59,7 +59,7 @@ def test_narrow_link(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "5 % of the packets to a worker host are lost")
+@pytest.mark.fault(PART, "5 % of the packets to a worker host are lost.")
 def test_lossy_link(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
     with rule("worker1", "numgen random mod 100 < 5 drop;"):
@@ -67,7 +67,9 @@ def test_lossy_link(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "200 ms of delay each way between a worker host and all others")
+@pytest.mark.fault(
+    PART, "Packets between a worker host and all others are delayed by 200 ms each way."
+)
 def test_far_host(fleet: Loadgen, outcome: Outcome) -> None:
     with bad_line("worker1", delay_seconds=0.2):
         run = Broken(fleet)
@@ -77,7 +79,7 @@ def test_far_host(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "every fifth packet from and to a worker host is overtaken by later ones")
+@pytest.mark.fault(PART, "Every fifth packet from and to a worker host is reordered.")
 def test_reordered_packets(fleet: Loadgen, outcome: Outcome) -> None:
     with bad_line("worker1", ratio=0.2) as line:
         run = Broken(fleet)
@@ -85,4 +87,4 @@ def test_reordered_packets(fleet: Loadgen, outcome: Outcome) -> None:
     assert code == 0, run.output
     assert run.lost == 0, run.output
     assert line.overtaken > 20
-    run.tell(outcome, f"nothing amiss, with {line.overtaken:,} packets overtaken")
+    run.tell(outcome, f"no fault was found, although {line.overtaken:,} packets were reordered")

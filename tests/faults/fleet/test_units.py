@@ -22,19 +22,19 @@ PART = "Fleet"
         pytest.param(
             kill("worker1", "loadgen-worker@*"),
             (3, 4),
-            marks=pytest.mark.fault(PART, "SIGKILL of every worker of a host"),
+            marks=pytest.mark.fault(PART, "Every worker process of a host is killed (SIGKILL)."),
             id="workers",
         ),
         pytest.param(
             kill("master1", "loadgen-master"),
             (4,),
-            marks=pytest.mark.fault(PART, "SIGKILL of the master's unit"),
+            marks=pytest.mark.fault(PART, "The master's unit is killed (SIGKILL)."),
             id="master",
         ),
         pytest.param(
             kill("master1", "loadgen-exporter"),
             (0, 3),
-            marks=pytest.mark.fault(PART, "SIGKILL of the exporter's unit"),
+            marks=pytest.mark.fault(PART, "The exporter's unit is killed (SIGKILL)."),
             id="exporter",
         ),
     ],
@@ -49,7 +49,7 @@ def test_killed_units(
 
 
 @pytest.mark.fault(
-    PART, "a worker's end vanishes and its goodbye is lost (half-open at the master)"
+    PART, "A worker's end of its connection vanishes silently (half-open at the master)."
 )
 def test_half_open_at_the_master(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
@@ -60,7 +60,9 @@ def test_half_open_at_the_master(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "the master's end vanishes and its goodbye is lost (half-open at workers)")
+@pytest.mark.fault(
+    PART, "The master's end of every connection vanishes silently (half-open at the workers)."
+)
 def test_half_open_at_the_workers(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
     with rule("master1", "tcp sport 5557 drop;", "output"):
@@ -70,7 +72,7 @@ def test_half_open_at_the_workers(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "SIGKILL of the loadgen process; make status and make stop follow")
+@pytest.mark.fault(PART, "The loadgen process is killed; `make status` and `make stop` follow.")
 def test_killed_operations(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet, seconds=60)
     run.process.kill()
@@ -81,10 +83,12 @@ def test_killed_operations(fleet: Loadgen, outcome: Outcome) -> None:
     code, output = fleet("stop")
     assert code == 0, output
     assert run.lost == 0, output
-    run.tell(outcome, "status names the run, stop collects it")
+    run.tell(outcome, "`make status` names the run, and `make stop` collects it")
 
 
-@pytest.mark.fault(PART, "SIGKILL of the loadgen process; the run ends alone, make stop collects")
+@pytest.mark.fault(
+    PART, "The loadgen process is killed; the run ends by itself, and `make stop` collects it."
+)
 def test_run_that_ends_alone(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet, seconds=6)
     run.process.kill()
@@ -96,10 +100,12 @@ def test_run_that_ends_alone(fleet: Loadgen, outcome: Outcome) -> None:
     code, output = fleet("stop")
     assert code == 0, output
     assert run.lost == 0, output
-    run.tell(outcome, "its results waited on the master")
+    run.tell(outcome, "its results waited on the master until they were collected")
 
 
-@pytest.mark.fault("Sandbox", "`systemd-analyze security` of the units, as deployed")
+@pytest.mark.fault(
+    "Sandbox", "Nothing is broken: `systemd-analyze security` judges the deployed units."
+)
 def test_units_are_sandboxed(deployed: None, outcome: Outcome) -> None:
     del deployed
     levels = {}
@@ -113,10 +119,12 @@ def test_units_are_sandboxed(deployed: None, outcome: Outcome) -> None:
         assert found, text
         levels[unit] = float(found[1])
     assert max(levels.values()) < 2.5, levels
-    outcome("exposure, 10 the worst: " + ", ".join(f"{u} {x}" for u, x in levels.items()))
+    outcome(
+        "The exposure, where 10 is the worst: " + ", ".join(f"{u} {x}" for u, x in levels.items())
+    )
 
 
-@pytest.mark.fault(PART, "make teardown-workers under a run")
+@pytest.mark.fault(PART, "`make teardown-workers` is called during a run.")
 def test_teardown_under_a_run(
     fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +132,6 @@ def test_teardown_under_a_run(
     monkeypatch.delenv(MARKER)  # SSH keeps connections open for a while
     make("teardown-workers")
     assert run.wait() == 130, run.output
-    run.tell(outcome, "stopped, collected, then taken down")
+    run.tell(outcome, "the run is stopped and collected, and then the hosts are cleaned")
     assert "loadgen:" not in on_host("worker1", "getent passwd")
     deploy()

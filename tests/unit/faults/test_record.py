@@ -88,7 +88,9 @@ def test_the_tally_counts_what_must_be_zero() -> None:
         Row("P", "b", "b", 0.0, samples_lost=4, said=False),
         Row("P", "c", "c", 0.0, hung=True, processes_left=2),
     ]
-    assert tally(rows) == ("**3 cases: 2 open, 1 hung runs, 2 processes left, 1 silent losses.**")
+    assert tally(rows) == (
+        "**3 cases: 2 open, 1 runs that hung, 2 processes left, 1 silent losses.**"
+    )
 
 
 def test_a_hard_timeout_counts_as_hung() -> None:
