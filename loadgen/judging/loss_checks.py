@@ -187,8 +187,8 @@ class LostSamples:
         if self._final.workers_unfinished:
             sentences.append(
                 f"at {clock(at)} {self._final.workers_unfinished} of the workers had not sent "
-                "their last statistics, so what they counted since their last report is missing; "
-                "see the logs of their hosts"
+                "their last statistics, so what they counted since their last report is missing. "
+                + self._cause()
             )
         total, named = self._final.requests_total, _requests(self._final)
         if total is not None and total != named:
@@ -206,6 +206,16 @@ class LostSamples:
             if worker.requests_sent != worker.requests_received
         ]
         return [Reason("lost_samples", at, sentence) for sentence in sentences]
+
+    def _cause(self) -> str:
+        workers = self._final.workers if self._final else []
+        for worker in workers:
+            if worker.held_up:
+                return (
+                    f"Worker {worker.id} waits for {worker.held_up}. See that this code ends when "
+                    "the user is stopped, or give a longer --stop-timeout"
+                )
+        return "See the logs of their hosts"
 
 
 REFUSED = {

@@ -1,9 +1,12 @@
 """Mends what Locust gets wrong when users or workers leave during a test, and what it reads.
 
 A user that is told to stop while it waits is killed a moment later; its wait may be over by then,
-and the request that it has begun goes uncounted although the target has served it. And after one
-worker's users have been spread over the others, Locust goes on believing that it still spreads
-them, so the users of the next worker that leaves are not made up for.
+and the request that it has begun goes uncounted although the target has served it. Locust also
+waits without end for the `on_stop` of such a user: here the stop timeout limits it, as it does for
+a user that is in a task.
+
+After one worker's users have been spread over the others, Locust goes on believing that it still
+spreads them, so the users of the next worker that leaves are not made up for.
 
 Locust starts all users of a second at once. They ask in one moment and, after equal waits, in one
 moment again, late for their number. Where many start in a second, a tenth of them starts at a time.
@@ -50,7 +53,8 @@ def install() -> None:
         if force or self._state != LOCUST_STATE_WAITING:
             return bool(stop(self, force))
         self._state = LOCUST_STATE_STOPPING
-        self._group.killone(self._greenlet)
+        # Locust waits for it beside those that run, and ends both after the stop timeout.
+        self._group.killone(self._greenlet, block=False)
         return True
 
     def dispatch_to_the_end(self: UsersDispatcher) -> Iterator[Dispatch]:

@@ -74,6 +74,7 @@ class _Own(TypedDict):
     locust_version: Word
     stalled_seconds: Number
     requests_cut: Count
+    held_up: NotRequired[Word]
     phase: Phase
     measured_seconds: Number
     refused: NotRequired[dict[Annotated[str, Field(strict=True, max_length=32)], Count]]

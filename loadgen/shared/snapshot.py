@@ -91,7 +91,7 @@ class WorkerStatus:
     the worker's own count of requests in this epoch, `requests_received` the master's count of
     what arrived. `stalled_seconds` is how long its event loop stood still at most since the report
     before; `requests_cut` how many requests waited for their answer when the test's stop timeout
-    was over.
+    was over; `held_up` names its users that did not end then, and where one of them is.
     """
 
     id: str
@@ -107,6 +107,7 @@ class WorkerStatus:
     locust_version: str
     stalled_seconds: Number = 0.0
     requests_cut: Whole = 0
+    held_up: str = ""
 
 
 @dataclass(frozen=True, slots=True)

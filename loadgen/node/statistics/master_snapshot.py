@@ -147,6 +147,7 @@ class SnapshotTaker:
             locust_version=record.locust_version,
             stalled_seconds=record.stalled_seconds,
             requests_cut=record.requests_cut,
+            held_up=record.held_up,
         )
 
 

@@ -3,7 +3,7 @@
     data["loadgen"] = {"test": 1, "sequence": 7, "requests": 12345, "final": False,
                        "clock": 1795232000.1, "cpu_percent": 41.5, "memory_bytes": 84934656,
                        "release": "<sha256>", "locust_version": "2.47.0",
-                       "stalled_seconds": 0.0, "requests_cut": 0,
+                       "stalled_seconds": 0.0, "requests_cut": 0, "held_up": "",
                        "refused": {"time_negative": 1},
                        "phase": "measured", "measured_seconds": 12.5}
 
@@ -11,7 +11,8 @@
 master adds up what it receives, and a difference is a lost message. At the end of a test the last
 statistics leave at once, marked `final`: they share one DEALER with `client_stopped`, ZeroMQ
 keeps their order, and so the master has them before it counts the worker as stopped. `refused`
-counts values of this test that were replaced, by their kind; see `odd_values`.
+counts values of this test that were replaced, by their kind; see `odd_values`. `held_up` says
+which users have not ended a moment after the stop timeout.
 
 A report is of one *phase* only: what was gathered leaves at once when the warm-up ends (the master
 says when) and when the stop begins. `measured_seconds` is how long the phase between them is, by a
@@ -35,15 +36,15 @@ from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics import odd_values
 from loadgen.node.statistics.measured_interval import MEASURE_MESSAGE
 from loadgen.node.statistics.odd_values import OddValues
+from loadgen.node.statistics.users_left import held_up, waits_for_answer
 from loadgen.shared.snapshot import LOADING, Phase
 
 logger = logging.getLogger(__name__)
 
 
 HEARTBEAT_SECONDS = 0.1
-SOCKET_MODULES = ("gevent._socket", "gevent.ssl", "gevent._ssl", "loadgen.scenario.http")
-# Just before Locust ends the users that are left.
-BEFORE_CUT_SECONDS = 0.01
+# Just before Locust ends the users that are left, and when they should have ended.
+BEFORE_CUT_SECONDS, AFTER_CUT_SECONDS = 0.01, 1.0
 SCHEDULE = Path("/proc/self/schedstat")
 # The kernel counts a process's CPU in ticks of 10 ms: over less time a percentage says nothing.
 DEMAND_SECONDS = 0.5
@@ -105,16 +106,6 @@ class Heartbeat:
         return longest
 
 
-def waits_for_answer(user: gevent.Greenlet) -> bool:
-    """Tell whether a user's greenlet stands in a socket's call."""
-    frame = user.gr_frame
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith(SOCKET_MODULES):
-            return True
-        frame = frame.f_back
-    return False
-
-
 class Reporter:
     """Counts what one worker sends. Install it after Locust's own listeners (event `init`)."""
 
@@ -133,6 +124,7 @@ class Reporter:
         self._heartbeat = Heartbeat()
         self._beating = gevent.spawn(self._heartbeat.run)
         self._cut = 0
+        self._held_up = ""
         self._test = 0
         self._sequence = 0
         self._requests = 0
@@ -141,7 +133,7 @@ class Reporter:
     def begin(self, **_: object) -> None:
         """Start counting for a new test."""
         self._test += 1
-        self._cut = 0
+        self._cut, self._held_up = 0, ""
         self._heartbeat.longest()
         self._requests = 0
         self._final = False
@@ -170,6 +162,7 @@ class Reporter:
             "locust_version": locust.__version__,
             "stalled_seconds": self._heartbeat.longest(),
             "requests_cut": self._cut,
+            "held_up": self._held_up,
             "refused": self._odd.refused,
             "phase": self.phase,
             "measured_seconds": self._measured(),
@@ -189,14 +182,24 @@ class Reporter:
             gevent.spawn_later(patience - BEFORE_CUT_SECONDS, self._count_cut)
         else:
             self._count_cut()
+        gevent.spawn_later(patience + AFTER_CUT_SECONDS, self._look_for_users_left, self._test)
 
     def _count_cut(self) -> None:
         self._cut = sum(map(waits_for_answer, self._runner.user_greenlets))
 
+    def _look_for_users_left(self, test: int) -> None:
+        """Report now which users hold up the test's end: its last statistics may never leave."""
+        if test != self._test or self._final:
+            return
+        self._held_up = held_up(self._runner.user_greenlets)
+        if self._held_up:
+            logger.warning("The test can't end: %s, has not ended", self._held_up)
+            self._send()
+
     def end(self, environment: Environment, **_: object) -> None:
         """Send the test's last statistics now, without waiting for Locust's next report."""
         del environment
-        self._final = True
+        self._final, self._held_up = True, ""
         self._send()
         logger.info("Test ended: %d requests reported to the master", self._requests)
 

@@ -27,6 +27,7 @@ class WorkerRecord:
     locust_version: str = ""
     stalled_seconds: float = 0.0
     requests_cut: int = 0
+    held_up: str = ""
     refused: Mapping[str, int] = field(default_factory=dict)
     measured_seconds: float = 0.0
     baseline_test: int = -1
@@ -93,6 +94,7 @@ class WorkerLedger:
         record.cpu_percent, record.memory_bytes = report["cpu_percent"], report["memory_bytes"]
         record.stalled_seconds = report["stalled_seconds"]
         record.requests_cut = report["requests_cut"]
+        record.held_up = report.get("held_up", "")
         record.refused = report.get("refused", {})
         record.measured_seconds = report["measured_seconds"]
         record.release, record.locust_version = report["release"], report["locust_version"]

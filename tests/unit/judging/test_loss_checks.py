@@ -115,6 +115,15 @@ def test_workers_that_owe_their_last_statistics_are_said() -> None:
     last = replace(counted(100), workers=[worker()], final=True, workers_unfinished=2)
     (reason,) = found(LostSamples(), last)
     assert "2 of the workers had not sent their last statistics" in reason.sentence
+    assert reason.sentence.endswith("See the logs of their hosts")
+
+
+def test_users_that_keep_a_worker_from_its_last_statistics_are_said() -> None:
+    waiting = replace(worker(), id="w7", held_up="4 of its users, one in on_stop (my.py, line 18)")
+    last = replace(counted(100), workers=[waiting], final=True, workers_unfinished=1)
+    (reason,) = found(LostSamples(), last)
+    said = "Worker w7 waits for 4 of its users, one in on_stop (my.py, line 18). See that this code"
+    assert said in reason.sentence
 
 
 @pytest.mark.parametrize(

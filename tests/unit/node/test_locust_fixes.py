@@ -1,11 +1,13 @@
 """Locust's CSV files say nothing below the truth."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
-from locust import User
+from locust import User, constant, task
 from locust.dispatch import UsersDispatcher
 from locust.env import Environment
 from locust.event import Events
@@ -15,6 +17,7 @@ from locust.stats import StatsCSV, StatsCSVFileWriter
 
 from loadgen.node import locust_fixes
 from loadgen.node.statistics import time_rounding
+from loadgen.node.statistics.users_left import held_up
 
 
 def test_percentiles_of_csv_files_keep_their_fractions() -> None:
@@ -87,3 +90,36 @@ def test_a_worker_starts_no_user_before_init_is_over(monkeypatch: pytest.MonkeyP
     events.init.fire()
     worker.get(timeout=10)
     assert handled == ["ack", "init", "spawn", "heartbeat"]
+
+
+def test_the_stop_timeout_limits_the_on_stop_of_users_that_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(User, "stop", User.stop)
+    monkeypatch.setattr(UsersDispatcher, "_dispatcher", UsersDispatcher._dispatcher)
+    locust_fixes.install()
+    reached, waits = gevent.event.Event(), gevent.event.Event()
+
+    class Slow(User):
+        wait_time = constant(60)
+
+        @task
+        def finish(self) -> None:
+            waits.set()
+
+        def on_stop(self) -> None:
+            reached.set()
+            gevent.event.Event().wait()
+
+    runner = Environment(user_classes=[Slow], stop_timeout=0.3).create_local_runner()
+    runner.start(1, spawn_rate=10)
+    assert waits.wait(10)
+    stopping = gevent.spawn(runner.stop)
+    assert reached.wait(10)
+    (user,) = runner.user_greenlets
+    assert re.fullmatch(
+        r"1 of its users, one in on_stop \(test_locust_fixes\.py, line \d+\)", held_up([user])
+    )
+    stopping.get(timeout=10)
+    assert user.dead
+    runner.quit()
