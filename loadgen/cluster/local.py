@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -43,6 +44,7 @@ from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
 
 QUIT_SECONDS = 20
+PARTING_SECONDS = 2.0
 SILENCE_SECONDS = 15.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
@@ -195,8 +197,8 @@ class LocalCluster:
             if not self._master.wait(QUIT_SECONDS):
                 faults["master"] = f"did not quit within {QUIT_SECONDS} s and was killed"
                 self._master.kill()
-            while self._subscription.poll(0):
-                self._left.append(unpack(self._subscription.recv()))
+        if self._master and not self._subscription.closed:
+            self._take_what_is_left(0.0 if "master" in faults else PARTING_SECONDS)
         for worker in self._workers:
             worker.terminate()
         killed = []
@@ -207,6 +209,17 @@ class LocalCluster:
             faults[name] = "did not end when asked and was killed"
         self.kill()
         return faults
+
+    def _take_what_is_left(self, patience_seconds: float) -> None:
+        """Take the snapshots up to the parting one, which may come after its process has ended."""
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            left_seconds = max(0.0, deadline - time.monotonic())
+            if not self._subscription.poll(int(left_seconds * 1000)):
+                return
+            self._left.append(unpack(self._subscription.recv()))
+            if self._left[-1].parting:
+                return
 
     def keep_figures(self, run_id: str, figures: str) -> None:
         """Do nothing: `make monitoring` reads the results themselves."""

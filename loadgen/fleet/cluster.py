@@ -243,6 +243,8 @@ class FleetCluster:
             processes = forgot.answers[remote.node.name].processes
             return ask(remote, Settle(processes=processes))
 
+        if self._follower and ended.answers:
+            self._follower.wait_for_parting()
         settled = on_all({name: workers[name] for name in forgot.answers}, settle)
         rounds = (forgot, ended, settled)
         faults = said_of(rounds)

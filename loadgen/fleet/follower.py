@@ -14,6 +14,7 @@ from loadgen.shared.snapshot import Snapshot
 COMMAND = f"{PYTHON} -m loadgen.fleet.agent_snapshots"
 SILENCE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
+PARTING_SECONDS = 2.0
 LINE_BYTES_MAX = 64 << 20
 WAITING_MAX = 30
 """Snapshots that nobody has taken yet; beyond them the oldest goes, as each one is complete."""
@@ -37,7 +38,12 @@ class Follower:
         self._run_id = run_id
         self._master = ""
         self._ended = threading.Event()
+        self._parted = threading.Event()
         threading.Thread(target=self._follow, daemon=True, name="follower").start()
+
+    def wait_for_parting(self) -> None:
+        """Wait a moment for the last snapshot of a master that has ended."""
+        self._parted.wait(PARTING_SECONDS)
 
     def end(self) -> None:
         """Stop following; the remote end notices at its next line."""
@@ -77,3 +83,5 @@ class Follower:
                 with contextlib.suppress(queue.Empty):
                     self.snapshots.get_nowait()
             self.snapshots.put(snapshot)
+            if snapshot.parting:
+                self._parted.set()

@@ -199,6 +199,8 @@ class Snapshot:
     ended_by: EndedBy = ""
     exit_code: Whole | None = None
     """What the locustfile has set as `environment.process_exit_code`."""
+    parting: bool = False
+    """Whether it is the master's last, after which its process ends."""
 
     @property
     def measured_until(self) -> float | None:

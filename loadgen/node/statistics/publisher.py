@@ -100,7 +100,7 @@ class Publisher:
     def quit(self, **_: object) -> None:
         """Publish for the last time; nothing will arrive any more."""
         self._test.close()
-        self._guarded(self.publish)
+        self._guarded(lambda: self.publish(parting=True))
         # The socket may be closed from now on, while Locust writes its reports.
         self._has_quit = True
 
@@ -165,9 +165,9 @@ class Publisher:
     def _observe(self) -> None:
         self._test.observe(self._worker_states(), running=self._runner.state in LOADING)
 
-    def publish(self) -> None:
+    def publish(self, *, parting: bool = False) -> None:
         """Take, judge and send one snapshot."""
-        self._send(self._judged(self._snapshots.take()).pack())
+        self._send(replace(self._judged(self._snapshots.take()), parting=parting).pack())
 
     def _judged(self, snapshot: Snapshot) -> Snapshot:
         self._judge.add(snapshot)
