@@ -163,9 +163,9 @@ def interrupt_at(task: str) -> None:
 def test_a_deploy_that_is_interrupted_again_and_again_is_completed_by_the_next() -> None:
     on_host("worker3", "rm -rf /opt/loadgen")
     interrupt_at("release : Ensure that the wheels are unpacked")
-    interrupt_at("release : Ensure that it holds the locked packages")
+    interrupt_at("release : Ensure that the virtual environment holds the locked packages")
     interrupt_at("release : Ensure that the release is unpacked")
-    interrupt_at("node : Ensure that the units run what is configured")
+    interrupt_at("node : Ensure that the units run with the current configuration")
     make("deploy")
     assert set(changed(make("deploy")).values()) == {0}
 
@@ -197,7 +197,7 @@ def test_a_host_that_goes_away_during_a_deploy_is_completed_by_the_next() -> Non
     on_host("worker3", "rm -rf /opt/loadgen")
     running = start_make("deploy")
     try:
-        read_until(running, "release : Ensure that it holds the locked packages")
+        read_until(running, "release : Ensure that the virtual environment holds the locked packages")
         lab("stop", "worker3")
         said, _ = running.communicate(timeout=300)
     finally:
