@@ -27,6 +27,7 @@ UNREADABLE = (
 REPLACED_PLUGINS = ["rest.py", "default_headers.py", "ruff.py"]
 RESOURCE_TYPES = "xhr,document,other,fetch,eventsource"
 MOST_NAMED = 10
+LONGEST_SCHEME = 20
 # Names that the made locustfile has already.
 TAKEN = {
     *("Session", "RecordedSession", "RecordedUser", "AccountPool"),
@@ -36,11 +37,12 @@ TAKEN = {
 
 @dataclass(frozen=True)
 class _Kept:
-    """A recording's entries of one site, and the count of others by site."""
+    """A recording's entries of one site, and the counts of others by site, and by scheme."""
 
     site: str
     entries: list[Entry]
     others: Counter[str]
+    elsewhere: Counter[str]
 
 
 def record(options: Namespace) -> int:
@@ -82,7 +84,12 @@ def _of_site(recording: Recording, host: str | None) -> _Kept:
             f" {', '.join(sorted(counts)[:5])}"
         )
     del counts[site]
-    return _Kept(site, kept, counts)
+    elsewhere = Counter(
+        urlsplit(one["request"]["url"]).scheme[:LONGEST_SCHEME] or "no address"
+        for one in recording.entries
+        if not is_web(one) and one["request"]["method"].upper() != "CONNECT"
+    )
+    return _Kept(site, kept, counts, elsewhere)
 
 
 def _given_site(host: str) -> str:
@@ -122,9 +129,8 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
     leaked = session.secrets.leaked_into(text)
     if leaked:
         raise UsageError(
-            f"recording {path}: the secret ({leaked[0]}) also occurs in places from which it can't "
-            "be removed, so nothing was written. Record again with a password that isn't an "
-            "ordinary word"
+            f"recording {path}: {leaked[0]} also occurs in places from which it can't be removed,"
+            " so nothing was written: record again with one that occurs nowhere else"
         )
     return text, session
 
@@ -166,7 +172,10 @@ def _left_out(session: WrittenSession, kept: _Kept, odd: list[str]) -> list[str]
     files = sum(
         not is_load(one) and not is_upgrade(one) and not is_endless(one) for one in kept.entries
     )
-    lines = [f"left out: {files} static files and preflights"] if files else []
+    lines = [f"left out: {files} static files, preflights and pings"] if files else []
+    if kept.elsewhere:
+        kinds = ", ".join(sorted(kept.elsewhere)[:MOST_NAMED])
+        lines.append(f"left out: {kept.elsewhere.total()} requests to no web site: {kinds}")
     lines += [f"left out: {one}" for one in named[:MOST_NAMED]]
     if len(named) > MOST_NAMED:
         lines.append(f"left out: {len(named) - MOST_NAMED} more of these")
@@ -180,6 +189,9 @@ def _left_out(session: WrittenSession, kept: _Kept, odd: list[str]) -> list[str]
     if session.hop_headers:
         names = ", ".join(sorted(session.hop_headers))
         lines.append(f"left out: headers that proxies added: {names}")
+    if session.odd_headers:
+        names = ", ".join(sorted(session.odd_headers)[:MOST_NAMED])
+        lines.append(f"left out: headers that HTTP can't carry: {names}")
     return lines
 
 
@@ -209,6 +221,17 @@ def _uncertain(session: WrittenSession) -> list[str]:
         f"check this one: {one} is sent without its body, which the recording lacks"
         for one in sorted(set(session.lost_bodies))
     ]
+    lines += [
+        f"check this one: the authorization {one} is good for the recorded request only"
+        for one in dict.fromkeys(session.one_time)
+    ]
+    lines += [f"check this one: a pause of {one} is kept" for one in session.long_pauses]
+    if session.lost_cookies:
+        names = ", ".join(session.lost_cookies[:MOST_NAMED])
+        lines.append(
+            f"check this one: a user begins without the cookies that no answer sets: {names}; if"
+            " the site needs one of them, record from the login on, in a private window"
+        )
     lines += [
         f"check this one: the recording lacks the answer that contains the {guess}, so the "
         "locustfile guesses where it comes from"

@@ -40,7 +40,7 @@ def choose(number: int, exchanges: Sequence[Exchange], secrets: Collection[str])
 def _key(text: str) -> str:
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     keys = [key for key in body if re.fullmatch(r"\w+", key)] if isinstance(body, dict) else []
     # What tells the least about a single answer is its bookkeeping.

@@ -240,7 +240,7 @@ def _json_values(exchange: Exchange) -> Iterator[tuple[str, Extractor]]:
         return
     try:
         body = json.loads(exchange.answer.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     # The shallowest place is the most telling one, so it comes last and wins.
     leaves = sorted(_leaves(body, ()), key=lambda leaf: -len(leaf[0]))

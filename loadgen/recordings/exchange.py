@@ -19,6 +19,7 @@ STATIC_ENDINGS = """.css .js .mjs .map .png .jpg .jpeg .gif .svg .webp .avif .ic
 REDIRECTS = {301, 302, 303, 307, 308}
 TEXT, BINARY = 1, 2
 FORM = "application/x-www-form-urlencoded"
+_COOKIE_ENDS = re.compile(r"\n|,\s*(?=[\w.-]+=)", re.ASCII)
 _COOKIE_NAME = re.compile(r"[\w.-]+", re.ASCII)
 
 
@@ -225,13 +226,23 @@ def in_charset(text: str, content_type: str) -> str | bytes:
         return text
 
 
+def lost_cookies(exchanges: Sequence[Exchange]) -> list[str]:
+    """Return the names of cookies that were sent, but that no answer before had set."""
+    known: set[str] = set()
+    lost: dict[str, None] = {}
+    for one in exchanges:
+        lost |= dict.fromkeys(name for name in one.sent_cookies if name not in known)
+        known |= {*one.cookies, *one.sent_cookies}
+    return list(lost)
+
+
 def _set_cookies(response: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each cookie that an answer sets."""
     yield from _named(response["cookies"])
     for header in response["headers"]:
         if header["name"].lower() == "set-cookie":
-            # Chromium joins several into one, a line for each.
-            for line in header["value"].split("\n"):
+            # Chromium joins several into one, a line for each; others by a comma.
+            for line in _COOKIE_ENDS.split(header["value"]):
                 name, _, value = line.partition(";")[0].partition("=")
                 yield from _named([{"name": name.strip(), "value": value.strip()}])
 

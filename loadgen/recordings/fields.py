@@ -1,7 +1,9 @@
 """The named values of a request: of its query, and of a body that is a form or JSON."""
 
 import json
+import math
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -64,8 +66,18 @@ def _bytes(form: str) -> list[str]:
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is anything
-    """Return a JSON text's value. Raises ValueError when a key stands twice or it is no JSON."""
-    return json.loads(text, object_pairs_hook=_object)
+    """Return a JSON text's value.
+
+    Raises ValueError when it is no JSON, a key stands twice, or a number would change.
+    """
+    return json.loads(text, object_pairs_hook=_object, parse_float=_exact, parse_constant=_exact)
+
+
+def _exact(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value) or Decimal(number) != Decimal(repr(value)):
+        raise NotAsJsonError(f"{number} is not kept to its last digit")
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,128 +4,35 @@ One odd request doesn't spoil a recording: it is left out and named.
 """
 
 import json
-import math
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
+from loadgen.recordings import packed
+from loadgen.recordings.entry import Pair, WrittenEntry
+from loadgen.recordings.other_files import kind_of_bytes, kind_of_document
 from loadgen.shared.errors import UsageError, why_unread
 from loadgen.shared.origin import origin
 from loadgen.shared.request_names import group_path
 from loadgen.shared.text import plain_line
 
 _SAVE = "give the path of a session saved as HAR in the browser's developer tools (Network)"
+_NOT_BESIDE = "the body is in a file that is not beside the recording"
 LARGEST_BYTES = 128 * 1024 * 1024
 """Up to this a file is read as a whole; of a larger one at most so much text is kept."""
 LARGEST_FILE_BYTES = 4 * 1024**3
 LONGEST_SHOWN = 80
 STATIC_MIME = ("text/css", "image/", "font/", "audio/", "video/", "application/font")
+_INTERIM = {"100", "102", "103"}
 NO_ANSWER = {None, 0, -1, "", "0"}
 Entry = dict[str, Any]
-
-
-def _or_empty(value: object) -> object:
-    return "" if value is None else value
-
-
-def _or_none(value: object) -> object:
-    return [] if value is None else value
-
-
-def _finite(value: object) -> object:
-    return value if not isinstance(value, float) or math.isfinite(value) else None
-
-
-Text = Annotated[str, BeforeValidator(_or_empty)]
-
-
-class _Part(BaseModel):
-    """What all parts of an entry have in common: tools write numbers for texts, and add fields."""
-
-    model_config = ConfigDict(
-        extra="ignore",
-        coerce_numbers_to_str=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        allow_inf_nan=False,
-    )
-
-
-class _Pair(_Part):
-    name: str = Field(min_length=1)
-    value: Text = ""
-
-
-class _Parameter(_Pair):
-    file_name: Text = ""
-    content_type: Text = ""
-
-
-def _named(value: object) -> object:
-    """Leave out pairs that have no name, which some tools write."""
-    if not isinstance(value, list):
-        return _or_none(value)
-    return [one for one in value if not (isinstance(one, dict) and one.get("name") in ("", None))]
-
-
-Pairs = Annotated[list[_Pair], BeforeValidator(_named)]
-
-
-class _Posted(_Part):
-    mime_type: Text = ""
-    text: Text = ""
-    encoding: Text = ""
-    params: Annotated[list[_Parameter], BeforeValidator(_or_none)] = []
-
-
-class _Request(_Part):
-    method: str = Field(pattern=r"^[A-Za-z][A-Za-z-]*$")
-    url: str = Field(min_length=1)
-    headers: Pairs = []
-    cookies: Pairs = []
-    body_size: float | None = None
-    post_data: _Posted | None = None
-
-
-class _Content(_Part):
-    mime_type: Text = ""
-    text: Text = ""
-    encoding: Text = ""
-
-
-class _Response(_Part):
-    status: int = Field(ge=100, le=999)
-    headers: Pairs = []
-    cookies: Pairs = []
-    content: Annotated[_Content, BeforeValidator(lambda value: {} if value is None else value)] = (
-        _Content()
-    )
-    redirect_url: Text = Field(default="", alias="redirectURL")
-
-
-class _Message(_Part):
-    type: str
-    time: float
-    opcode: int = 1
-    data: Text = ""
-
-
-class _Entry(_Part):
-    started_date_time: datetime
-    time: Annotated[float | None, BeforeValidator(_finite)] = None
-    request: _Request
-    response: _Response
-    resource_type: str | None = Field(default=None, alias="_resourceType")
-    messages: list[_Message] = Field(default=[], alias="_webSocketMessages")
 
 
 @dataclass
@@ -140,11 +47,16 @@ class Recording:
 def read(path: Path) -> Recording:
     """Return a HAR file's requests. Raises UsageError, one sentence, when it is none."""
     whole, left_out, kept = [], [], 0
+    attached = packed.attached_to(path, LARGEST_BYTES)
     for number, entry in enumerate(_entries(path), 1):
+        lost = packed.bring_bodies(entry, attached)
         fault, cleaned = _cleaned(entry)
-        if cleaned is None:
-            left_out.append(f"request {number}{_shown(entry)}: {fault}")
+        shown = f"request {number}{_shown(entry)}"
+        if cleaned is None or "request" in lost:
+            left_out.append(f"{shown}: {fault or _NOT_BESIDE}")
             continue
+        if "response" in lost and not is_static_type(cleaned["response"]["content"]["mimeType"]):
+            left_out.append(f"the answer's body of {shown}: {_NOT_BESIDE}")
         whole.append(cleaned)
         kept += len(cleaned["response"]["content"]["text"])
         if kept > LARGEST_BYTES:
@@ -166,31 +78,46 @@ def read(path: Path) -> Recording:
 
 def _entries(path: Path) -> Iterable[object]:
     """Return a file's entries; those of a large file come one by one."""
-    size = 0
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-        size = len(content)
-        if size > LARGEST_BYTES:
-            return _streamed(path)
-        entries = json.loads(content)["log"]["entries"]
+        content, was_packed = packed.content_of(path, LARGEST_BYTES)
     except OSError as fault:
         raise UsageError(f"recording {path} can't be read: {why_unread(fault)}; {_SAVE}") from fault
-    except UnicodeDecodeError as fault:
-        raise UsageError(f"recording {path} is not UTF-8 text, so it is no HAR file") from fault
-    except json.JSONDecodeError as fault:
-        raise UsageError(_broken(path, size, fault)) from fault
+    if len(content) > LARGEST_BYTES:
+        if was_packed:
+            raise UsageError(
+                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB in it: unpack it"
+                " first, and give the HAR file that was in it"
+            )
+        return _streamed(path)
+    document = _document(path, content)
+    log = document.get("log") if isinstance(document, dict) else None
+    entries = log.get("entries") if isinstance(log, dict) else None
+    if not isinstance(entries, list):
+        kind = kind_of_document(document)
+        raise UsageError(
+            f"recording {path} is {kind}"
+            if kind
+            else f"recording {path} is JSON but no HAR file: it has no list log.entries; {_SAVE}"
+        )
+    return entries
+
+
+def _document(path: Path, content: bytes) -> object:
+    try:
+        return json.loads(content)
     except RecursionError as fault:
         raise UsageError(f"recording {path} is no HAR file: it nests too deeply") from fault
     except ValueError as fault:
+        kind = kind_of_bytes(content)
+        if kind:
+            raise UsageError(f"recording {path} is {kind}") from fault
+        if isinstance(fault, UnicodeDecodeError):
+            raise UsageError(
+                f"recording {path} is not UTF-8 text, so it is no HAR file; {_SAVE}"
+            ) from fault
+        if isinstance(fault, json.JSONDecodeError):
+            raise UsageError(_broken(path, content, fault)) from fault
         raise UsageError(f"recording {path} is no HAR file: {fault}") from fault
-    except (KeyError, TypeError, IndexError) as fault:
-        entries = fault
-    if not isinstance(entries, list):
-        raise UsageError(
-            f"recording {path} is JSON but no HAR file: it has no list log.entries"
-        ) from (entries if isinstance(entries, Exception) else None)
-    return entries
 
 
 def _streamed(path: Path) -> Iterator[object]:
@@ -233,7 +160,7 @@ def _cleaned(entry: object) -> tuple[str, Entry | None]:
     if answer is None or (isinstance(answer, dict) and _unanswered(answer)):
         return "the recording has no answer to it", None
     try:
-        made = _Entry.model_validate(entry)
+        made = WrittenEntry.model_validate(entry)
     except ValidationError as fault:
         place = ".".join(map(str, fault.errors()[0]["loc"]))
         return f"its {place} is missing or can't be read", None
@@ -256,18 +183,21 @@ def is_static_type(mime: str) -> bool:
     return mime.lower().startswith(STATIC_MIME) or "javascript" in mime.lower()
 
 
-def _sent_cookies(headers: list[_Pair]) -> list[_Pair]:
+def _sent_cookies(headers: list[Pair]) -> list[Pair]:
     """Return the header Cookie's pairs: har2locust takes that header out before we see it."""
     lines = ";".join(one.value for one in headers if one.name.lower() == "cookie")
     pairs = (piece.partition("=") for piece in lines.split(";"))
     return [
-        _Pair(name=name.strip(), value=value.strip()) for name, _, value in pairs if name.strip()
+        Pair(name=name.strip(), value=value.strip()) for name, _, value in pairs if name.strip()
     ]
 
 
 def _unanswered(answer: dict[str, Any]) -> bool:
     status = answer.get("status", 0 if answer else None)
-    return isinstance(status, str | int | None) and status in NO_ANSWER
+    if not isinstance(status, str | int | None):
+        return False
+    # An interim answer (1xx) is followed by one that the recording lacks.
+    return status in NO_ANSWER or str(status) in _INTERIM
 
 
 def _shown(entry: object) -> str:
@@ -282,9 +212,14 @@ def _shown(entry: object) -> str:
     return f", {shown[:LONGEST_SHOWN]}"
 
 
-def _broken(path: Path, size: int, fault: json.JSONDecodeError) -> str:
-    if not size:
+def _broken(path: Path, content: bytes, fault: json.JSONDecodeError) -> str:
+    if not content.strip():
         return f"recording {path} is empty: save the session again"
+    if fault.msg == "Extra data":
+        return (
+            f"recording {path} goes on after its end (line {fault.lineno}), so it is no single HAR"
+            " file: give one by itself"
+        )
     if fault.pos >= len(fault.doc.rstrip()) - 1 or "Unterminated" in fault.msg:
         return f"recording {path} ends in the middle (line {fault.lineno}): save the session again"
-    return f"recording {path} is no HAR file: {fault.msg} at line {fault.lineno}"
+    return f"recording {path} is no HAR file: {fault.msg} at line {fault.lineno}; {_SAVE}"

@@ -25,9 +25,9 @@ def parts(
     return [
         (
             one["name"],
-            one["fileName"],
+            re.split(r"[/\\]", one["fileName"])[-1],
             one["contentType"] or ("application/octet-stream" if one["fileName"] else ""),
-            DEFAULT_BYTES if one["fileName"] else one["value"],
+            one["value"] or (DEFAULT_BYTES if one["fileName"] else ""),
         )
         for one in parameters
     ]

@@ -9,7 +9,14 @@ from urllib.parse import unquote_plus
 
 from loadgen.recordings import content, multipart, source
 from loadgen.recordings.correlation import UUID, Correlation
-from loadgen.recordings.exchange import FORM, REDIRECTS, Exchange, exchange, in_charset
+from loadgen.recordings.exchange import (
+    FORM,
+    REDIRECTS,
+    Exchange,
+    exchange,
+    in_charset,
+    lost_cookies,
+)
 from loadgen.recordings.fields import form_fields, is_same_form, json_fields, parse_json
 from loadgen.recordings.har import Entry
 from loadgen.recordings.secrets import Secrets
@@ -18,11 +25,12 @@ from loadgen.shared.origin import web_origin
 from loadgen.shared.request_names import group_path
 
 SHORTEST_PAUSE_SECONDS = 0.1
+LONGEST_USUAL_PAUSE_SECONDS = 600.0
 LONGEST_TITLE = 80
 LONGEST_NAME = 40
 LARGEST_KEPT_BYTES = 1_000_000
 _DROPPED = re.compile(
-    r"^(:.*|cookie|host|origin|referer|connection|content-length|accept-encoding|user-agent"
+    r"^(:.*|cookie2?|host|origin|referer|connection|content-length|accept-encoding|user-agent"
     r"|cache-control|pragma|if-.*|sec-.*|upgrade-insecure-requests|priority|dnt|range"
     r"|x-client-data)$"
 )
@@ -33,6 +41,11 @@ _HOP = re.compile(
 )
 # Headers that by custom repeat a cookie, of Angular's and of Django's makers.
 _DOUBLE_SUBMITTED = {"x-xsrf-token": "XSRF-TOKEN", "x-csrftoken": "csrftoken"}
+# What HTTP can carry as a header (RFC 9110, 5.1 and 5.5).
+_NAME = re.compile(r"[!#$%&'*+.^`|~\w-]+", re.ASCII)
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# An answer to a challenge, or a signature: each is good for one request.
+_ONE_TIME = re.compile(r"(digest|negotiate|ntlm|aws4-hmac-sha256|hawk|oauth) ", re.IGNORECASE)
 _JSON = ("accept", "application/json")
 _NULL = {"data": "'null'"}
 
@@ -70,6 +83,10 @@ class WrittenSession:
     made_up_files: int
     lost_bodies: list[str]
     hop_headers: set[str]
+    odd_headers: set[str]
+    one_time: list[str]
+    lost_cookies: list[str]
+    long_pauses: list[str]
     sockets: int
     unexplained: list[str]
     guesses: list[str]
@@ -87,6 +104,9 @@ class Writer:
         self.made_up_files = 0
         self.lost_bodies: list[str] = []
         self.hop_headers: set[str] = set()
+        self.odd_headers: set[str] = set()
+        self.one_time: list[str] = []
+        self.long_pauses: list[str] = []
         self.sockets = 0
         self.unexplained: list[str] = []
         self.common = self._common_headers()
@@ -110,6 +130,10 @@ class Writer:
             made_up_files=self.made_up_files,
             lost_bodies=self.lost_bodies,
             hop_headers=self.hop_headers,
+            odd_headers=self.odd_headers,
+            one_time=self.one_time,
+            lost_cookies=lost_cookies(self.exchanges),
+            long_pauses=self.long_pauses,
             sockets=self.sockets,
             unexplained=self.unexplained,
             guesses=self.correlation.guesses,
@@ -126,6 +150,9 @@ class Writer:
                 title = source.comment(f"Replay {one.method} {path}"[:LONGEST_TITLE])
                 pages.append(Page(f"page_{len(pages) + 1:02}_{words[:LONGEST_NAME]}", title))
             pause = one.started - free_at
+            if pause > LONGEST_USUAL_PAUSE_SECONDS:
+                request = f"{one.method} {group_path(one.url.path)}"
+                self.long_pauses.append(f"{pause / 60:,.0f} minutes before {request}")
             pages[-1].requests.append(
                 WrittenRequest(
                     round(pause, 1) if pause >= SHORTEST_PAUSE_SECONDS else 0.0,
@@ -179,7 +206,9 @@ class Writer:
         made = [repr(one.method), fields.pop("path"), f"name={group_path(one.url.path)!r}"]
         # A browser's cache answers 304 where a new visitor gets the whole page.
         made.append(f"status={200 if one.status == 304 else one.status}")
-        text = content.choose(number, self.exchanges, self.secrets.texts() | self.secrets.usernames)
+        text = content.choose(
+            number, self.exchanges, {*self.secrets.texts(), *self.secrets.usernames}
+        )
         if text:
             made.append(f"contains={text!r}")
         made += [f"{name}={value}" for name, value in fields.items()]
@@ -224,6 +253,8 @@ class Writer:
             elif _DROPPED.match(name) or (name == "content-encoding" and one.text):
                 # A recorded text is what the coding was undone from.
                 continue
+            elif _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+                self.odd_headers.add(name)
             elif name == "accept" and value.startswith("text/html"):
                 headers[name] = repr("text/html,*/*;q=0.8")
             else:
@@ -258,7 +289,10 @@ class Writer:
             self.correlation.guesses.append(f"cookie {_DOUBLE_SUBMITTED[name]}")
             return source.cookie(_DOUBLE_SUBMITTED[name]).source
         path = group_path(self.exchanges[number].url.path)
-        return self.secrets.expression(name, value, f"header in {path}") or repr(value)
+        if name == "authorization" and _ONE_TIME.match(value):
+            self.one_time.append(f"{scheme} of {self.exchanges[number].method} {path}")
+        place = f"header in {path}"
+        return self.secrets.expression(name, value, place, in_header=True) or repr(value)
 
     def _body(self, number: int) -> dict[str, str]:
         """Return the body's argument: taken apart if that says the same, else whole."""

@@ -65,7 +65,7 @@ class Json:
             found = json.loads(seen.text)
             for key in self.path:
                 found = found[key]
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
             return None
         return str(found) if isinstance(found, str | int) else None
 

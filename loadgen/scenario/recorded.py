@@ -93,7 +93,7 @@ class RecordedSession(SequentialTaskSet):
         elif form is not None:
             data = urlencode(form)
         elif json is not None:
-            data = json_module.dumps(json)
+            data = _json_text(json)
         with self.client.request(
             method,
             path,
@@ -179,6 +179,16 @@ class RecordedSession(SequentialTaskSet):
 
 def _think_time_ratio() -> float:
     return float(os.environ.get("THINK_TIME_RATIO", "1"))
+
+
+def _json_text(value: object) -> str:
+    """Return JSON as browsers write it: compact, and in UTF-8 where that can hold it."""
+    text = json_module.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json_module.dumps(value, separators=(",", ":"))
+    return text
 
 
 def _multipart(parts: Sequence[Part]) -> tuple[bytes, str]:

@@ -4,6 +4,7 @@ https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin
 """
 
 from functools import lru_cache
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import idna
@@ -21,8 +22,17 @@ def origin(url: str) -> str:
     if not parts.hostname:
         raise ValueError(f"{parts.scheme}:// has no host")
     port = "" if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else canonical(parts.hostname)
+    named = parts.hostname
+    host = f"[{_shortest(named)}]" if ":" in named else canonical(named)
     return f"{parts.scheme}://{host}{port}"
+
+
+def _shortest(address: str) -> str:
+    """Return an IPv6 address in its one canonical form (RFC 5952); as it is if it has a zone."""
+    try:
+        return ip_address(address).compressed
+    except ValueError:
+        return address
 
 
 def web_origin(url: str) -> str:

@@ -85,7 +85,7 @@ def _bad_recordings(directory: Path) -> dict[str, tuple[Path, str]]:
         "large": (large, "at most 4,295 MB are read: record a shorter session"),
         "missing": (directory / "missing.har", "No such file"),
         "early": (early, "ends in the middle"),
-        "page": (page, "is no HAR file"),
+        "page": (page, "is a page or XML"),
         "other": (other, "no list log.entries"),
         "none": (write(directory / "none.har", []), "has no requests"),
         "static": (write(directory / "static.har", _session()[1:3]), "has only static files"),
