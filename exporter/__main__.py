@@ -36,7 +36,9 @@ from loadgen.shared.errors import BusyError, UsageError
 from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
 from loadgen.shared.text import in_url
+from loadgen.specification.ports import EXPORTER_PORT
 
+LISTEN = f"127.0.0.1:{EXPORTER_PORT}"
 SIGNAL_POLL_SECONDS = 0.1
 
 
@@ -66,9 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--listen",
-        default="127.0.0.1:9646",
+        default=LISTEN,
         metavar="HOST:PORT",
-        help="the address and port to listen on (default: 127.0.0.1:9646)",
+        help=f"the address and port to listen on (default: {LISTEN})",
     )
     parser.add_argument("--tls-certificate", type=Path, metavar="FILE")
     parser.add_argument("--tls-key", type=Path, metavar="FILE")
@@ -155,7 +157,8 @@ def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise UsageError(
-            f"--listen {listen} is no address: give HOST:PORT, as 127.0.0.1:9646 or [::1]:9646."
+            f"--listen {listen} is no address: give HOST:PORT, as {LISTEN} or "
+            f"[::1]:{EXPORTER_PORT}."
         )
     return host.strip("[]"), int(port)
 

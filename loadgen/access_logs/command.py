@@ -7,6 +7,7 @@ from loadgen.access_logs import writer
 from loadgen.access_logs.reading import Reading
 from loadgen.access_logs.traffic import Traffic
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import write_texts
 from loadgen.shared.made_source import module_name
 from loadgen.shared.origin import origin
 from loadgen.shared.text import clock, plain
@@ -35,12 +36,7 @@ def mix(options: Namespace) -> int:
         output.with_suffix(".csv"): writer.rows(made),
         experiment: writer.experiment(output, made, host, name),
     }
-    try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    except OSError as fault:
-        raise UsageError(f"{path} can't be written: {fault.strerror}; give --output") from fault
+    write_texts(texts)
     print(plain(_report(options, reading, traffic, made, list(texts))))
     return 0
 

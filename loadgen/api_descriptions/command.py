@@ -7,6 +7,7 @@ from loadgen.api_descriptions import writer
 from loadgen.api_descriptions.description import Description, read
 from loadgen.api_descriptions.operations import Operation, operations
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import write_texts
 from loadgen.shared.made_source import module_name
 from loadgen.shared.origin import origin
 from loadgen.shared.text import plain
@@ -31,12 +32,7 @@ def scaffold(options: Namespace) -> int:
         output: writer.locustfile(description, found, output, host, base),
         output.with_suffix(".json"): writer.answers(description, found),
     }
-    try:
-        for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    except OSError as fault:
-        raise UsageError(f"{path} can't be written: {fault.strerror}; give --output") from fault
+    write_texts(texts)
     print(plain(_report(output, description, found, host)))
     return 0
 

@@ -17,7 +17,6 @@ import tarfile
 import tempfile
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any
 
 from pydantic import ValidationError
@@ -50,7 +49,7 @@ from loadgen.fleet.requests import (
     Stop,
     Take,
 )
-from loadgen.node.settings import NodeSettings, load_node_settings
+from loadgen.node.settings import SETTINGS, NodeSettings, load_node_settings
 from loadgen.node.target_check import require_answer
 from loadgen.shared.errors import LoadgenError, OperationError
 from loadgen.shared.machine import this_machine
@@ -58,7 +57,6 @@ from loadgen.shared.run_ids import run_directory
 
 CHUNK_BYTES = 1 << 18
 JOURNAL_BYTES_MAX = 64 << 20
-SETTINGS = Path("/etc/loadgen/node.json")
 
 
 def preflight(node: NodeSettings, request: Preflight) -> NodeReport:

@@ -35,10 +35,9 @@ from loadgen.cluster.scenario_files import (
 from loadgen.fleet import agent_files as files
 from loadgen.fleet.foreign_tar import members_of
 from loadgen.fleet.requests import Give, Take
-from loadgen.node.settings import IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
+from loadgen.node.settings import IDLE_FILE, RUN_FILE, SOFTWARE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError, UsageError
 
-SOFTWARE = Path("/opt/loadgen")
 SCENARIOS = SOFTWARE / "scenarios"
 PACKAGES = SOFTWARE / "packages"
 HASHES = SOFTWARE / "hashes.json"

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import zmq
 
-from loadgen.node.settings import load_node_settings
+from loadgen.node.settings import SETTINGS, load_node_settings
 from loadgen.shared import command
 from loadgen.shared.snapshot import unpack
 
-SETTINGS = Path("/etc/loadgen/node.json")
 SNAPSHOT_BYTES_MAX = 64 << 20
 
 

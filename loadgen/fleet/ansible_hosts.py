@@ -23,11 +23,12 @@ from ansible.plugins.loader import become_loader, connection_loader, get_shell_p
 from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 
+from loadgen.deploy.inventory_rules import GROUPS
+
 FLEET_VARIABLES = (
     *("fleet_address", "fleet_web_port", "fleet_exporter_port", "fleet_target_port"),
     *("grafana_source", "grafana_port"),
 )
-GROUPS = ("master", "workers", "monitoring", "targets")
 RUN_NEXT_LINE = 'IFS= read -r line && eval "exec $line"'
 STARTED = "LOADGEN-STARTED"
 SSH = ("ssh", "smart", "paramiko_ssh", "paramiko", "ansible.builtin.ssh")

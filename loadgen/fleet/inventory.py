@@ -15,11 +15,10 @@ from typing import Any
 from loadgen.shared.errors import UsageError
 from loadgen.shared.project import KIT, PYTHON_MODULE
 from loadgen.shared.text import in_url
+from loadgen.specification.ports import EXPORTER_PORT, WEB_PORT
 
 TIMEOUT_SECONDS = 300
-WEB_PORT = 8089
 TARGET_PORT = 8000
-EXPORTER_PORT = 9646
 GRAFANA_PORT = 3000
 
 

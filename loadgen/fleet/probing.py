@@ -11,11 +11,12 @@ from cryptography import x509
 from loadgen.fleet.connections.ssh import Outcomes, Remote
 from loadgen.fleet.requests import NodeReport
 from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
+from loadgen.node.settings import SOFTWARE
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.snapshot import UNDER_WAY
 from loadgen.specification.run import RunSpecification
 
-PROBE = ["sh", "-c", "readlink /opt/loadgen/current || echo none; date +%s.%N"]
+PROBE = ["sh", "-c", f"readlink {SOFTWARE}/current || echo none; date +%s.%N"]
 
 
 @dataclass(frozen=True)

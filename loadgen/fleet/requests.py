@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from loadgen.node.settings import RunSettings
 from loadgen.shared.machine import Machine
 from loadgen.shared.run_ids import RunId
+from loadgen.specification.ports import WEB_PORT
 
 Word = Annotated[str, Field(max_length=300)]
 MANY = 10_000
@@ -177,7 +178,7 @@ class NodeReport(BaseModel):
     specification: Annotated[str, Field(max_length=1 << 20)] | None = None
     started_at: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] | None = None
     certificate: Annotated[str, Field(max_length=1 << 16)] | None = None
-    web_port: Annotated[int, Field(ge=1, le=65535)] = 8089
+    web_port: Annotated[int, Field(ge=1, le=65535)] = WEB_PORT
     faults: Annotated[list[Annotated[str, Field(max_length=4000)]], Field(max_length=MANY)] = []
     processes: Annotated[dict[Word, Annotated[int, Field(ge=0)]], Field(max_length=MANY)] = {}
     has_scenario: bool = False

@@ -32,15 +32,15 @@ from loadgen.node.settings import exporter_options
 from loadgen.node.statistics import odd_values, time_rounding
 from loadgen.node.statistics.master_snapshot import base_url, entries_of, errors_of
 from loadgen.node.statistics.measured_interval import completed_of
-from loadgen.node.statistics.publisher import bind
+from loadgen.node.statistics.publisher import INTERVAL_SECONDS, bind
 from loadgen.shared.processes import Child
 from loadgen.shared.snapshot import LOADING, ExceptionCount, Snapshot, WorkerStatus
+from loadgen.specification.ports import EXPORTER_PORT
 
 logger = logging.getLogger(__name__)
 
 LISTEN = "LOADGEN_EXPORTER_LISTEN"
-DEFAULT_LISTEN = "127.0.0.1:9646"
-INTERVAL_SECONDS = 1.0
+DEFAULT_LISTEN = f"127.0.0.1:{EXPORTER_PORT}"
 LAST_REPORTS_SECONDS = 4.0
 """Plain workers report every three seconds; what they did last arrives so late."""
 LINGER_SECONDS = 60

@@ -16,9 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadgen.shared.errors import UsageError
 from loadgen.shared.run_ids import RunId
+from loadgen.specification.ports import MASTER_BIND_PORT, WEB_PORT
 from loadgen.specification.run import RequestLogSettings
 from loadgen.specification.slo import Slo
 
+SETTINGS = Path("/etc/loadgen/node.json")
+"""A deployed node's settings."""
+SOFTWARE = Path("/opt/loadgen")
+"""Where a deployed node has releases, scenarios, packages, and the Python that runs them."""
 IDLE_LOCUSTFILE = "loadgen/node/idle_locustfile.py"
 Role = Literal["master", "worker"]
 RUN_FILE = "run.json"
@@ -56,7 +61,7 @@ class WebSettings(_Settings):
     """Where the master's web UI listens. TLS when both files are given; login when a file is."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8089, ge=1, le=65535)
+    port: int = Field(default=WEB_PORT, ge=1, le=65535)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     login_file: Path | None = None
@@ -75,7 +80,7 @@ class NodeSettings(_Settings):
     keys_directory: Path
     state_directory: Path
     master_host: str = "127.0.0.1"
-    master_port: int = Field(default=5557, ge=1, le=65535)
+    master_port: int = Field(default=MASTER_BIND_PORT, ge=1, le=65535)
     web: WebSettings = WebSettings()
     locustfile: str = IDLE_LOCUSTFILE
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

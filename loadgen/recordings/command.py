@@ -14,6 +14,7 @@ from loadgen.recordings.har import Entry, Recording, read
 from loadgen.recordings.session import WrittenSession
 from loadgen.recordings.site import chosen_site, origin_of
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import write_texts
 from loadgen.shared.made_source import class_name, module_name
 from loadgen.shared.origin import origin
 from loadgen.shared.request_names import group_path
@@ -61,10 +62,7 @@ def record(options: Namespace) -> int:
             f"recording {options.har} is no HAR file that can be read: {type(fault).__name__} in"
             " its requests; save the session again, as HAR"
         ) from fault
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as fault:
-        raise UsageError(f"{output} can't be written: {fault.strerror}; give --output") from fault
+    write_texts({output: text})
     print(plain(_report(output, session, kept, recording.left_out)))
     return 0
 

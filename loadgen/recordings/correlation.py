@@ -23,11 +23,10 @@ from loadgen.scenario.extractors import (
     input_fields,
     links,
 )
-from loadgen.shared.request_names import group_path
+from loadgen.shared.request_names import UUID, group_path
 
-UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _TOKEN = re.compile(rf"{UUID}|[\w-]{{16,}}(?:\.[\w-]+)*")
-_IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
+IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
 _IDENTIFIER_KEY = re.compile(r"(^|_)(id|pk|uuid)$|Id$|ID$")
 _STANDARD_HEADERS = {
     "content-type", "content-length", "date", "server", "vary", "cache-control", "connection",
@@ -109,7 +108,7 @@ class Correlation:
         path, mark, query = text.partition("?")
         for piece in re.split(r"(/)", path):
             found = self.variable(piece, number, "id") if piece.isdigit() else None
-            if found is None and _IDENTIFIER.fullmatch(f"/{piece}", 1):
+            if found is None and IDENTIFIER.fullmatch(f"/{piece}", 1):
                 found = self.variable(piece, number, "uuid") or self._lost(piece, number)
             parts += [found] if found else self._replace(_TOKEN, piece, number)
         return _joined([*parts, *self._replace(_TOKEN, mark + query, number)])
@@ -228,7 +227,7 @@ def _link_pattern(link: str) -> str | None:
     if group_path(path) == path:
         return None
     pieces, end = [], 0
-    for match in _IDENTIFIER.finditer(link):
+    for match in IDENTIFIER.finditer(link):
         kind = r"\d+" if match.group().isdigit() else UUID
         pieces += [re.escape(link[end : match.start()]), kind]
         end = match.end()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 from loadgen.recordings import content, multipart, source
-from loadgen.recordings.correlation import UUID, Correlation
+from loadgen.recordings.correlation import IDENTIFIER, Correlation
 from loadgen.recordings.exchange import (
     FORM,
     REDIRECTS,
@@ -48,8 +48,6 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ONE_TIME = re.compile(r"(digest|negotiate|ntlm|aws4-hmac-sha256|hawk|oauth) ", re.IGNORECASE)
 _JSON = ("accept", "application/json")
 _NULL = {"data": "'null'"}
-
-_IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
 
 
 @dataclass(frozen=True)
@@ -224,7 +222,7 @@ class Writer:
         for part in parts:
             if isinstance(part, str):
                 self.unexplained += [
-                    f"{found} in {one.method} {one.url.path}" for found in _IDENTIFIER.findall(part)
+                    f"{found} in {one.method} {one.url.path}" for found in IDENTIFIER.findall(part)
                 ]
         return source.text(source.replaced(parts, self._query_secrets(number)))
 

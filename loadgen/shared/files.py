@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,6 +34,17 @@ def hold(results: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write what was asked for with `--output`, in UTF-8. UsageError: a file can't be written."""
+    for path, text in texts.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as fault:
+            reason = f"{path} can't be written: {fault.strerror}; give --output"
+            raise UsageError(reason) from fault
 
 
 def lock(descriptor: int) -> None:

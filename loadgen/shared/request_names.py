@@ -7,7 +7,8 @@ must not carry an identifier. Scenarios, simulators and recordings group paths b
 import re
 
 _DIGIT = re.compile(r"\d")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_UUID = re.compile(UUID)
 _NUMBER = re.compile(r"(?<=/)\d+(?=/|$)")
 _HASH = re.compile(r"(?<=/)(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}(?=/|$)")
 

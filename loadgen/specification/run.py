@@ -25,6 +25,7 @@ from pydantic import (
 
 from loadgen.shared.errors import UsageError, why_unread
 from loadgen.specification.locust_options import VARIABLES
+from loadgen.specification.ports import EXPORTER_PORT, MASTER_BIND_PORT, WEB_PORT
 from loadgen.specification.slo import DEFAULT_SLOS, Slo
 
 DEFAULT_LOCUSTFILE = "locustfiles/hello.py"
@@ -128,11 +129,11 @@ class RunSpecification(BaseModel):
     """How long requests under way may finish when the load ends."""
     locust_arguments: tuple[str, ...] = ()
     """Locust's own options, passed on unchanged."""
-    web_port: int = Field(default=8089, ge=1, le=65535)
+    web_port: int = Field(default=WEB_PORT, ge=1, le=65535)
     """Port of Locust's web UI."""
-    master_bind_port: int = Field(default=5557, ge=1, le=65535)
+    master_bind_port: int = Field(default=MASTER_BIND_PORT, ge=1, le=65535)
     """Port that workers connect to."""
-    exporter_port: int = Field(default=9646, ge=1, le=65535)
+    exporter_port: int = Field(default=EXPORTER_PORT, ge=1, le=65535)
     """Port of the metrics."""
     tls_cert: Path | None = None
     """Certificate of the web UI, PEM; needs tls_key."""

@@ -4,7 +4,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_URL = "http://127.0.0.1:9646/metrics"
+from loadgen.specification.ports import EXPORTER_PORT
+
+DEFAULT_URL = f"http://127.0.0.1:{EXPORTER_PORT}/metrics"
 DEFAULT_GRAFANA = "http://127.0.0.1:3000"
 SCRAPE_SECONDS = 5
 
@@ -15,7 +17,7 @@ class Ports:
 
     prometheus: int = 9090
     grafana: int = 3000
-    exporter: int = 9646
+    exporter: int = EXPORTER_PORT
     archive: int = 9647
     node: int = 9100
 

@@ -23,15 +23,11 @@ from pathlib import Path
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_directly
+from loadgen.shared.ports import LOOPBACK
 from loadgen.shared.processes import Child, end_all, last_telling_line, start_command
 from loadgen.shared.project import KIT, PROJECT, PYTHON_MODULE
 from loadgen.watch.endpoints import SCRAPE_SECONDS, Ports
-from loadgen.watch.prometheus_files import (
-    LOOPBACK,
-    SCRAPE_SECONDS_MAX,
-    configuration,
-    write_rules,
-)
+from loadgen.watch.prometheus_files import SCRAPE_SECONDS_MAX, configuration, write_rules
 
 RETENTION = "90d"
 START_SECONDS = 30.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from loadgen.shared.errors import UsageError
+from loadgen.shared.ports import LOOPBACK
 from loadgen.watch.endpoints import SCRAPE_SECONDS, Ports
 
-LOOPBACK = "127.0.0.1"
 FLEET = "local"
 """The label of what runs here, beside fleets in the same Prometheus."""
 SCRAPE_SECONDS_MAX = 60

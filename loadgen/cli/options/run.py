@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from loadgen.cli.options.inventory import add_inventory
 from loadgen.cli.options.results_directory import add_results
 from loadgen.cli.verb import Late, Verb, VerbParser
+from loadgen.specification.ports import EXPORTER_PORT, MASTER_BIND_PORT, WEB_PORT
 
 if TYPE_CHECKING:
     from loadgen.cli import run
@@ -70,11 +71,13 @@ def _add_run_options(verb: VerbParser) -> None:
     add("--exclude-tags", "-E", type=_words, help="run no tasks with these tags")
     add("--user-classes", type=_words, help="run only these User classes of the locustfile")
     add("--stop-timeout", help="how long users may take to finish at the end (default: 10s)")
-    add("--web-port", help="the port of Locust's web UI (default: 8089)")
+    add("--web-port", help=f"the port of Locust's web UI (default: {WEB_PORT})")
     add("--tls-cert", help="a PEM file with the web UI's certificate")
     add("--tls-key", help="a PEM file with the key of this certificate")
-    add("--master-bind-port", help="the port to which workers connect (default: 5557)")
-    add("--exporter-port", help="the port at which metrics are served (default: 9646)")
+    words = f"the port to which workers connect (default: {MASTER_BIND_PORT})"
+    add("--master-bind-port", help=words)
+    words = f"the port at which metrics are served (default: {EXPORTER_PORT})"
+    add("--exporter-port", help=words)
     add(
         "--allow-no-requests",
         action="store_true",

@@ -26,6 +26,7 @@ from loadgen.fleet.requests import (
     Take,
     framed,
 )
+from loadgen.node.settings import SOFTWARE
 from loadgen.shared.errors import OperationError, UsageError
 
 CALL_SECONDS = 60.0
@@ -45,7 +46,6 @@ MULTIPLEXER = (
     "Connection to",
     "Connection reset",
 )
-SOFTWARE = "/opt/loadgen"
 PYTHON = f"{SOFTWARE}/venv/bin/python -B"
 UNDEPLOYED = "echo 'nothing is deployed there; run make deploy' >&2; exit 3"
 Answer = TypeVar("Answer")

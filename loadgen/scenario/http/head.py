@@ -20,8 +20,8 @@ BEGIN = "begin"
 COMPLETE = "complete"
 WHOLE = 4
 """The number of events of a response that comes whole, its body in one part."""
-_FIRST_FINAL_STATUS = 200
-_SWITCHING_PROTOCOLS = 101
+FIRST_FINAL_STATUS = 200
+SWITCHING_PROTOCOLS = 101
 _SET_COOKIE = re.compile(rb"\n[sS][eE][tT]-[cC][oO][oO][kK][iI][eE]:")  # IGNORECASE is slower
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _INTERIM = re.compile(rb"\s*HTTP/\d\.\d 1(?!01)\d\d")
@@ -84,7 +84,7 @@ class _Head:
 
     def on_headers_complete(self) -> None:
         status = self.parser.get_status_code()
-        if status >= _FIRST_FINAL_STATUS or status == _SWITCHING_PROTOCOLS:
+        if status >= FIRST_FINAL_STATUS or status == SWITCHING_PROTOCOLS:
             self.done = True
         elif not self.done:
             self.fields = Headers()

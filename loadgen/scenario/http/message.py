@@ -17,6 +17,8 @@ from loadgen.scenario.http.errors import (
 )
 from loadgen.scenario.http.head import (
     COMPLETE,
+    FIRST_FINAL_STATUS,
+    SWITCHING_PROTOCOLS,
     WHOLE,
     body_of,
     chunked,
@@ -29,8 +31,6 @@ from loadgen.scenario.http.head import (
 )
 
 MAX_HEAD_BYTES = 262144
-_FIRST_FINAL_STATUS = 200
-_SWITCHING_PROTOCOLS = 101
 _END = b"\r\n\r\n"
 _END_BYTES = len(_END)
 _MAX_KNOWN = 4096
@@ -294,7 +294,7 @@ class Message:
             len(events) == WHOLE
             and events[3] is COMPLETE
             and events[1].__class__ is int
-            and events[1] >= _FIRST_FINAL_STATUS
+            and events[1] >= FIRST_FINAL_STATUS
             and events[2].__class__ is bytes
             and not self.complete
         ):
@@ -317,7 +317,7 @@ class Message:
         if status < 0:
             self.reusable = False
             status = -status
-        if status >= _FIRST_FINAL_STATUS or status == _SWITCHING_PROTOCOLS:
+        if status >= FIRST_FINAL_STATUS or status == SWITCHING_PROTOCOLS:
             self.status = status
             self.complete = self._head_only
 

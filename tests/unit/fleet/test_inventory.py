@@ -11,6 +11,7 @@ import yaml
 
 from loadgen.fleet import inventory
 from loadgen.shared.errors import UsageError
+from loadgen.specification import ports
 
 PROJECT = Path(__file__).parents[3]
 
@@ -62,8 +63,9 @@ def test_ports_that_an_inventory_leaves_out_are_the_roles_own() -> None:
     roles = Path(__file__).parents[3] / "playbooks/roles"
     fleet = yaml.safe_load((roles / "fleet/defaults/main.yml").read_text())
     grafana = yaml.safe_load((roles / "grafana/defaults/main.yml").read_text())
-    assert fleet["fleet_web_port"] == inventory.WEB_PORT
-    assert fleet["fleet_exporter_port"] == inventory.EXPORTER_PORT
+    assert fleet["fleet_web_port"] == ports.WEB_PORT
+    assert fleet["fleet_channel_port"] == ports.MASTER_BIND_PORT
+    assert fleet["fleet_exporter_port"] == ports.EXPORTER_PORT
     assert fleet["fleet_target_port"] == inventory.TARGET_PORT
     assert grafana["grafana_port"] == inventory.GRAFANA_PORT
 
