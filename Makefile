@@ -6,8 +6,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-# Tests call make themselves: what was typed for this one is not typed for theirs. They start the kit
-# hundreds of times: it is compiled once, wherever else nothing may be written.
+# Tests call make themselves, so the variables of this call must not reach theirs. They start the
+# kit hundreds of times, so Python may write compiled files even where the environment forbids it.
 PYTEST = env -u MAKEFLAGS -u MAKELEVEL -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 # takes_TARGET lists the variables that a target takes; the end of this file refuses any other.
 takes_everywhere = PYTHON VENV PIP_% PYTEST_% ANSIBLE_%
@@ -18,7 +18,8 @@ TYPED_ENV := $(filter command%,$(origin ENV))
 typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(typed),$(eval override $(name) := $$(value $(name))))
 
-# Asked for its version, since a name on PATH may be a stand-in. 3.11 and 3.12 can also drive a fleet.
+# Each is started to learn its version, since a name on PATH may be a wrapper for another. 3.11 and
+# 3.12 can also drive a fleet.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
   "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo "$$name" && break; done)
 VENV := .venv
@@ -55,8 +56,8 @@ RUN_OPTIONS = LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS TAGS EXCLUDE_TAG
   STOP_TIMEOUT WEB_PORT TLS_CERT TLS_KEY MASTER_BIND_PORT EXPORTER_PORT RESULTS \
   EXPERIMENT WARM_UP ARRIVAL_RATE SEED REQUEST_LOG ALLOW_MISSING ENV_FILE
 RUN_FLAGS = SKIP_TARGET_CHECK INSECURE_TARGET QUIET
-# A value is text, and the shell gets it in quotes; what is called *_OPTIONS, DO or BENCH is words of
-# a command line, given to the shell as they stand.
+# A value is passed to the shell in quotes; the values of *_OPTIONS, DO and BENCH are words of a
+# command line, and are passed without quotes.
 define newline
 
 
@@ -67,13 +68,13 @@ given = $(if $(filter HOST,$(1)),$(TYPED_HOST),$(value $(1)))
 name_of = --$(subst _,-,$(shell echo $(1) | tr A-Z a-z))
 option = $(if $(call given,$(1)),$(call name_of,$(1)) $(call quoted,$(1)))
 options = $(foreach name,$(1),$(call option,$(name)))
-# A flag is on with these; what is typed is one of these, or one of 0, no and false.
+# These values switch a flag on; 0, no and false switch it off, and any other is refused.
 ON = 1 yes true
 FLAGS = $(RUN_FLAGS) PURGE ASK_VAULT_PASS
 flags = $(foreach name,$(1),$(if $(filter $(ON),$(value $(name))),$(call name_of,$(name))))
 # Words for another program follow --, which may be given or left out.
 passed_on = $(if $(strip $(1)),$(if $(filter --,$(firstword $(1))),,--) $(1))
-# What every verb of a fleet takes: its inventory, and Ansible's words for Vault.
+# Every verb of a fleet takes its inventory and Ansible's options for Vault.
 FLEET = INVENTORY VAULT_PASSWORD_FILE VAULT_ID ASK_VAULT_PASS
 fleet = $(call options,$(filter-out ASK_VAULT_PASS,$(FLEET))) $(call flags,ASK_VAULT_PASS)
 
@@ -83,7 +84,7 @@ own_target = $(if $(call given,HOST)$(value INVENTORY),,$(if $(value LOCUSTFILE)
 
 .PHONY: run-distributed simulator
 takes_run-distributed = $(FLEET) $(RUN_OPTIONS) $(RUN_FLAGS) ENV LOCUST_OPTIONS
-# ENV="NAME OTHER=value", typed: this machine's NAME, and OTHER with a value.
+# ENV="NAME OTHER=value" passes this machine's NAME, and OTHER with this value.
 variables = $(if $(TYPED_ENV),$(foreach word,$(subst ','\'',$(subst $(newline), ,$(value ENV))),--env '$(word)'))
 takes_simulator = NAME LISTEN SIMULATOR_OPTIONS
 run-distributed: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) $(if $(value EXPERIMENT)$(own_target),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
@@ -202,7 +203,8 @@ fix: $(VENV)/.dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# In one go: tests/sharing_out.py lets the quick tests fill what the runs leave of the cores.
+# All tests run in one session: tests/sharing_out.py lets the quick tests use the cores that the
+# load runs leave idle.
 test: check ## Check and run every test that this machine can run within minutes
 	$(PYTEST) -n 6 tests/local tests/monitoring tests/unit tests/attackers/quick
 

@@ -195,7 +195,7 @@ def run(options: Options) -> int:
     kept = KeptFiles(collector, options.last_scrape, options.state)
     kept.restore()
     compatible = CompatibleNames(collector.heard) if options.compatible_names else None
-    # An exporter that hears nobody on purpose must not tell of a master that is down.
+    # An exporter without --subscribe has no master, so it must not report one that is down.
     hearing = collector if options.subscribe is not None else None
     pages = Pages(
         Exposition(hearing, *_others(options, collector, compatible)),

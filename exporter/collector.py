@@ -161,7 +161,7 @@ class LocustCollector(Collector):
         """
         snapshot = view.snapshot
         up = float(snapshot is not None)
-        yield GaugeMetricFamily("locust_up", "Whether the master has been heard lately.", up)
+        yield GaugeMetricFamily("locust_up", "Whether the master has sent a message lately.", up)
         yield from self._own_work(view)
         if snapshot is not None:
             yield from _run(snapshot)
@@ -193,7 +193,7 @@ class LocustCollector(Collector):
         )
         refused = CounterMetricFamily(
             "locust_exporter_values_refused_total",
-            "Counts left at their last value: they went back, or were no numbers.",
+            "Counts that were left at their last value, because they went back or were no numbers.",
             labels=["kind"],
         )
         for kind, count in self._growth.refused.items():
@@ -224,7 +224,7 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
     gauges: list[tuple[str, str, float | None]] = [
         ("users", "Users running.", snapshot.users),
         ("users_target", "Users that the test is to reach.", snapshot.users_target),
-        ("workers_expected", "Workers that the test counts on.", snapshot.workers_expected),
+        ("workers_expected", "Workers that the test expects.", snapshot.workers_expected),
         ("workers_lost", "Workers lost since the test began.", snapshot.workers_lost),
         ("master_cpu_ratio", "CPU of the master; 1 is a core.", snapshot.master_cpu_percent / 100),
         ("master_memory_bytes", "Resident memory of the master.", snapshot.master_memory_bytes),
@@ -238,7 +238,9 @@ def _run(snapshot: Snapshot) -> Iterator[Metric]:
         if value is not None and math.isfinite(value):
             yield GaugeMetricFamily(f"locust_{name}", text, value)
     replaced = GaugeMetricFamily(
-        "locust_test_values_refused", "Values of requests that workers replaced.", labels=["kind"]
+        "locust_test_values_refused",
+        "Values of requests that were invalid and that workers replaced.",
+        labels=["kind"],
     )
     for kind, count in snapshot.refused.items():
         replaced.add_metric([kind], count)

@@ -74,7 +74,8 @@ class CompatibleNames(Collector):
         rows = [*snapshot.entries[: self._limits.names], _aggregated(snapshot)]
         before = {(e.method, e.name): e for e in (*earlier.entries, _aggregated(earlier))}
         seconds = max(snapshot.time - earlier.time, 1.0)
-        # Names that are alike once clipped would be the same sample twice: the first one stands.
+        # Names that are equal after they were shortened would give the same sample twice: the
+        # first one is kept.
         shown = {
             (self._limits.clip(entry.method), self._limits.clip(entry.name)): entry
             for entry in reversed(rows)

@@ -117,7 +117,7 @@ class _Block:
     def _parts(self, buckets: list[int], milliseconds: float) -> Iterator[bytes]:
         counts = list(accumulate(buckets))
         # Edges before the first response are all zero and those from the last on all the same:
-        # most of the lines. What they share is put between their starts at once.
+        # most of the lines. The part that these lines share is inserted in one step.
         first, last = bisect_left(counts, 1), bisect_left(counts, counts[-1])
         zero, total = self._before_number + b"0.0\n", self._before_number + _number(counts[-1])
         total += b"\n"

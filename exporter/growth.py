@@ -48,14 +48,14 @@ class Growth:
             entry = self._sound(entry)
         before = self._before.get((entry.method, entry.name), _NOTHING)
         if entry == before:
-            return before  # the same object: what was made of it needn't be made again
+            return before  # the same object, so its metrics needn't be made again
         entry = self._sound(entry)
         changes: dict[str, float] = {}
         for field in FIELDS:
             value, least = getattr(entry, field), getattr(before, field)
             # A NaN is neither below nor at least anything.
             if not least <= value < math.inf:
-                # What is no number has been counted.
+                # A value that is no number has been counted as such.
                 self._refused[DECREASED] += value < least
                 changes[field] = least
         if math.isnan(entry.requests_untimed):

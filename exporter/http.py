@@ -59,7 +59,8 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
     ) -> None:
         self._context = context
         self.address_family = AF_INET6 if ":" in host else AF_INET
-        # By the accepted socket's id, oldest first: since when, and what it has become under TLS.
+        # The open connections by the accepted socket's id, oldest first: since when each is open,
+        # and its TLS socket.
         self._open: dict[int, tuple[float, socket]] = {}
         self._changing = threading.Lock()
         super().__init__((host, port), _Handler)

@@ -127,7 +127,8 @@ class Pages:
         return "404 Not Found", [("Content-Type", TEXT)], b"Metrics are at /metrics.\n"
 
     def _metrics(self, environ: WSGIEnvironment) -> Answer:
-        # Prometheus and its like send their time-out along; two of them differ in something.
+        # Prometheus and similar programs send their time-out along, so two different ones can be
+        # told apart.
         if SCRAPER_HEADER in environ:
             self.scrapes.note(tuple(str(environ.get(name, "")) for name in SCRAPER))
         merged = "histogram=merged" in environ.get("QUERY_STRING", "").split("&")

@@ -57,7 +57,7 @@ class Receiver:
             snapshot = unpack(message)
             another_epoch = self._collector.update(snapshot)
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
-            # Whatever a master sends, the next snapshot is heard.
+            # Whatever a master sends, the next snapshot is still received.
             self._collector.refuse()
             return
         self._kept.follow(snapshot, another_epoch=another_epoch)

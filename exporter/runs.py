@@ -67,7 +67,7 @@ def figures_of(snapshot: Snapshot) -> RunFigures | None:
     return RunFigures(
         run_id=snapshot.run_id,
         started_at=snapshot.measured_from or snapshot.test_started_at,
-        # Until the last statistics are in, a worker may tell of a later end.
+        # Until the last statistics have arrived, a worker may still report a later end.
         ended_at=snapshot.measured_until if snapshot.final else None,
         measured_seconds=snapshot.measured_seconds,
         requests=totals.requests,
@@ -118,7 +118,7 @@ GAUGES: Mapping[str, tuple[str, Callable[[RunFigures], float | None]]] = {
     "start_timestamp_seconds": ("When the run's load began.", lambda run: run.started_at),
     "end_timestamp_seconds": ("When its load ended.", lambda run: run.ended_at),
     "measured_seconds": ("How long was measured.", lambda run: run.measured_seconds),
-    "users": ("Users that it was to reach.", lambda run: run.users),
+    "users": ("Users that the run was to reach.", lambda run: run.users),
     "users_peak": ("The most users that ran.", lambda run: run.users_peak),
     "requests_per_second_peak": (
         "The most requests answered in one second, by the workers' clocks.",
@@ -129,7 +129,7 @@ GAUGES: Mapping[str, tuple[str, Callable[[RunFigures], float | None]]] = {
     "response_bytes": ("Bytes of response bodies.", lambda run: run.response_bytes),
     "requests_lost": ("Requests that never reached the master.", lambda run: run.requests_lost),
     "workers_lost": ("Workers that it lost.", lambda run: run.workers_lost),
-    "workers_expected": ("Workers that it counted on.", lambda run: run.workers_expected),
+    "workers_expected": ("Workers that the run expected.", lambda run: run.workers_expected),
     "response_time_average_seconds": ("Mean response time.", lambda run: run.average_seconds),
 }
 

@@ -106,8 +106,9 @@ class Fold:
         if begins and self._last is not None:
             self.base = self.current()
         elif begins:
-            # After a kill in another epoch what lay between is unknown. Counts from zero are a
-            # counter reset, which increase() handles; a guess would be counted twice.
+            # If it was killed during another test, what happened in between is unknown. Counts
+            # from zero are a counter reset, which increase() handles; a guess would be counted
+            # twice.
             self.restore(snapshot.epoch, self._seen or {})
         if begins:
             self._counted = {}

@@ -35,7 +35,7 @@ def _last(name: str, more: str = "") -> str:
 def _verdict() -> str:
     """Return PromQL for a number that says the verdict: a table colours numbers by words."""
     each = [(number, f',verdict="{word}"') for number, (word, _) in VERDICTS.items()]
-    # A run that is judged anew has two verdicts in the time shown: the one of now counts.
+    # A run that was judged again has two verdicts in the time shown: the present one counts.
     now = [
         f"max by (run_id) (locust_run_verdict{{{FLEET}{chosen}}}) * {number}"
         for number, chosen in each
@@ -47,8 +47,8 @@ def _verdict() -> str:
 
 def build() -> Dashboard:
     """Return the dashboard."""
-    # An archive tells of its runs all the time, so a day holds them all. Over thirty days, two
-    # hundred runs would take Prometheus a minute and a half of CPU.
+    # The exporter of kept runs shows all of them all the time, so one day contains every run. Over
+    # thirty days, two hundred runs would take Prometheus a minute and a half of CPU.
     made = dashboard("loadgen-home", "Home", "Past runs, their verdicts, and now.", "now-24h")
     now = f"topk(1, max by (locust_state) (locust_state{{{FLEET}}} == 1))"
     users = f"sum(locust_users{{{FLEET}}})"

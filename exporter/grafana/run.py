@@ -77,7 +77,8 @@ def quantile(part: float, by: str = "le") -> str:
 
 def greatest(expression: str, measure: str) -> str:
     """Return PromQL that keeps the names with the greatest `measure` of the run, at every step."""
-    # Chosen once, at the end: chosen at each step, the lines would come and go.
+    # The series are chosen once, for the end of the time shown: chosen at each step, lines would
+    # come and go.
     last = f"last_over_time({measure}[$__range] @ end())"
     return f"{expression} and on (method, name) topk({LINES_MAX}, max by (method, name) ({last}))"
 
@@ -103,13 +104,14 @@ def build() -> Dashboard:
 
 
 def _variables(made: Dashboard) -> Dashboard:
-    # Values are asked of now when the time shown ends now, so a run's own time is given by links.
+    # If the time shown ends now, values are those of now, so links give a run's own time.
     begin = f"floor(max(last_over_time({RUNS}{{{RUN}}}[$__range]))) * 1000 - 15000"
     end = f"max(last_over_time(locust_run_end_timestamp_seconds{{{RUN}}}[$__range]))"
     end = f"floor({end} or vector(time())) * 1000 + {LAST_SCRAPE_SECONDS * 1000}"
     methods = f"label_values(locust_requests_total{{{FLEET}}}, method)"
     names = f'label_values(locust_requests_total{{{FLEET},method=~"$method"}}, name)'
-    # An archive tells of the same runs, for ever. Scrapes may be a minute apart, and a bit late.
+    # The exporter of kept runs shows the same runs for ever. Scrapes may be a minute apart, and a
+    # bit late.
     live = f"and on (run_id) last_over_time(locust_run_info{{{FLEET}}}[{SEEN}])"
     started = f"max by (run_id) (last_over_time({RUNS}{{{FLEET}}}[{SEEN}])) * 1000 {live}"
     ends = f"last_over_time(locust_run_end_timestamp_seconds{{{FLEET}}}[{SEEN}])"

@@ -160,7 +160,7 @@ def json_line(line: str, depth: int = 1) -> Hit | None:
     try:
         record = json.loads(brace + rest)
         if isinstance(record.get("log"), str):
-            # A container's log file: the line itself, in an object.
+            # In a container's log file the line is a field of a JSON object.
             return common(record["log"]) or (json_line(record["log"], depth - 1) if depth else None)
         fields = _fields(record)
         # Caddy's console has the time before the object.

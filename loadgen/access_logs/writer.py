@@ -72,7 +72,7 @@ def profile(traffic: Traffic, span: Span, factor: float, visit_length: float) ->
         rows.append(((start + end) / 2, rate))
     seconds = ends - begins
     rows = [(0.0, rows[0][1]), *rows, (seconds, rows[-1][1])]
-    # The rate goes in straight lines from row to row: where it changes fast, their sum is another.
+    # The rate changes linearly from row to row, so where it changes fast the sum differs.
     drawn = sum((end - start) * (a + b) / 2 for (start, a), (end, b) in pairwise(rows))
     wanted = counts.total() / visit_length * factor
     rows = [(time, rate * wanted / drawn if drawn else rate) for time, rate in rows]

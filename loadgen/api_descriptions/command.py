@@ -55,17 +55,20 @@ def _report(
     variables = sorted({variable for one in found for variable in one.variables})
     lines += [f"secret: set {name} before a run" for name in variables]
     unread = sorted(description.unread)
-    lines += [f"not followed, so nothing is checked there: {one}" for one in unread[:MOST_NAMED]]
+    lines += [
+        f"this reference is not followed, so the answers behind it are not checked: {one}"
+        for one in unread[:MOST_NAMED]
+    ]
     if len(unread) > MOST_NAMED:
-        lines.append(f"not followed: {len(unread) - MOST_NAMED} more references")
+        lines.append(f"{len(unread) - MOST_NAMED} more references are not followed")
     if description.own_servers:
         named = ", ".join(description.own_servers[:MOST_NAMED])
         lines.append(
-            f"check this one: the server that these name for themselves isn't used: {named}"
+            f"check these: operations name a server of their own, which isn't used: {named}"
         )
     lines += [
         "check this one: ids in EXAMPLES are the description's, or made up; put in what your system"
         " has",
-        f"walk it once: loadgen probe --locustfile {output} --host {host or 'https://…'}",
+        f"try each task once: loadgen probe --locustfile {output} --host {host or 'https://…'}",
     ]
     return "\n".join(lines)

@@ -33,7 +33,7 @@ class Description:
     own_servers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # Without a way to fetch, what is not in this registry is not there.
+        # Nothing is fetched, so a reference that is not in this registry can't be resolved.
         resource = Resource.from_contents(self.document, default_specification=DRAFT202012)
         self._resolver = Registry().with_resource("", resource).resolver()
 

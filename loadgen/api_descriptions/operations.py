@@ -174,7 +174,7 @@ def _answers(description: Description, node: Node) -> dict[str, Any]:
         schema = holder.get("schema")
         found[code] = None if schema is None else schemas.converted(description, schema)
     if any(code != "DEFAULT" for code in found):
-        # What is left is the form of errors, by custom.
+        # By convention the remaining answer describes errors.
         found.pop("DEFAULT", None)
     return found or {"2XX": None}
 

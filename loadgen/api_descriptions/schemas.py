@@ -63,7 +63,8 @@ def _part(description: Description, name: str, value: Any) -> Any:  # noqa: ANN4
 def _reference(description: Description, schema: Node) -> Any:  # noqa: ANN401
     reference = str(schema["$ref"])
     if not reference.startswith(PREFIX):
-        # Rare, and no place that is written beside the locustfile.
+        # This is rare, and such a schema is not among those that are written beside the
+        # locustfile.
         description.resolved(schema)
         description.unread.add(reference)
         return True

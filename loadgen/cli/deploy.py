@@ -87,7 +87,7 @@ def _options(options: argparse.Namespace) -> list[str]:
     if len(vault) < len(options.vault):
         _ask_for_all()
     if own := ",".join(filter(None, map(vault_identity, vault))):
-        # What a playbook calls on this machine reads the inventory too.
+        # Programs that a playbook calls on this machine read the inventory too.
         before = os.environ.get("ANSIBLE_VAULT_IDENTITY_LIST")
         os.environ["ANSIBLE_VAULT_IDENTITY_LIST"] = f"{before},{own}" if before else own
     return ["--inventory", str(options.inventory), *vault, *options.passed_on]

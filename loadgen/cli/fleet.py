@@ -85,11 +85,11 @@ def logs(options: argparse.Namespace) -> int:
     found = _on_nodes(nodes, lambda remotes: on_all(remotes, collect))
     for path in sorted(directory.glob("hosts/*/*.log")):
         with path.open(errors="replace") as file:
-            # A host that was asked for some lines may send one without end.
+            # A host may answer with a line that never ends, so its length is limited.
             while line := file.readline(LINE_CHARACTERS_MAX):
                 print(plain_line(f"{path.parent.name} {path.stem}: {line.rstrip(NEWLINE)}"))
     print(f"These lines are also in {os.path.relpath(directory)}", file=sys.stderr)
-    _require("the journals of some nodes could not be had", found.faults)
+    _require("the journals of some nodes could not be read", found.faults)
     return 0
 
 

@@ -16,7 +16,7 @@ def _run(name: str, options: argparse.Namespace, variable: str, value: str) -> i
     given = [*here, f"ansible_python_interpreter={sys.executable}", "-e", f"{variable}={value}"]
     given += ["-e", untemplated("lab_hosts_inventory_directory", own_directory() / "inventory/lab")]
     command = playbook(name, [*given, *options.passed_on])
-    # Without it the two halves of a job in the background may take HOME for different directories.
+    # Without it Ansible's two processes of a background job may use different directories as HOME.
     jobs = {"ANSIBLE_ASYNC_DIR": str(cache_directory() / "ansible-async")}
     return become(command, ANSIBLE_INVENTORY_ENABLED="host_list", **jobs)
 

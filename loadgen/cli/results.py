@@ -61,7 +61,12 @@ def compare(options: argparse.Namespace) -> int:
     if setup := setup_differences(summaries[0], summaries[1]):
         print(
             plain(
-                "\n".join(["The sides differ in what was asked for:", *map("  {}".format, setup)])
+                "\n".join(
+                    [
+                        "The two sides were run with different specifications:",
+                        *map("  {}".format, setup),
+                    ]
+                )
             )
         )
     print(comparing.scope(len(sides[0]), len(sides[1]), options.confidence))
@@ -93,7 +98,9 @@ def prune(options: argparse.Namespace) -> int:
 
 def _confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to answer: give --yes")
+        raise UsageError(
+            f"{question} The input is not a terminal, so nobody can answer: give --yes"
+        )
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 

@@ -33,7 +33,7 @@ from loadgen.specification.experiment import Experiment, load_experiment, make_e
 from loadgen.specification.run import RunSpecification, split_variables
 from loadgen.specification.slo import Slo
 
-# What Locust has no option of the same name for.
+# Fields for which Locust has no option of the same name.
 LOADGENS_OWN = (
     *("--experiment", "--quiet", "--inventory", "--results", "--warm-up", "--arrival-rate"),
     *("--request-log", "--workers", "--exporter-port", "--skip-target-check", "--insecure-target"),
@@ -152,7 +152,7 @@ def _cluster(specification: RunSpecification, options: argparse.Namespace) -> Cl
             raise UsageError(
                 "--allow-missing is for the hosts of a fleet: give --inventory, or leave it out"
             )
-        # A path that was mistyped is said before a process imports Locust for nothing.
+        # A mistyped path is reported before a process imports Locust for nothing.
         for path in specification.locustfiles:
             find_locustfile(path)
         return LocalCluster(specification)
@@ -160,7 +160,8 @@ def _cluster(specification: RunSpecification, options: argparse.Namespace) -> Cl
     from loadgen.fleet.cluster import FleetCluster  # noqa: PLC0415
     from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
 
-    # Once a command, however many runs it makes: Vault's password is asked for once.
+    # The inventory is read once for each command, however many runs it makes, so that Vault's
+    # password is asked for once.
     if not hasattr(options, "fleet"):
         options.fleet = load_inventory(options.inventory, options.vault)
     return FleetCluster(specification, options.fleet)

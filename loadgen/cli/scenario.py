@@ -64,7 +64,8 @@ def record(options: Namespace) -> int:
             )
         return convert_recording(options)
     with tempfile.TemporaryDirectory(prefix="loadgen-record-") as directory:
-        # What was typed is in it, so it is kept only where the person said so.
+        # The recording contains what the person typed, so it is kept only in a file that the
+        # person named.
         name = module_name(urlsplit(options.browser).hostname or "session")
         options.har = options.har or Path(directory) / f"{name}.har"
         record_session(options.browser, options.har)

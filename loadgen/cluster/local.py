@@ -153,7 +153,8 @@ class LocalCluster:
         node = self._write_node_settings(HOST_NAME)
         self._write_run(plan)
         self._subscription.subscribe(b"")
-        # The first snapshots of a master that starts at once are not to be missed.
+        # The subscription comes first, so that it misses no snapshot of a master that starts at
+        # once.
         self._subscription.setsockopt(zmq.RECONNECT_IVL, 10)
         self._subscription.connect(node.publisher_endpoint)
         self._exporter = Child(

@@ -97,7 +97,7 @@ class Adopted:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
             except ChildProcessError:
-                # It isn't ours yet: its parent still runs.
+                # The process is not a child of this one yet, because its parent still runs.
                 return None
             if pid:
                 self.returncode = os.waitstatus_to_exitcode(status)

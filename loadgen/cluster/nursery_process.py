@@ -9,8 +9,8 @@ its children then belong to the process that asked for them. `ROOM` is no value:
 command line is where a child's own command line is written.
 """
 
-# Importing Locust patches the standard library; what is imported before stays as it is. This
-# process's socket blocks, and its files close at once, not in gevent's next turn.
+# Importing Locust patches the standard library; what is imported before stays as it is. The socket
+# of this process is a blocking one, and files close at once and not in gevent's next turn.
 import socket  # isort: split
 
 from os import close  # isort: split
@@ -42,7 +42,8 @@ LINE_BYTES = 1 << 22
 def serve(asking: socket.socket) -> dict[str, Any] | None:
     """Answer each request with a process id; return in a child with its request, or None."""
     gc.collect()
-    # What is there already stays: a collector that walks over it would copy every page.
+    # The garbage collector leaves existing objects alone: walking over them would copy every
+    # memory page.
     gc.freeze()
     while True:
         request, files = _receive(asking)
@@ -59,7 +60,7 @@ def serve(asking: socket.socket) -> dict[str, Any] | None:
         close(begun)
         for file in files:
             close(file)
-        # Whoever asks may end the child's whole session at once, so there has to be one.
+        # The parent may end the child's whole session at once, so the child needs one.
         os.read(ready, 1)
         close(ready)
         asking.sendall(b"%d\n" % pid)
@@ -105,7 +106,7 @@ def main() -> None:
     """Serve until the socket closes; in a child, be what was asked for."""
     request = serve(socket.socket(fileno=int(sys.argv[1])))
     if request is None:
-        # Nothing of Locust's has begun here, so nothing of it is to be ended.
+        # Locust has started nothing in this process, so nothing of it has to be ended.
         os._exit(0)
     sys.argv = [request["module"], *request["arguments"]]
     MAINS[request["module"]](request["arguments"])

@@ -86,7 +86,8 @@ def find_requirements(scenario: Scenario) -> Path | None:
         for member in scenario.listing.members
         if member.path.name in (REQUIREMENTS, PYPROJECT) and member.source.parent in parents
     ]
-    # The nearest first; of two side by side the one that says it more plainly.
+    # The nearest file comes first, and beside each other a requirements.txt before a
+    # pyproject.toml.
     for path in sorted(found, key=lambda path: (-len(path.parts), path.name != REQUIREMENTS)):
         if path.name == REQUIREMENTS or _dependencies(path):
             return path
@@ -288,7 +289,8 @@ def install(wheels: Path, directory: Path) -> Path:
         check=False,
         stdin=subprocess.DEVNULL,
         cwd=directory,
-        # Where root has taken on another user: not only in effect, so that there is no way back.
+        # If root has switched to another user: the real user id is changed too, so that there is
+        # no way back.
         user=os.geteuid(),
         group=os.getegid(),
     )

@@ -176,7 +176,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         answers.write(said.model_dump_json().encode() + b"\n")
         answers.flush()
         if said.report is None and verb == Take.verb.encode():
-            # What is left of its content is no request.
+            # The rest of its content is not a request.
             return
 
 

@@ -88,7 +88,7 @@ def channel_faults(node: NodeSettings) -> list[str]:
                 "get through; open that port on the master for this host's address, which make "
                 "deploy does when firewalls between them allow it"
             ]
-        return [f"no way to the master at {where}: {error.strerror or error}"]
+        return [f"the master can't be reached at {where}: {error.strerror or error}"]
     return (
         []
         if shakes_hands(node)
@@ -103,7 +103,7 @@ def shakes_hands(node: NodeSettings, timeout_seconds: float = HANDSHAKE_SECONDS)
     """Tell whether a CURVE handshake with the master succeeds; nothing is sent after it."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as client:
         client.linger = 0
-        client.setsockopt(zmq.IPV6, 1)  # As Locust's own sockets; IPv4 goes through it too.
+        client.setsockopt(zmq.IPV6, 1)  # as in Locust's own sockets; IPv4 works too
         channel.secure_client(client, node.keys_directory)
         events = client.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED

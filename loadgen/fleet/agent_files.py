@@ -96,7 +96,7 @@ def _discard(path: Path, *, ignore_errors: bool = False) -> None:
     try:
         path.unlink(missing_ok=True)
     except IsADirectoryError:
-        # Python's own removal ends with its stack, which a thousand nested directories fill.
+        # Python's own removal is recursive, and a thousand nested directories exceed its stack.
         command = ["rm", "-rf", "--", str(path)]
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
         if ended.returncode and not ignore_errors:
@@ -107,7 +107,7 @@ def _discard(path: Path, *, ignore_errors: bool = False) -> None:
 
 
 def _write_anew(path: Path, text: str) -> None:
-    # A pipe in its place would be waited for until somebody reads it.
+    # Opening a pipe in its place would block until somebody reads it.
     _discard(path)
     _create(path, text)
 
@@ -126,7 +126,7 @@ def changed_at(path: Path) -> float | None:
 
 
 def _read(path: Path, bytes_max: int) -> bytes | None:
-    # A pipe would be waited for, and a sparse file would fill the memory.
+    # Opening a pipe would block, and a sparse file would fill the memory.
     with as_owner():
         try:
             file = _open(path)
@@ -188,7 +188,8 @@ def _names_below(directory: Path) -> Iterator[Path]:
                 f"{directory} has more than {COLLECTED_FILES_MAX:,} directories; log in to that "
                 "host and look there"
             )
-        # What has been moved away since, and a path that is too long for the system, is left out.
+        # Files that have been moved meanwhile, and paths that are too long for the system, are
+        # left out.
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):

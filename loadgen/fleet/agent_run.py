@@ -46,7 +46,7 @@ def prepare(node: NodeSettings, request: Prepare) -> NodeReport:
     except BusyError:
         raise
     except BaseException:
-        # As after a full disk: the lock of a run that never began would hold the fleet.
+        # For example after a full disk: the lock of a run that never began would block the fleet.
         files.discard(path)
         raise
     return report(node)

@@ -114,7 +114,7 @@ def give(request: Give, output: IO[bytes]) -> None:
     directory = (SCENARIOS if request.kind == "scenario" else PACKAGES) / request.sha256
     with files.as_owner():
         if not directory.is_dir() or directory.is_symlink():
-            raise OperationError(f"{directory} is not there, so no host can have it from here")
+            raise OperationError(f"{directory} does not exist, so it can't be sent to a host")
         with tarfile.open(fileobj=output, mode="w|gz") as packed:
             for member in list_everything(directory).members:
                 packed.add(member.source, member.path.as_posix(), recursive=False)
@@ -163,7 +163,9 @@ def _unpack(content: Readable, directory: Path, size: int) -> None:
                     continue
                 _write(source, member.source)
     except NOT_WHOLE as error:
-        raise OperationError(f"what came can't be unpacked ({error}); run it again") from error
+        raise OperationError(
+            f"the received archive can't be unpacked ({error}); run it again"
+        ) from error
     for member in links:
         member.source.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         member.source.symlink_to(str(member.link))
@@ -187,7 +189,7 @@ def _member(info: tarfile.TarInfo, directory: Path) -> Member:
     plain = (info.isreg() and not info.issparse()) or info.issym()
     inside = path.parts and not path.is_absolute() and ".." not in path.parts
     if not plain or not inside or (link is not None and leads_out(path, link)):
-        raise OperationError(f"{info.name[:100]!r} has no place in a scenario: nothing is kept")
+        raise OperationError(f"{info.name[:100]!r} may not be part of a scenario: nothing is kept")
     return member
 
 

@@ -121,7 +121,8 @@ class HostsCLI(InventoryCLI):  # type: ignore[misc]  # Ansible has no types
         """Print groups and hosts."""
         CLI.run(self)
         loader, inventory, manager = self._play_prereqs()
-        # It makes itself known to the manager, for variables that refer to other hosts'.
+        # The loader registers itself with the manager, for variables that refer to other hosts'
+        # variables.
         HostVars(inventory, manager, loader)
         groups = inventory.get_groups_dict()
         hosts = {}

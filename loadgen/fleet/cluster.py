@@ -88,7 +88,7 @@ class FleetCluster:
         self.machines: tuple[Machine, ...] = ()
         self.web_url = f"https://{in_url(inventory.master.fleet_address)}:{inventory.web_port}"
         self._specification = specification
-        # A specification that comes from a host names no file of this machine.
+        # A specification from a host is untrusted, so it must not name a file of this machine.
         self.release = release.current() if running is None else running
         self._lock: int | None = None
         self.scenario = ""
@@ -203,7 +203,8 @@ class FleetCluster:
                 self._prepare(remote, plan)
             return ask(remote, Halt())
 
-        # No worker of the run may meet the idle master, so that all of them end before any starts.
+        # All of the run's workers end before any other starts, so that none of them connects to
+        # the idle master.
         self._require(on_all(self._remotes, halt))
         self._require(on_all(self._remotes, self._start_node))
 
@@ -400,7 +401,8 @@ class FleetCluster:
         collected = on_all({name: self._remotes[name] for name in sorted(names)}, one)
         done = Forget(run_id=RunId(plan.run_id))
         kept = {name: self._remotes[name] for name in collected.answers}
-        # The master last: that its copy is gone tells others that all has been collected.
+        # The master's copy is removed last: if it is gone, others know that everything has been
+        # collected.
         master = {name: kept.pop(name) for name in [self._master.node.name] if name in kept}
         faults = collected.faults | ask_all(kept, done).faults
         last = ask_all(master, done)

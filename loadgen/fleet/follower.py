@@ -33,7 +33,8 @@ class Follower:
     def __init__(self, remote: Remote, run_id: str | None) -> None:
         self.snapshots: queue.Queue[Snapshot] = queue.Queue(WAITING_MAX)
         self.restarted = False
-        # A connection of its own: it is cut when it falls silent, and others have calls on theirs.
+        # It has its own connection, which is closed when it falls silent; the others are in use
+        # for requests.
         self._remote = Remote(remote.node)
         self._run_id = run_id
         self._master = ""
@@ -55,8 +56,8 @@ class Follower:
                 for line in self._lines():
                     self._take(_SNAPSHOT.validate_json(line))
             except (OperationError, ValueError):
-                # Silence is judged by who waits for snapshots. After a cut, a new connection
-                # stands long before TCP tries the old one again.
+                # The code that waits for snapshots decides how long a silence is too long. After
+                # an interruption a new connection works long before TCP tries the old one again.
                 self._remote.close()
                 self._ended.wait(AGAIN_SECONDS)
         self._remote.close()

@@ -54,6 +54,6 @@ def ending_of(last: Snapshot | None, planned_seconds: float | None) -> Ending | 
     ran = max(0.0, until - last.test_started_at)
     by_workers = (last.measured_until or until) - last.test_started_at
     if last.final and by_workers < ran - LEFT_SECONDS:
-        # The master goes on without load when tasks end their workers' runners.
+        # The master keeps running without load when tasks end their workers' runners.
         return Ending("workers", by_workers, planned_seconds)
     return Ending(last.ended_by, ran, planned_seconds)

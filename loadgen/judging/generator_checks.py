@@ -55,7 +55,7 @@ class GeneratorCpu:
         """Take the CPU of every process."""
         earlier = self._time or snapshot.time - 1
         for worker in snapshot.workers:
-            # One that has just joined is busy starting, and keeps no user waiting yet.
+            # A worker that has just joined is busy starting, and its users don't wait yet.
             percent = worker.cpu_percent if worker.users else 0.0
             self._see(f"worker {worker.id}", percent, earlier, snapshot.time)
         self._see("the master", snapshot.master_cpu_percent, earlier, snapshot.time)

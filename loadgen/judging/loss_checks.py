@@ -63,12 +63,12 @@ class ArrivalRate:
     def _fewest(self, seconds: float) -> float:
         """Return how many are enough: 95 %, or what chance leaves of random arrivals."""
         due = self.rate_per_second * seconds
-        # The first second goes to starting users; four standard deviations are chance.
+        # Users start in the first second; up to four standard deviations are taken for chance.
         return min(ARRIVAL_RATIO_MIN * due, due - 4 * math.sqrt(due)) - self.rate_per_second
 
 
 def _arrivals(snapshot: Snapshot) -> int:
-    # One that was answered after the load's end had been sent within it.
+    # A request that was answered after the load's end had been sent before it.
     answered = _answered(snapshot)
     rows = [entry.requests for entry in answered if entry.method == ARRIVAL_METHOD]
     return sum(rows) if rows else sum(entry.requests for entry in answered)

@@ -25,7 +25,8 @@ def _milliseconds(measure: str, earlier: Totals, later: Totals) -> float | None:
     times = gain(later.response_times, earlier.response_times)
     if measure == "average_seconds":
         return mean(later.total_ms - earlier.total_ms, sum(times.values()))
-    # A cumulative maximum that did not grow says nothing of the window; its histogram does.
+    # A cumulative maximum that did not grow says nothing about the window, so its histogram is
+    # used.
     grew = later.maximum_ms > earlier.maximum_ms
     highest = later.maximum_ms if grew else max(times, default=0.0)
     if measure == "maximum_seconds":

@@ -149,7 +149,7 @@ class Judge:
             self._epoch, self._trackers, self._time = snapshot.epoch, {}, None
         loading = snapshot.state in LOADING and not snapshot.final
         for index, slo in enumerate(self._slos):
-            # While users finish, throughput falls by intention: no window ends there.
+            # While users finish, throughput falls on purpose, so no window ends in that time.
             if loading or snapshot.final or slo.window_seconds is None:
                 whole = whole or Totals.over_all(snapshot)
                 self._add(index, slo, snapshot, whole)
@@ -166,7 +166,8 @@ class Judge:
                 tracker = _Tracker(slo, subject, key)
                 self._trackers[index, key] = tracker
                 tracker.states.extend(self._base(slo, started))
-            # A window as long as the interval ends with it, after the last state under load.
+            # A window that is as long as the interval ends when the interval ends, which is after
+            # the last snapshot under load.
             is_over = snapshot.final and slo.window_seconds is not None and tracker.windows > 0
             if now >= started + slo.after_seconds and not is_over:
                 is_whole = key is None and entries == counted
@@ -188,7 +189,8 @@ class Judge:
         results: list[SloResult] = []
         for index, slo in enumerate(self._slos):
             trackers = [tracker for (i, _), tracker in self._trackers.items() if i == index]
-            # Left out: a name without a request since the warm-up, or after `after_seconds`.
+            # A name is left out if it had no request since the warm-up, or none after
+            # `after_seconds`.
             measured = [tracker for tracker in trackers if tracker.worst is not None]
             found = [tracker.result() for tracker in measured]
             found = found or [_Tracker(slo, slo.subject).result(self._missing(slo))]

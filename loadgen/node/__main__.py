@@ -140,7 +140,8 @@ def _install_seed(environment: Environment) -> None:
 
     def on_test_start(**_: object) -> None:
         if seed := os.environ.get(SEED_VARIABLE):
-            # Known only now: the master numbers its workers when they come.
+            # The worker's number is known only now, since the master numbers its workers when they
+            # connect.
             random.seed(f"{seed} {getattr(environment.runner, 'worker_index', 0)}")
 
     environment.events.test_start.add_listener(on_test_start)
@@ -165,7 +166,8 @@ def enter(role: Role, run: RunSettings) -> None:
     if role == "master":
         os.environ.update(run.master_environment)
     if run.packages_directory:
-        # Behind the kit's own packages, so that none of them is replaced.
+        # The scenario's packages come after the kit's own in the path, so that they replace none
+        # of these.
         site.addsitedir(str(run.packages_directory))
     if run.enter_scenario and run.scenario_directory:
         os.chdir(run.scenario_directory)
@@ -174,7 +176,8 @@ def enter(role: Role, run: RunSettings) -> None:
 def launch(role: Role, node: NodeSettings, lifeline: int | None) -> None:
     """Become a master or a worker; Locust ends the process."""
     run, idle = load_run_settings(node), load_idle_settings(node)
-    # Locust would read its options from there too, past what was checked before the start.
+    # Locust would read its options from the environment too, without the checks that were made
+    # before the start.
     for name in VARIABLES:
         os.environ.pop(name, None)
     sys.path.insert(0, str(node.release_directory))

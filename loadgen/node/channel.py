@@ -93,7 +93,7 @@ class AdmittedKeys:
             raw = z85.decode(key)
         except (ValueError, KeyError):
             return None
-        # A key that isn't known may have been admitted a moment ago.
+        # An unknown key may have been admitted a moment ago, so the list is read again.
         return name if (self._names.get(raw) or self.name_of(raw)) == name else None
 
     def name_of(self, key: bytes) -> str | None:
@@ -119,7 +119,10 @@ def answer_zap(request: list[bytes], admitted: AdmittedKeys) -> list[bytes]:
     wellformed = mechanism == b"CURVE" and [len(key) for key in credentials] == [_KEY_BYTES]
     name = admitted.name_of(credentials[0]) if wellformed else None
     if name is None:
-        logger.warning("Refused a stranger at the worker port from %s", address.decode("latin-1"))
+        logger.warning(
+            "Refused a connection to the worker port from %s, because its key is not admitted",
+            address.decode("latin-1"),
+        )
         return [version, sequence, b"400", b"unknown key", b"", b""]
     # Each message of the connection carries this user id: the name, and the key itself.
     user_id = b"%s %s" % (name.encode(), z85.encode(credentials[0]))

@@ -54,7 +54,8 @@ class Guard:
         """Return the next message and its sender's address. RPCReceiveError: it was dropped."""
         self._received += 1
         if self._received % MESSAGES_AT_A_TIME == 0:
-            # A socket that always has a message never yields, and the rest of the master stands.
+            # A socket that always has a message never yields, and the rest of the master would
+            # stand still.
             gevent.sleep(0)
         try:
             frames = socket.socket.recv_multipart(copy=False)
@@ -63,7 +64,9 @@ class Guard:
         key = user_id(frames[-1])
         owner = self._admitted.owner(key)
         if owner is None:
-            raise RPCReceiveError(f"a message under the key of {key[:40]!r}, which was shut out")
+            raise RPCReceiveError(
+                f"a message under the key of {key[:40]!r}, which is no longer admitted"
+            )
         try:
             address, packed = (bytes(frame.buffer) for frame in frames)
             return address.decode(), OwnedMessage(owner, *unpack(packed))
@@ -80,12 +83,12 @@ class Guard:
         `more` are the types of messages that the locustfile listens for.
         """
         if message.node_id != client_id:
-            return "it is in the name of another"
+            return "it names another worker as its sender"
         wrong = fault(message.type, message.data)
         if wrong:
             return f"malformed: {wrong}"
         if message.type == "logs" and message.data["worker_id"] != client_id:
-            return "it brings logs in the name of another"
+            return "it brings logs that name another worker"
         if message.type not in SHAPES and message.type not in WITHOUT_DATA:
             return None if message.type in more else "nobody listens for this type"
         return self._bounds.refusal(owner_of(message), client_id, message.type, message.data)

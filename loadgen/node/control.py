@@ -21,7 +21,7 @@ def request(endpoint: str, command: str, timeout_seconds: float = 5.0) -> dict[s
     """Send one request to a master and return its answer. Raises TimeoutError without one."""
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.linger = 0
-        # Whoever may write where the socket lies may answer in its place.
+        # Anybody who can write to the socket's directory could answer in its place.
         socket.setsockopt(zmq.MAXMSGSIZE, ANSWER_BYTES_MAX)
         socket.connect(endpoint)
         socket.send_json({"command": command})

@@ -12,7 +12,8 @@ from locust.runners import MasterRunner
 
 from loadgen.shared.snapshot import EndedBy
 
-# Which function of which module, on the way to the runner's `stop`, means what; the nearest counts.
+# What it means if this function of this module is in the stack when the runner's `stop` is called;
+# the nearest one counts.
 _CAUSES: dict[tuple[str, str], EndedBy] = {
     ("locust.runners", "shape_worker"): "shape",
     ("locust.runners", "handle_message"): "workers",
@@ -22,13 +23,13 @@ _CAUSES: dict[tuple[str, str], EndedBy] = {
     ("loadgen.node.control_server", "stop"): "request",
     ("loadgen.node.control_server", "quit"): "request",
 }
-# Whoever else is on the way is the locustfile, or what it imports.
+# Any other code in the stack is the locustfile, or what it imports.
 _OWN = ("locust", "gevent", "greenlet", "loadgen")
 
 
 def who_ends() -> EndedBy:
     """Tell who ends the test; call it while Locust fires `test_stopping`."""
-    # inspect.stack would read every source file on its way.
+    # inspect.stack would read the source file of every frame.
     frame = sys._getframe(1)
     while frame.f_back is not None:
         frame = frame.f_back

@@ -62,8 +62,8 @@ def install() -> None:
             stop(self, send_stop_to_client)
 
     def leave_at_once(self: MasterRunner) -> None:
-        # A worker's last report comes before the word that its users have gone; nobody hears it
-        # once the runner's greenlets have ended.
+        # A worker sends its last report before it says that its users have gone; nobody receives
+        # it once the runner's greenlets have ended.
         with waits.until(lambda: self.user_count == 0 or not len(self.greenlet)):
             leave(self)
 

@@ -203,7 +203,7 @@ def _text(error: BaseException) -> str:
     try:
         return " ".join(str(error).split())
     except Exception as fault:
-        return f"its text can't be had ({type(fault).__name__}: {fault})"
+        return f"its source can't be read ({type(fault).__name__}: {fault})"
 
 
 def _raised_in(error: BaseException, file: str) -> bool:

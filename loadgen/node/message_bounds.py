@@ -83,7 +83,7 @@ class Bounds:
     def apply(self, owner: str, kind: str, data: Any, runner: MasterRunner) -> None:  # noqa: ANN401
         """Cut and fold a message in place, as far as it has to be."""
         if runner.stats.entries is not self._entries:
-            # A test begins with nothing, and so does everybody's account.
+            # Every worker's account starts at zero with a new test.
             self._entries = runner.stats.entries
             self._cells = Account(KEY_CELLS_MAX, SUM_CELLS_MAX)
         if kind == "stats":

@@ -212,7 +212,7 @@ def install(environment: Environment, **_: object) -> None:
         ticking.kill(block=False)
         publisher.quit()
         socket.close()
-        # The exporter ends by itself when this process does: its lifeline closes.
+        # The exporter ends by itself when this process ends, because the pipe between them closes.
         shutil.rmtree(directory, ignore_errors=True)
 
     events.quit.add_listener(close)

@@ -53,11 +53,11 @@ class Steps:
 
 def walk(user: User) -> None:
     """Let one user do each of its tasks once."""
-    # A user that waits before it tries again would try for ever: here once is enough.
+    # A user that waits before it tries again would try for ever, and a probe needs only one try.
     vars(user)["wait"] = _end
     arrival = getattr(user, "arrival", None)
     if callable(arrival):
-        # An open model's user makes arrivals at a rate; one of them is its iteration.
+        # A user of an open model makes arrivals at a rate; one arrival is what a probe runs.
         print("  arrival")
         arrival()
         return
@@ -99,7 +99,8 @@ def probe(locustfile: Path, host: str) -> int:
     from locust import events  # noqa: PLC0415 - the locustfile's listeners are on it
 
     environment.events = events
-    # Scenarios read their own options, here all at their defaults or from the environment.
+    # Scenarios read their own options; in a probe these have their defaults or come from the
+    # environment.
     environment.parsed_options = get_parser(default_config_files=[]).parse_args([])
     runner = environment.create_local_runner()
     events.init.fire(environment=environment, runner=runner, web_ui=None)

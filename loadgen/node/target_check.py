@@ -55,7 +55,7 @@ def _ask_http(host: str, verify: bool) -> None:
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    # An environment's proxy is not what workers use, so it isn't asked here either.
+    # Workers don't use a proxy from the environment, so this check doesn't either.
     open_directly(host, TIMEOUT_SECONDS, context).close()
 
 

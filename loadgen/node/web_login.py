@@ -49,7 +49,8 @@ class PasswordBook:
         content = json.loads(path.read_text())
         self._hashes: Mapping[str, str] = content["users"]
         self.secret_key: str = content["secret_key"]
-        # Checked for a name that nobody has, so that it takes as long as a wrong password.
+        # An unknown name is checked against this hash, so that it takes as long as a wrong
+        # password.
         like = next(iter(self._hashes.values()))
         self._nobody = f"{like.rpartition('$')[0]}${'0' * 64}"
         self._one_at_a_time = BoundedSemaphore()

@@ -52,7 +52,7 @@ def record_session(
             f" playwright install chromium; {HOW_ELSE}"
         ) from fault
     own = next(filter(None, map(shutil.which, BROWSERS)), None)
-    # As root, which has no sandbox to give, only for tests in containers.
+    # As root Chromium has no sandbox; this is only for tests in containers.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     try:
         with sync_playwright() as playwright:

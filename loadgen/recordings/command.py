@@ -21,7 +21,8 @@ from loadgen.shared.request_names import group_path
 from loadgen.shared.text import plain
 
 TEMPLATE = Path(__file__).with_name("locustfile.jinja2")
-# What a file that only looks like a HAR leads to: a list for a map, a number for a text.
+# The exceptions that a file causes that only looks like a HAR: a list instead of a map, a number
+# instead of a text.
 UNREADABLE = (
     *(LookupError, TypeError, AttributeError, ValueError, RecursionError, CalledProcessError),
 )
@@ -101,7 +102,7 @@ def _given_site(host: str) -> str:
 
 def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
     """Return the locustfile's source and the session, by way of har2locust."""
-    # har2locust is for the machine that makes locustfiles; those that run them don't have it.
+    # har2locust is installed where locustfiles are made, and not where they run.
     try:
         from har2locust.__main__ import load_plugins, process, render  # noqa: PLC0415
     except ImportError as fault:

@@ -43,7 +43,7 @@ def _key(text: str) -> str:
     except (ValueError, RecursionError):
         return ""
     keys = [key for key in body if re.fullmatch(r"\w+", key)] if isinstance(body, dict) else []
-    # What tells the least about a single answer is its bookkeeping.
+    # These headers say the least about a single answer.
     keys.sort(key=lambda key: key in {"id", "timestamp", "page", "_links"})
     return f'"{keys[0]}"' if keys else ""
 

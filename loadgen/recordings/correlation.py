@@ -67,7 +67,7 @@ class Correlation:
             held = _cookie_of(value, self.exchanges[number].cookies)
             if held:
                 return source.cookie(held)
-        # It was set before the recording began.
+        # The value was set before the recording began.
         held = _cookie_of(value, self.exchanges[before].sent_cookies)
         return source.cookie(held) if held else None
 
@@ -210,7 +210,7 @@ def _page_values(exchange: Exchange) -> Iterator[tuple[str, Extractor]]:
             continue
         position = patterns.get(pattern, 0)
         patterns[pattern] = position + 1
-        # The place of its first appearance on the page is the link's.
+        # The first place where it occurs on the page is the link.
         yield link, _first(Link(pattern, position), exchange, link)
     for name, value in reversed(input_fields(text)):
         if len(value) >= 8:
@@ -241,7 +241,7 @@ def _json_values(exchange: Exchange) -> Iterator[tuple[str, Extractor]]:
         body = json.loads(exchange.answer.text)
     except (ValueError, RecursionError):
         return
-    # The shallowest place is the most telling one, so it comes last and wins.
+    # The place with the least nesting is the best one, so it comes last and replaces the others.
     leaves = sorted(_leaves(body, ()), key=lambda leaf: -len(leaf[0]))
     for path, value in leaves:
         yield value, Json(path)

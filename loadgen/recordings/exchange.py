@@ -145,7 +145,7 @@ def exchange(entry: Entry) -> Exchange:
     parameters = list(posted.get("params", []))
     body = _body(posted)
     if "content-type" not in headers and (body or parameters):
-        # Browsers that show provisional headers leave it out there.
+        # Browsers that show provisional headers leave out the host header.
         headers["content-type"] = posted["mimeType"] or (FORM if parameters else "text/plain")
     started = datetime.fromisoformat(entry["startedDateTime"]).timestamp()
     made = Exchange(
@@ -165,7 +165,7 @@ def exchange(entry: Entry) -> Exchange:
     )
     if is_socket(entry):
         made.socket = list(_messages(entry["_webSocketMessages"], started))
-        # It stays open beside what comes next.
+        # It stays open while the next requests are sent.
         made.ended = started
     if made.method in {"POST", "PUT", "PATCH"} and not body and not parameters:
         made.lost_bytes = max(int(request.get("bodySize", 0)), 0)
@@ -260,7 +260,7 @@ def _text(content: Mapping[str, Any]) -> str:
     try:
         return base64.b64decode(text).decode()
     except (binascii.Error, ValueError):
-        # Binary: nothing in it is looked for.
+        # The body is binary, so no value is searched in it.
         return ""
 
 

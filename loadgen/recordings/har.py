@@ -173,7 +173,7 @@ def _cleaned(entry: object) -> tuple[str, Entry | None]:
         return "its address has a control character", None
     made.request.cookies += _sent_cookies(made.request.headers)
     if is_static_type(made.response.content.mime_type):
-        # Nothing is looked for in it, and most of a large recording is of this kind.
+        # No value is searched in such bodies, and they are the largest part of a large recording.
         made.response.content.text = ""
     return "", made.model_dump(by_alias=True, mode="json", exclude_none=True)
 

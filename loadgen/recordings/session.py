@@ -34,12 +34,13 @@ _DROPPED = re.compile(
     r"|cache-control|pragma|if-.*|sec-.*|upgrade-insecure-requests|priority|dnt|range"
     r"|x-client-data)$"
 )
-# A header of one hop (RFC 9110, 7.6.1), or of a proxy on the way: the next way has its own.
+# Headers that concern one connection only (RFC 9110, 7.6.1), or that a proxy added: a replay has
+# its own.
 _HOP = re.compile(
     r"^(keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|via|forwarded"
     r"|x-forwarded-.*|x-real-ip|x-amzn-trace-id|cf-.*|true-client-ip|expect|alt-used)$"
 )
-# Headers that by custom repeat a cookie, of Angular's and of Django's makers.
+# Headers that repeat a cookie's value by convention, in Angular and in Django.
 _DOUBLE_SUBMITTED = {"x-xsrf-token": "XSRF-TOKEN", "x-csrftoken": "csrftoken"}
 # What HTTP can carry as a header (RFC 9110, 5.1 and 5.5).
 _NAME = re.compile(r"[!#$%&'*+.^`|~\w-]+", re.ASCII)
@@ -112,7 +113,8 @@ class Writer:
     def session(self) -> WrittenSession:
         """Return the session."""
         first = self.exchanges[0]
-        # Every request is looked at before any is written: an early answer's values are known late.
+        # Every request is read before any is written, because later requests show which values of
+        # an early answer are needed.
         fields = [self._fields(number) for number in range(len(self.exchanges))]
         self.correlation.forget_unused("\n".join(" ".join(one.values()) for one in fields))
         pages = self._pages(
@@ -249,7 +251,7 @@ class Writer:
             if name in hops or _HOP.match(name):
                 self.hop_headers.add(name)
             elif _DROPPED.match(name) or (name == "content-encoding" and one.text):
-                # A recorded text is what the coding was undone from.
+                # A recorded text is already decoded.
                 continue
             elif _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
                 self.odd_headers.add(name)

@@ -48,7 +48,8 @@ def rename_locust_reports(directory: Path) -> None:
             try:
                 defuse(path)
             except (ValueError, csv.Error):
-                # What can't be read as a table can't be made harmless: no spreadsheet opens this.
+                # A file that can't be read as a table can't be made safe, so it gets a name that
+                # no spreadsheet opens.
                 path.replace(directory / f"{name}.txt")
 
 

@@ -28,7 +28,7 @@ def notes_of(entries: Sequence[EntryStatistics], timeline: Timeline, seconds: fl
     users = _mean_users(timeline)
     if total_count(times) < REQUESTS_MIN or not users or seconds <= 0:
         return []
-    # How often one user asks while nothing stands still: the silent seconds are left out.
+    # How often one user sends a request while the target answers: silent seconds are left out.
     silent = _longest_silence(timeline)
     pace_ms = 1000 * users * (seconds - (silent[1] if silent else 0)) / total_count(times)
     return [note for note in [_stall(times, pace_ms, silent)] if note]

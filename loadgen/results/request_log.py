@@ -97,7 +97,7 @@ def _is_ours(chunk: Path) -> bool:
         rows = pl.scan_parquet(chunk).select(pl.len()).collect().item()
         return bool(rows <= CHUNK_ROWS and pl.read_parquet(chunk).schema == SCHEMA)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
-        logger.warning("%s is no request log of this release and is left aside", chunk)
+        logger.warning("%s is no request log of this release and is left out", chunk)
         return False
 
 
@@ -111,7 +111,7 @@ def read_log(run_directory: Path) -> pl.DataFrame:
         )
     try:
         log = pl.scan_parquet(path)
-        # A log of an earlier release lacks some: without a phase its times have to tell.
+        # A log of an earlier release lacks some columns: without a phase the times decide.
         for name in {"phase", "trace_id"} - set(log.collect_schema()):
             log = log.with_columns(pl.lit(None, pl.String).alias(name))
         return log.select(list(SCHEMA)).collect()

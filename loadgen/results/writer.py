@@ -67,7 +67,7 @@ def write_results(plan: RunPlan, outcome: Outcome) -> Summary:
     The summary is written first: it matters most when a disk fills.
     """
     last, versions, directory = outcome.last, outcome.versions, plan.directory
-    # What came in a warm-up that never ended is nothing that was measured.
+    # Requests of a warm-up that never ended were not measured.
     measured = last if last and last.measured_from is not None else None
     entries = measured.entries if measured else []
     counted = requests_among(entries)

@@ -298,7 +298,8 @@ def describe(found: Capacity) -> str:
     if found.published:
         trials = len(found.published.trials)
         lines.append(
-            f"The published rule, on the same target: ended at {found.published.first_broke} "
+            "On the same target the alarm study's published rule ended at "
+            f"{found.published.first_broke} "
             f"({trials} trials)"
         )
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def post(summary: Summary, environment: Mapping[str, str]) -> str | None:
         data=json.dumps(content(summary)).encode(),
         headers={"Content-Type": "application/json"},
     )
-    # Not along with a redirect, which may lead to another host.
+    # The token is not sent along with a redirect, which may lead to another host.
     request.add_unredirected_header("Authorization", f"Bearer {environment.get(TOKEN, '')}")
     try:
         open_url(request, TIMEOUT_SECONDS).close()

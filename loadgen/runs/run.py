@@ -185,7 +185,7 @@ class Run:
             if self._course.why_no_load:
                 raise OperationError(self._course.why_no_load)
             if self._plan.has_shape and self._course.workers_seen >= self._cluster.workers_expected:
-                # All that is missing is the shape's first tick.
+                # Only the shape's first tick is missing.
                 deadline = min(deadline, time.monotonic() + SHAPE_SECONDS)
             if time.monotonic() > deadline:
                 raise OperationError(self._too_late())

@@ -69,7 +69,7 @@ _HOMES = (
     "loadgen.scenario.shapes.plans",
     "loadgen.scenario.shapes.rates",
     "loadgen.shared.request_names",
-    # Last, as they add options to Locust's when imported.
+    # These imports come last, because they add options to Locust's.
     "loadgen.scenario.shapes.arrival",
     "loadgen.scenario.visits",
 )

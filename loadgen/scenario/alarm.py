@@ -26,7 +26,7 @@ class Undelivered(Exception):  # noqa: N818  a state of the alarm, not a fault o
     """The device was stopped while an alarm stood unacknowledged after failed attempts."""
 
     def __init__(self, seconds: float, attempts: int) -> None:
-        # Locust keeps a row for each text, so no count stands in it.
+        # Locust keeps one row for each different error text, so the text contains no count.
         super().__init__("not acknowledged, after failed attempts, when the test stopped")
         self.seconds = seconds
         self.attempts = attempts

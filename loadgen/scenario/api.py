@@ -62,7 +62,7 @@ class Answers:
         try:
             wrong = best_match(self._validator(operation, code, answers[code]).iter_errors(body))
         except (Unresolvable, RecursionError):
-            # The description's own fault, not the answer's.
+            # The description is wrong here, and not the answer.
             return None
         return None if wrong is None else _sentence(wrong)
 

@@ -92,7 +92,7 @@ class LedgerDesk(Generic[Item]):
         return {client.id for client in self._master.clients.all} - missing
 
     def _requested(self, msg: Message, **_: object) -> None:
-        # A worker is not believed to be modest.
+        # A worker may ask for too much, so its request is limited here.
         wanted = min(max(1, int(msg.data.get("count", 1))), AT_ONCE_MAX)
         grants: list[tuple[int, Item]] = []
         while len(grants) < wanted and (grant := self.take(msg.node_id)):

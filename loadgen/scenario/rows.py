@@ -134,7 +134,8 @@ class Rows:
             return
         clients = self._master.clients.all
         if all(client.id in self._over or not client.user_count for client in clients):
-            # In a greenlet of its own: this one has to hear the workers while the test stops.
+            # This runs in its own greenlet, because the present one has to receive the workers'
+            # messages while the test stops.
             gevent.spawn(self._master.stop)
 
     def _test_start(self, **_: object) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 
-# A host's word is data: it is bounded where it is read.
+# What a host sends is untrusted, so it is checked and limited where it is read.
 Text = Annotated[str, Field(max_length=200)]
 
 

@@ -9,7 +9,7 @@ from loadgen.shared.project import PROJECT, PYTHON_MODULE
 
 _RUFF = [*PYTHON_MODULE, "ruff"]
 _OWN_RULES = ["--isolated", "--quiet", "--line-length", "100"]
-# What texts from elsewhere may break: their length and number, letters that look like others, and
+# Rules that texts from elsewhere may break: long lines, magic numbers, look-alike letters, and
 # words that look like passwords.
 FROM_ELSEWHERE = ("E501", "PLR0915", "RUF001", "RUF002", "S104", "S105", "S106", "S108")
 

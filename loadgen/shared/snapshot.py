@@ -26,7 +26,7 @@ Phase = Literal["warm_up", "measured", "stopping"]
 """Which part of a test a worker's report is about; see `loadgen.node.measured_interval`."""
 
 
-# A host's word is data: pydantic holds it to these where a snapshot is read from one.
+# What a host sends is untrusted: pydantic applies these limits where a host's snapshot is read.
 Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 UnixTime = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]

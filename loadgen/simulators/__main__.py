@@ -154,7 +154,8 @@ def serve(options: argparse.Namespace) -> int:
     if options.access_log:
         app = AccessLog(app, options.access_log.open("w", buffering=1))
     address, port = options.listen
-    # uvicorn ends with the signal that it was sent: an exit, so that temporary files go too.
+    # uvicorn raises the signal that it received again; exiting instead also removes temporary
+    # files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
         app,

@@ -102,7 +102,7 @@ class Experiment(RunSpecification):
     """
 
     data: tuple[Path, ...] = ()
-    """Files that have to be there."""
+    """Files that the run needs."""
     repetitions: int = Field(default=1, ge=1, le=100)
     """How often each run is repeated."""
     rest: Duration = Field(default=0, ge=0, le=86400)
@@ -130,7 +130,8 @@ class Experiment(RunSpecification):
 
     def cells(self) -> list[Cell]:
         """Return the runs of a sweep or of repetitions. UsageError for more than 1,000."""
-        # Counted before they are made: twenty fields of ten values would never end.
+        # The combinations are counted before they are made: twenty fields with ten values each
+        # would never end.
         count = math.prod(map(len, self.sweep.values())) * self.repetitions
         if count > RUNS_MAX:
             raise UsageError(
@@ -143,7 +144,7 @@ class Experiment(RunSpecification):
 
         A field `environment.NAME` sets one variable.
         """
-        # What nobody gave must stay so: a load shape gets no defaults.
+        # Fields that were not given stay unset, because a load shape gets no defaults.
         own = self.model_dump(include=set(RunSpecification.model_fields), exclude_unset=True)
         for field, value in fields.items():
             name, _, key = field.partition(".")

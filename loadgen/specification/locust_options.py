@@ -22,7 +22,7 @@ FIELDS = {
 _REPORTS = "a run's reports are in its results directory"
 _ENDS = "a run ends by itself, and its web UI with it"
 _STARTS = "loadgen starts master and workers itself; --workers is their number"
-# What a run has anyway, or does in its own way.
+# Options for things that every run already has, or does in its own way.
 NEEDLESS = {
     **dict.fromkeys(("csv", "csv_full_history", "html", "json", "json_file"), _REPORTS),
     **dict.fromkeys(("headless", "autostart"), "a run starts by itself"),

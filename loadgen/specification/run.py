@@ -106,7 +106,7 @@ class RunSpecification(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     description: str = ""
-    """What the run is for, in words; it stands at the top of the report."""
+    """What the run is for, in words; it is shown at the top of the report."""
     locustfile: str = DEFAULT_LOCUSTFILE
     """The scenario: a locustfile, or several with commas."""
     host: str | None = None
@@ -118,7 +118,7 @@ class RunSpecification(BaseModel):
     run_time: Duration = Field(default=30, ge=1, le=MAXIMUM_RUN_TIME_SECONDS)
     """How long is measured: 30s, 5m, 1h30m."""
     workers: int | None = Field(default=None, ge=1, le=1024)
-    """Worker processes; one a core when not given."""
+    """Worker processes; one for each core when not given."""
     tags: tuple[str, ...] = ()
     """Only tasks with these tags."""
     exclude_tags: tuple[str, ...] = ()
@@ -140,11 +140,11 @@ class RunSpecification(BaseModel):
     tls_key: Path | None = None
     """Its key, PEM."""
     slos: tuple[Slo, ...] = DEFAULT_SLOS
-    """Limits that the run is held to; without any, at most 1 % of requests may fail."""
+    """The limits by which the run is judged; without any, at most 1 % of requests may fail."""
     request_tags: dict[str, tuple[str, ...]] = {}
     """Groups of request names for SLOs: {login: [/accounts/login/]}."""
     warm_up: Duration = Field(default=0, ge=0, le=86400)
-    """Load that comes before run_time and isn't measured."""
+    """Load before run_time that isn't measured."""
     arrival_rate: float | None = Field(default=None, gt=0, le=MAXIMUM_USERS)
     """Arrivals a second of an open-model locustfile; not reaching it makes the run invalid."""
     request_log: RequestLogSettings | None = None

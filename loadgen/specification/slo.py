@@ -35,12 +35,13 @@ class Slo(BaseModel):
             r"|failure_ratio|throughput_per_second)$"
         },
     )
-    """What is limited: p50_seconds, p95_seconds (any percentile), average_seconds,
+    """The measure that is limited: p50_seconds, p95_seconds (any percentile), average_seconds,
     maximum_seconds, failure_ratio or throughput_per_second."""
     at_most: float | None = Field(default=None, ge=0)
-    """The highest value that holds, in the measure's unit: seconds, a ratio from 0 to 1, or 1/s."""
+    """The highest value with which the SLO holds, in the measure's unit: seconds, a ratio from 0 to
+    1, or 1/s."""
     at_least: float | None = Field(default=None, ge=0)
-    """The lowest value that holds, in the measure's unit."""
+    """The lowest value with which the SLO holds, in the measure's unit."""
     name: str | None = None
     """Requests of this name only; * stands for any text."""
     method: str | None = None

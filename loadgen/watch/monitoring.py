@@ -109,7 +109,7 @@ def grafana(directory: Path, ports: Ports, scrape_seconds: int) -> Running | Non
         "GF_SERVER_HTTP_PORT": str(ports.grafana),
         "GF_SECURITY_ADMIN_PASSWORD": _password(directory / "grafana-password"),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
-        # Whoever is on this machine, and a page that knows the default password, is a viewer only.
+        # Other users of this machine, and web pages that know the default password, can only view.
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
         "GF_AUTH_DISABLE_LOGIN_FORM": "true",
         "GF_AUTH_BASIC_ENABLED": "false",

@@ -55,7 +55,7 @@ def pause(seconds: float, interruption: Interruption) -> None:
 
     So polls keep their pace, however long each takes.
     """
-    # In short steps: a signal handler that raises nothing doesn't end a sleep.
+    # It sleeps in short steps, because a signal handler that raises nothing doesn't end a sleep.
     now = time.monotonic()
     deadline = (now // seconds + 1) * seconds
     while time.monotonic() < deadline and not interruption.requested:
@@ -73,7 +73,7 @@ def stream(url: str, context: ssl.SSLContext | None, interruption: Interruption)
             sys.stdout.buffer.write(content + END)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            # Python writes what is left when it ends, and would fail again.
+            # Python writes what is left in the buffer when it ends, and that would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
         pause(INTERVAL_SECONDS, interruption)

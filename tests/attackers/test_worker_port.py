@@ -59,7 +59,7 @@ def test_a_former_workers_key_is_worth_nothing(loadgen: Runner, outcome: Outcome
         path.unlink(missing_ok=True)
     private.rmdir()
     assert_untouched(run)
-    assert lines_of(run, "which was shut out", "former")
+    assert lines_of(run, "which is no longer admitted", "former")
     outcome(
         "verdict passed; neither is answered any more, and the log names both",
         notice_seconds=noticed,

@@ -197,7 +197,9 @@ def test_a_host_that_goes_away_during_a_deploy_is_completed_by_the_next() -> Non
     on_host("worker3", "rm -rf /opt/loadgen")
     running = start_make("deploy")
     try:
-        read_until(running, "release : Ensure that the virtual environment holds the locked packages")
+        read_until(
+            running, "release : Ensure that the virtual environment holds the locked packages"
+        )
         lab("stop", "worker3")
         said, _ = running.communicate(timeout=300)
     finally:

@@ -67,7 +67,7 @@ def test_one_whom_the_firewall_lets_through_neither_joins_nor_reads_nor_stops(
     assert running.returncode == 0, rest
     assert loadgen.summary["workers"] == {"expected": 6, "seen": 6, "lost": 0}
     log = (loadgen.directory / "hosts/master1/loadgen-master.log").read_text()
-    assert "Refused a stranger at the worker port from 10.77.0.21" in log
+    assert "Refused a connection to the worker port from 10.77.0.21" in log
     assert "stranger (index" not in log
 
 

@@ -189,7 +189,7 @@ def test_results_are_listed_and_pruned_after_asking(loadgen: Runner) -> None:
     assert output.splitlines()[2].endswith("latest")
     code, output = verb(loadgen, "prune", "--keep", "1")
     assert code == 2
-    assert "Nobody is there to answer: give --yes" in output
+    assert "The input is not a terminal, so nobody can answer: give --yes" in output
     code, output = verb(loadgen, "prune", "--keep", "1", "--yes")
     assert output.endswith("removed 1")
     code, output = verb(loadgen, "compare", "latest", "absent")

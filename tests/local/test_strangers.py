@@ -92,7 +92,7 @@ def test_stranger_in_the_clear_gets_nothing(outcome: Outcome, heard: Heard) -> N
 @pytest.mark.fault(PART, "A stranger speaks the worker protocol with a key that is not admitted.")
 def test_stranger_under_an_unknown_key_gets_nothing(outcome: Outcome, heard: Heard) -> None:
     assert heard.under_an_unknown_key == []
-    assert "Refused a stranger at the worker port from 127.0.0.1" in heard.run.logs()
+    assert "Refused a connection to the worker port from 127.0.0.1" in heard.run.logs()
     outcome("verdict passed; the stranger gets no answer, and the log has its address")
 
 

@@ -40,7 +40,8 @@ _BUSY = re.compile(r"kex_exchange_identification|Connection (reset|closed) by")
 OPENED = "LOADGEN-CONNECTED"
 # The node's own shell may print before it; the input stays open as long as this machine lives.
 STAY = f"/bin/sh -c 'echo {OPENED}; exec cat >/dev/null'"
-# They come first, so that they win; they say how a session is held, not how one gets there.
+# These options come first, so that they take precedence; they configure the session, and not the
+# way to the host.
 HOLDING = (
     *(f"ConnectTimeout={CONNECT_SECONDS}", "ServerAliveInterval=5", "ServerAliveCountMax=12"),
     *("RequestTTY=no", "RemoteCommand=none", "ClearAllForwardings=yes", "LogLevel=INFO"),

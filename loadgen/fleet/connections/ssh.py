@@ -115,7 +115,7 @@ class Remote:
             try:
                 return self._agent.ask(content, timeout, more)
             except BaseException as error:
-                # What it says next would be the answer to this request.
+                # The next thing that it sends would be taken for the answer to this request.
                 self._hang_up()
                 if isinstance(error, TimeoutError):
                     raise self._silent(timeout) from error

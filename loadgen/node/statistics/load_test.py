@@ -59,7 +59,7 @@ class LoadTest:
     def end(self, now: float, monotonic: float, stop_timeout: float) -> None:
         """Note the end; the last statistics are waited for from here on."""
         self.stopped_at = now
-        # A clock that is set meanwhile must not cut the wait short, nor draw it out.
+        # Setting the clock meanwhile must not change how long this waits.
         self._patience_ends = monotonic + stop_timeout + FINAL_REPORT_SECONDS
         self.settle(monotonic)
 

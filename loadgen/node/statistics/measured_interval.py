@@ -20,7 +20,7 @@ from locust.stats import RequestStats, StatsEntry, StatsError
 from loadgen.shared.snapshot import TRANSACTION_METHODS, SecondCount
 
 MEASURE_MESSAGE = "loadgen_measure"
-# A snapshot that is lost must not cost a second: each carries the newest ones again.
+# Each snapshot repeats the newest seconds, so that a lost snapshot loses no second.
 SECONDS_SENT = 30
 
 

@@ -151,7 +151,8 @@ def install(environment: Environment) -> OddValues:
     handlers = environment.events.request._handlers
     for place, handler in enumerate(handlers):
         if getattr(handler, "__qualname__", "") == "Runner.__init__.<locals>.on_request":
-            # Its arguments have no defaults: an event without a length would cost the request.
+            # The arguments have no defaults in Locust, so an event without a length would lose the
+            # request.
             handlers[place] = odd.on_request
     environment.events.test_start.add_listener(odd.begin)
     _send_whatever_is_text()

@@ -34,7 +34,8 @@ from loadgen.shared.snapshot import LOADING, SloStatus, Snapshot
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-# Snapshots that wait for a slow subscriber before ZeroMQ drops them; each is complete.
+# How many snapshots ZeroMQ keeps for a slow subscriber before it drops some; each snapshot is
+# complete.
 QUEUED_SNAPSHOTS = 30
 SOCKET_UMASK = 0o117
 
@@ -61,7 +62,7 @@ class Publisher:
         self._faulty = False
         self._has_quit = False
 
-    # --- turns of a test, called by Locust's events ------------------------------------------
+    # --- start and end of a test, called by Locust's events ----------------------------------
 
     def test_started(self, **_: object) -> None:
         """Begin a test; Locust has just cleared its statistics."""

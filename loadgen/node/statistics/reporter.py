@@ -43,7 +43,8 @@ logger = logging.getLogger(__name__)
 
 
 HEARTBEAT_SECONDS = 0.1
-# Just before Locust ends the users that are left, and when they should have ended.
+# How long before Locust ends the remaining users the worker looks at them, and when they should
+# have ended.
 BEFORE_CUT_SECONDS, AFTER_CUT_SECONDS = 0.01, 1.0
 SCHEDULE = Path("/proc/self/schedstat")
 # The kernel counts a process's CPU in ticks of 10 ms: over less time a percentage says nothing.

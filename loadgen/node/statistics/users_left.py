@@ -8,7 +8,8 @@ import gevent
 
 PLACE_CHARACTERS_MAX = 120
 _SOCKET_MODULES = ("gevent._socket", "gevent.ssl", "gevent._ssl", "loadgen.scenario.http")
-# What calls a user's code; the first frame of another package is the locustfile's, or a library's.
+# The packages that call a user's code; the first frame of any other package is the locustfile's,
+# or a library's.
 _CALLERS = ("locust", "gevent", "greenlet", "loadgen")
 
 

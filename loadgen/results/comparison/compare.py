@@ -87,7 +87,7 @@ def scope(before: int, after: int, confidence: float) -> str:
         )
     how = f"{before + after - 2} degrees of freedom"
     if before != after and min(before, after) > 1:
-        how = "each side with a spread of its own, after Welch"
+        how = "Welch's method, in which each side has its own spread"
     return (
         f"{before} runs before, {after} after: each {percent} interval is Student's t over the "
         f"runs ({how})"

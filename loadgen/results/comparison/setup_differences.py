@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from loadgen.results.summary import Summary
 
-# Where a run listens says nothing of what it measures; a seed is drawn anew for each.
+# The ports of a run don't change what it measures; each run draws a new seed.
 LEFT_OUT = {"web_port", "master_bind_port", "exporter_port", "tls_cert", "tls_key", "seed"}
 VALUE_CHARACTERS = 60
 _BUNDLED = re.compile(r"http://127\.0\.0\.1:(3[2-9]|[45]\d|6[0-5])\d{3}$")
@@ -32,7 +32,7 @@ def setup_differences(before: Sequence[Summary], after: Sequence[Summary]) -> li
 
 def describe_setup(summary: Summary) -> dict[str, str]:
     """Return a run's fields, versions, release and scenario as text, by their place."""
-    # Where a scenario lies matters only while its content is not known.
+    # The path of a scenario matters only if the hash of its content is not known.
     left_out = LEFT_OUT | ({"locustfile"} if summary.origin.scenario_sha256 else set())
     facts: dict[str, JsonValue] = {
         **{k: v for k, v in summary.specification.items() if k not in left_out},

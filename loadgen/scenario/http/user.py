@@ -133,7 +133,8 @@ class FastUser(User, RestMixin[RestResponse]):
         )
 
     def _context(self, certificate: str | tuple[str, str] | None) -> Callable[[], SSLContext]:
-        # Asked for here and no sooner: this module may be there before the run's variables are.
+        # The variable is read only here, because this module may be imported before the run's
+        # variables are set.
         of_the_run = os.environ.get("INSECURE_TARGET") == "1"
         insecure = of_the_run if self.insecure is None else self.insecure
         if certificate is not None:

@@ -64,7 +64,8 @@ def _end_with_usage_error(environment: Environment) -> None:
     environment.process_exit_code = 2
     options = environment.parsed_options
     if environment.web_ui and options and options.autostart:
-        # At once, so that whoever watches the processes sees the master end first, and its reason.
+        # The master ends at once, so that it is seen to end first and its reason is the one that
+        # is shown.
         sys.exit(2)
 
 

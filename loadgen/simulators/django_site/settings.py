@@ -44,7 +44,8 @@ DATABASES = {
         "NAME": os.environ["DJANGO_SITE_DATABASE"],
         "OPTIONS": {
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-            # A transaction that will write says so first; otherwise two of them deadlock.
+            # A transaction that will write takes the write lock at its start; otherwise two of
+            # them deadlock.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
         },

@@ -103,7 +103,7 @@ class Index:
             sets.append(self._scopes.get(scope, set()))
         if not sets:
             return list(self._items.values())
-        # The order of insertion, so that pages follow one another.
+        # Results have the order of insertion, so that consecutive pages don't overlap.
         wanted = set.intersection(*sets)
         return [item for identifier, item in self._items.items() if identifier in wanted]
 

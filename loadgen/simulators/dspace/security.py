@@ -134,7 +134,7 @@ class Security:
         message = "Access is denied. Invalid CSRF token."
         response = hal.error(403, message, scope["path"])
         if cookie:
-            # Only a token that did not match is replaced; one that never was, is not.
+            # Only a token that did not match is replaced; a missing token is not.
             rotate(response, self.accounts.new_token(), secure=scope["scheme"] == "https")
         return response
 

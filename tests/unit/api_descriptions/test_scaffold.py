@@ -158,7 +158,10 @@ def test_cycles_end_and_remote_references_are_named_not_fetched(
     assert scaffold(source, "-o", made) == 0
     said = capsys.readouterr().out
     for reference in ("http://127.0.0.1:9/far.json#/x", "other.yaml#/X", "#/nowhere"):
-        assert f"not followed, so nothing is checked there: {reference}" in said
+        assert (
+            f"this reference is not followed, so the answers behind it are not checked: {reference}"
+            in said
+        )
     answers = Answers.read(made.with_suffix(".json"))
     for name in kinds:
         wrong = answers.fault(f"post_{name.lower()}", 200, '{"next": {"next": 5}}')
@@ -318,6 +321,4 @@ def test_parameters_are_sent_in_their_style_and_own_servers_are_named(
         "query": {"f[x]": "example", "x": "example", "ids": "1,1", "many": [1, 1]},
         "path": {"tags": "1,1"},
     }
-    assert (
-        "the server that these name for themselves isn't used: /a/{tags}" in capsys.readouterr().out
-    )
+    assert "name a server of their own, which isn't used: /a/{tags}" in capsys.readouterr().out

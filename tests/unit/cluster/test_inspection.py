@@ -53,7 +53,7 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
         ("raise RuntimeError('no\\nluck')\n", "RuntimeError: no luck"),
         (
             "class Odd(Exception):\n    def __str__(self): return 5\nraise Odd\n",
-            "Odd: its text can't be had",
+            "Odd: its source can't be read",
         ),
     ],
 )
