@@ -3,15 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-EXPECTED = (
-    '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /path HTTP/1.1" 200 2326, with or without'
-    " what combined logs, nginx and Apache add; an HTTP line of HAProxy; or a JSON object a line"
-)
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+"""A time outside of these is a fault of the log."""
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -23,57 +22,72 @@ _MONTHS = {
     )
 }
 # Runs of plain characters at a time: this is where most of the time of reading a log goes.
-_QUOTED = r'[^"\\]*(?:\\.[^"\\]*)*'
-_REQUEST = rf'"(?P<method>[A-Z]{{2,20}}) (?P<path>[^" \\]{_QUOTED})"'
-_ADDRESS = r"\[?(?=[0-9a-fA-F]{0,4}[.:])[0-9a-fA-F:.]{2,45}(?:%\w{1,20})?\]?"
-_PROXIES = rf"(?:, ?{_ADDRESS})*"
+QUOTED = r'[^"\\]*(?:\\.[^"\\]*)*'
+REQUEST = rf'"(?P<method>[A-Z]{{2,20}}) (?P<path>[^" \\]{QUOTED})"'
+ADDRESS = r"\[?(?=[0-9a-fA-F]{0,4}[.:])[0-9a-fA-F:.]{2,45}(?:%\w{1,20})?\]?"
+_PROXIES = rf"(?:, ?{ADDRESS})*"
 _FROM_TIME = (
     r"\[(?P<time>[^\]]{1,60})\] (?:[^\" ]+ ){0,2}"
-    + _REQUEST
-    + rf' (?P<status>\d{{3}}) (?:\d+|-)(?: "{_QUOTED}" "(?P<agent>{_QUOTED})")?'
+    + REQUEST
+    + rf' (?P<status>\d{{3}}) (?:\d+|-)(?: "{QUOTED}" "(?P<agent>{QUOTED})")?'
 )
 _COMMON = re.compile(
     # A virtual host may come first; it is followed by an address, where a client is by a dash.
-    rf"\s*(?:[\w.-]+(?::\d+)? (?={_ADDRESS} ))?"
+    rf"\s*(?:[\w.-]+(?::\d+)? (?={ADDRESS} ))?"
     # A name of a user has no colon; what a shipper of logs writes before a line has one.
-    rf"(?P<client>{_ADDRESS}|unix:|[\w.-]+){_PROXIES} [\w.@-]+ [^\[:]*" + _FROM_TIME
+    rf"(?P<client>{ADDRESS}|unix:|[\w.-]+){_PROXIES} [\w.@-]+ [^\[:]*" + _FROM_TIME
 )
 # After what syslog, containers and shippers of logs put before a line.
 _PREFIXED = re.compile(
-    rf"(?:[\s|>:\]])(?P<client>{_ADDRESS}){_PROXIES} [\w.@-]+ [^\[:]{{0,100}}" + _FROM_TIME
+    rf"(?:[\s|>:\]])(?P<client>{ADDRESS}){_PROXIES} [\w.@-]+ [^\[:]{{0,100}}" + _FROM_TIME
 )
+_UNASKED = re.compile(
+    rf"(?:\S+ )?(?P<client>{ADDRESS}|[\w.-]+) \S+ [^\[]{{1,100}}\[(?P<time>[^\]]{{1,60}})\]"
+    rf' "{QUOTED}" (?P<status>\d{{3}}) '
+)
+NO_METHOD = "-"
+"""Method and path of a request that was none: a port scan, or a connection without a word."""
 _HAPROXY = re.compile(
     r"(?:^|.* )(?P<client>[0-9a-fA-F.:]+):\d+ \[(?P<time>\d+/\w+/\d+:[\d:.]+)\] \S+ \S+ [-\d/+]+"
-    r" (?P<status>\d{3}) .*" + _REQUEST
+    r" (?P<status>\d{3}) .*" + REQUEST
 )
+# Half of a surrogate pair is how Python holds a byte that is no UTF-8.
+_NOT_SENT = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _ESCAPED = re.compile(r'\\(?:x([0-9a-fA-F]{2})|(["\\]))')
 _CLOCK = re.compile(r"(\d+)/(\w{3})/(\d{4}):(\d+):(\d+):(\d+)(?:\.\d+)?(?: ([+-])(\d\d)(\d\d))?$")
 _JSON_NAMES = {
     "time": (
         *("time", "timestamp", "@timestamp", "ts", "time_iso8601", "time_local", "msec"),
-        *("StartUTC", "start_time", "datetime", "date"),
+        *("StartUTC", "start_time", "datetime", "date", "requestTime", "EdgeStartTimestamp"),
     ),
     "client": (
         *("remote_addr", "client_ip", "clientip", "remote_ip", "remoteIp", "ClientHost", "client"),
         *("client.ip", "source.ip", "remoteIP", "remoteAddress", "remote_address", "clientIp"),
-        *("downstream_remote_address", "ip", "remote_host", "host"),
+        *("downstream_remote_address", "ClientIP", "clientIP", "ip", "remote_host", "host"),
     ),
-    "method": ("method", "request_method", "RequestMethod", "requestMethod", "verb"),
+    "method": (
+        *("method", "request_method", "RequestMethod", "requestMethod", "verb", "httpMethod"),
+        "ClientRequestMethod",
+    ),
     "path": (
         *("uri", "request_uri", "RequestPath", "requestUrl", "path", "url", "request_path"),
-        *("url.original", "url.path", "request", "request_line"),
+        *("url.original", "url.path", "request", "request_line", "requestUri"),
+        "ClientRequestURI",
     ),
     "query": ("args", "query", "query_string", "queryString", "url.query"),
     "status": (
         *("status", "status_code", "DownstreamStatus", "response", "code", "statusCode"),
         *("response_code", "response.status_code", "res.statusCode", "response.status"),
+        *("httpStatusCode", "httpStatus", "EdgeResponseStatus"),
     ),
     "agent": (
         *("http_user_agent", "user_agent", "userAgent", "agent", "request_User-Agent"),
         *("user_agent.original", "headers.User-Agent", "headers.user-agent"),
+        "ClientRequestUserAgent",
     ),
 }
-_NESTED = ("request.", "httpRequest.", "http.request.", "http.", "req.", "")
+_NESTED = ("request.", "httpRequest.", "http.request.", "http.", "req.", "", "properties.")
 DEEPEST = 4
 
 
@@ -108,13 +122,22 @@ def clock(text: str) -> float | None:
         )
     except ValueError:
         return None
-    return moment.timestamp()
+    return moment.timestamp() if FIRST_YEAR <= moment.year <= LAST_YEAR else None
 
 
 def common(line: str) -> Hit | None:
     """Read a line of the common or combined form, and of what nginx and Apache make of it."""
     found = _COMMON.match(line) or _PREFIXED.search(line)
     return found and _hit(found, found["agent"] or "")
+
+
+def unasked(line: str) -> Hit | None:
+    """Read a line of the common form whose request was none: `-`, or what is no HTTP."""
+    found = _UNASKED.match(line)
+    time = found and clock(found["time"])
+    if found is None or time is None:
+        return None
+    return Hit(time, found["client"], NO_METHOD, NO_METHOD, int(found["status"]))
 
 
 def haproxy(line: str) -> Hit | None:
@@ -128,11 +151,14 @@ def _hit(found: re.Match[str], agent: str) -> Hit | None:
     if time is None:
         return None
     client = f"{found['client']} {agent}"
-    return Hit(time, client, found["method"], _path(found["path"]), int(found["status"]))
+    return Hit(time, client, found["method"], path_asked(found["path"]), int(found["status"]))
 
 
-def _path(asked: str) -> str:
-    """Return the path of what stands between method and closing quote, as it can be sent again."""
+def path_asked(asked: str) -> str:
+    """Return the path of what follows the method, as it can be sent again.
+
+    Bytes that are no UTF-8 text, and control characters, become what URLs have for them.
+    """
     path, _, protocol = asked.rpartition(" ")
     if not path or not protocol.startswith("HTTP/"):
         path = asked
@@ -140,6 +166,8 @@ def _path(asked: str) -> str:
         path = _ESCAPED.sub(lambda one: f"%{one[1] or format(ord(one[2]), 'X')}", path)
     if " " in path:
         path = path.replace(" ", "%20")
+    if _NOT_SENT.search(path):
+        path = quote(path, safe=_ASCII, errors="surrogateescape")
     return path if path.startswith("/") else _without_host(path)
 
 
@@ -204,11 +232,11 @@ def _asked(fields: dict[str, Any]) -> tuple[str, str]:
     path = str(fields["path"])
     method, blank, rest = path.partition(" ")
     if blank and method.isupper():
-        return method, _path(rest)
+        return method, path_asked(rest)
     query = str(fields.get("query", "")).removeprefix("?")
     if query not in ("", "-") and "?" not in path:
         path = f"{path}?{query}"
-    return str(fields["method"]), _path(path)
+    return str(fields["method"]), path_asked(path)
 
 
 def _moment(value: object) -> float:
@@ -229,16 +257,3 @@ def _moment(value: object) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError(f"{value!r} is no time")
     return seconds
-
-
-FORMATS: dict[str, Parse] = {"common": common, "HAProxy": haproxy, "JSON lines": json_line}
-
-
-def recognise(lines: Iterable[str]) -> Parse | None:
-    """Return the reader that reads most of some lines; None when none reads any."""
-    sample = list(lines)
-    counts = {
-        name: sum(parse(line) is not None for line in sample) for name, parse in FORMATS.items()
-    }
-    best = max(counts, key=lambda name: counts[name])
-    return FORMATS[best] if counts[best] else None

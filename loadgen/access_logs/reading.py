@@ -1,22 +1,19 @@
-"""Reads access logs, plain or gzip, several in the order of their times, a line at a time."""
+"""Reads access logs, plain or packed, several in the order of their times, a line at a time."""
 
-import gzip
 import itertools
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
-from loadgen.access_logs.lines import EXPECTED, Hit, Parse, recognise
+from loadgen.access_logs.formats import EXPECTED, kind_of, recognise
+from loadgen.access_logs.lines import Hit, Parse
+from loadgen.access_logs.unpacking import BROKEN, opened
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain_line
 
 LONGEST_LINE_BYTES = 64 * 1024
 SAMPLE_LINES = 200
 SHOWN_CHARACTERS = 60
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass
@@ -47,7 +44,10 @@ class Reading:
         used = [line for line in sample if line.strip()]
         parse = recognise(used)
         if parse is None:
-            shown = plain_line(used[0][:SHOWN_CHARACTERS]) if used else ""
+            kind = kind_of(used[0]) if used else ""
+            if kind:
+                raise UsageError(f"{path} is no access log that can be read: it {kind}")
+            shown = plain_line(used[0].strip()[:SHOWN_CHARACTERS]) if used else ""
             what = f"line 1 is {shown!r}" if used else "it is empty"
             raise UsageError(
                 f"{path} is no access log that can be read: {what}, and what is expected is"
@@ -60,6 +60,8 @@ class Reading:
             if not line.strip():
                 continue
             hit = parse(line)
+            if hit is None and line.startswith("#"):
+                continue
             self.lines += 1
             if hit is None:
                 self.broken += 1
@@ -71,40 +73,24 @@ class Reading:
         """Yield numbered lines; of one that is too long only its beginning."""
         number = 0
         try:
-            with _opened(path) as file:
+            with opened(path) as file:
                 while line := file.readline(LONGEST_LINE_BYTES):
                     number += 1
-                    text = line.decode("utf-8", "replace")
+                    text = line.decode("utf-8", "surrogateescape")
                     if number == 1:
                         text = text.removeprefix("\ufeff")
                     while line and not line.endswith(b"\n"):
                         line = file.readline(LONGEST_LINE_BYTES)
                     yield number, text
-        except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
+        except BROKEN as fault:
             if not number:
                 raise UsageError(
-                    f"{path} is a gzip file that can't be read: {fault}; give a whole one, or what"
+                    f"{path} is packed, and can't be unpacked: {fault}; give a whole file, or what"
                     " was in it"
                 ) from fault
-            self.cut.append(f"{path} ends in the middle of its gzip data, after line {number}")
+            self.cut.append(f"{path} ends in the middle of its packed data, after line {number}")
         except OSError as fault:
             raise UsageError(
                 f"{path} can't be read: {fault.strerror or fault}; give the path of an access log,"
-                " plain or gzip"
+                " plain or packed"
             ) from fault
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file, and what is in it if it is gzip: a device or pipe may never end."""
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is no regular file: give an access log, plain or gzip")
-    with path.open("rb") as file:
-        is_gzip = file.read(2) == _GZIP
-        file.seek(0)
-        if not is_gzip:
-            yield file
-            return
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            # GzipFile has all that a binary file has for reading.
-            yield unpacked  # type: ignore[misc]

@@ -104,16 +104,16 @@ def test_a_truncated_gzip_is_read_as_far_as_it_goes_and_said(
     log = tmp_path / "access.log.gz"
     log.write_bytes(gzip.compress("".join(whole).encode())[:-20_000])
     assert mix(log, "--output", tmp_path / "made.py") == 0
-    assert "ends in the middle of its gzip data, after line" in capsys.readouterr().out
+    assert "ends in the middle of its packed data, after line" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "it is empty"),
-        (b"\x1f\x8b", "is a gzip file that can't be read"),
-        (b"time,level\n1,2\n", "line 1 is 'time,level\\\\n', and what is expected is"),
-        (b"\x1b[31mred\n", "line 1 is '\\\\x1b[31mred\\\\n'"),
+        (b"\x1f\x8b", "is packed, and can't be unpacked"),
+        (b"a line\n1,2\n", "line 1 is 'a line', and what is expected is"),
+        (b"\x1b[31mred\n", "line 1 is '\\\\x1b[31mred'"),
         (line(0, "/a", method="POST").encode(), "has nothing to replay: of 1 requests none is"),
         (None, "No such file"),
     ],

@@ -73,6 +73,10 @@ def _cookie() -> list[Entry]:
     return [first, entry(2, "POST", "/save", headers={"x-csrf": token})]
 
 
+W3C = (
+    "#Fields: date time cs-method cs-uri-stem c-ip sc-status\n"
+    "2026-10-10 13:55:36 GET /a 192.0.2.1 200\n"
+)
 NOISE = "".join(LINE.format(f"GET /{number * 7919}", 200) for number in range(300))
 # What it is, how it is made, and the line of the output, or the part of the file, that tells.
 SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
@@ -100,6 +104,18 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         _har(entry(1, "GET", "/ad", site="https://ads.example")),
         r"left out: 1 requests to .*",
     ),
+    "HAR: a cookie older than it": (
+        _har(entry(1, "GET", "/a", headers={"cookie": "sid=1"})),
+        r"check this one: a user begins .*",
+    ),
+    "HAR: an address of no web site": (
+        _har(entry(1, "GET", "", site="blob:https://site.example/1")),
+        r"left out: 1 requests to no .*",
+    ),
+    "HAR: a session of another tool": (
+        lambda place: ["record", _written(place / "shop.chlsj", '[{"protocolVersion": "1"}]')],
+        r"recording .*",
+    ),
     "HAR: cut off": (
         lambda place: ["record", _cut(write(place / "shop.har", [entry(0, "GET", "/")]))],
         r"recording .*",
@@ -112,7 +128,9 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         r"taken out of addresses.*",
     ),
     "access log: gzip that ends early": (_log(NOISE, packed=True), r"check this one: .*data"),
-    "access log: another format": (_log("time,level\n"), r".*is no access log.*?expected is"),
+    "access log: IIS": (_log(W3C), r"read \d+ lines: .*? visits"),
+    "access log: CSV": (_log("time,level\n"), r".*is no access log.*"),
+    "access log: another format": (_log("a line\n"), r".*is no access log.*?expected is"),
     "OpenAPI: a key": (_api(_described({})), r"secret: .*"),
     "OpenAPI: a remote reference": (
         _api(_described({"$ref": "https://elsewhere.example/x.json"})),
@@ -120,6 +138,11 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
     ),
     "OpenAPI: Swagger 2.0": (_api({"swagger": "2.0"}), r".*is a Swagger.*"),
 }
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
 
 
 def _cut(path: Path) -> Path:
