@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 import traceback
 from collections.abc import Callable
 from typing import IO, Any
@@ -56,7 +55,8 @@ from loadgen.shared.machine import this_machine
 from loadgen.shared.run_ids import run_directory
 
 CHUNK_BYTES = 1 << 18
-JOURNAL_BYTES_MAX = 64 << 20
+JOURNAL_BYTES_MAX, JOURNAL_LINES_MAX = 64 << 20, 1_000_000
+"""The newest so much of each unit's journal is collected: a locustfile may write without end."""
 
 
 def preflight(node: NodeSettings, request: Preflight) -> NodeReport:
@@ -122,14 +122,17 @@ def _journal(name: str, request: Collect) -> bytes:
     command = ["journalctl", "--unit", name, "--output=short-iso", "--no-pager", "--quiet"]
     if request.since:
         command.append(f"--since=@{request.since:.0f}")
-    if request.lines is not None:
-        command.append(f"--lines={request.lines}")
-    with tempfile.TemporaryFile() as journal:
-        subprocess.run(command, stdout=journal, stderr=subprocess.DEVNULL, check=False)
-        left_out = journal.seek(0, os.SEEK_END) - JOURNAL_BYTES_MAX
-        journal.seek(max(0, left_out))
-        newest = journal.read()
-    return newest.partition(b"\n")[2] if left_out > 0 else newest
+    lines = JOURNAL_LINES_MAX if request.lines is None else request.lines
+    command.append(f"--lines={lines}")
+    newest, is_cut = bytearray(), False
+    ignored: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, **ignored) as journal:
+        while journal.stdout and (chunk := journal.stdout.read(CHUNK_BYTES)):
+            newest += chunk
+            left_out = len(newest) - JOURNAL_BYTES_MAX
+            is_cut = is_cut or left_out > 0
+            del newest[: max(0, left_out)]
+    return bytes(newest.partition(b"\n")[2] if is_cut else newest)
 
 
 def forget(node: NodeSettings, request: Forget) -> NodeReport:

@@ -10,6 +10,7 @@ Both belong to that user, so whatever runs as it can put links there.
 import contextlib
 import errno
 import io
+import itertools
 import os
 import pwd
 import stat
@@ -27,7 +28,7 @@ from loadgen.shared.run_ids import run_directory
 STATE = Path("/var/lib/loadgen")
 RUNS = STATE / "runs"
 VERDICTS = STATE / "verdicts"
-VERDICTS_MAX = 200
+VERDICTS_MAX, VERDICTS_SEEN = 200, 1200
 SPECIFICATION_FILE = "specification.json"
 USER = "loadgen"
 LAST_SCRAPE_SECONDS = 5.0
@@ -166,7 +167,11 @@ def add_results(packed: tarfile.TarFile, directory: Path) -> None:
         for path in _names_below(directory):
             if path.name == SPECIFICATION_FILE:
                 continue
-            with contextlib.suppress(OSError), _open(path) as file:
+            try:
+                file = _open(path)
+            except OSError:
+                continue
+            with file:
                 member = packed.gettarinfo(
                     arcname=f"results/{path.relative_to(directory)}", fileobj=file
                 )
@@ -176,7 +181,20 @@ def add_results(packed: tarfile.TarFile, directory: Path) -> None:
                         f"{directory} has more than {COLLECTED_BYTES_MAX >> 30} GiB or "
                         f"{COLLECTED_FILES_MAX:,} files; log in to that host and look there"
                     )
-                packed.addfile(member, file)
+                packed.addfile(member, _Filled(file))
+
+
+class _Filled(io.RawIOBase):
+    """A file that is as long as asked for: what was cut off since its length was told is zeros.
+
+    A tar has told the length by then, and everything after a shorter content would be lost.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size).ljust(size, b"\0")
 
 
 def _names_below(directory: Path) -> Iterator[Path]:
@@ -213,9 +231,18 @@ def keep_figures(run_id: str, figures: str) -> None:
         being_written = directory / "summary.json.new"
         _write_anew(being_written, figures)
         being_written.replace(directory / "summary.json")
-        newest = sorted(VERDICTS.iterdir(), key=lambda path: path.lstat().st_mtime, reverse=True)
-        for path in newest[VERDICTS_MAX:]:
+        for path in _oldest_verdicts():
             _discard(path, ignore_errors=True)
+
+
+def _oldest_verdicts() -> list[Path]:
+    """Return those beyond the newest; however many names there are, some are looked at."""
+    found: list[tuple[float, Path]] = []
+    with os.scandir(VERDICTS) as entries:
+        for entry in itertools.islice(entries, VERDICTS_SEEN):
+            with contextlib.suppress(OSError):
+                found.append((entry.stat(follow_symlinks=False).st_mtime, Path(entry.path)))
+    return [path for _, path in sorted(found, reverse=True)[VERDICTS_MAX:]]
 
 
 def last_scrape(state_directory: Path, run_id: str) -> bytes:

@@ -1,14 +1,16 @@
 """What one node of a fleet is and does now, as its agent tells it."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from loadgen.cluster.packages import this_platform, this_python
+from loadgen.cluster.scenario_files import SHA256
 from loadgen.fleet import agent_files as files
 from loadgen.fleet.agent_files import RUNS, SPECIFICATION_FILE
 from loadgen.fleet.agent_units import Units
-from loadgen.fleet.requests import NodeReport
+from loadgen.fleet.requests import UNIX_TIME_MAX, WORD_CHARACTERS_MAX, NodeReport
 from loadgen.node import control
 from loadgen.node.settings import RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError
@@ -16,13 +18,17 @@ from loadgen.shared.run_ids import run_directory
 
 
 def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
-    """Describe this node as it is."""
+    """Describe this node as it is.
+
+    A locustfile may have changed all that it says of a run; a host can be asked about it, and told
+    to end it, whatever that is.
+    """
     found = Units.now() if units is None else units
     faults: list[str] = []
     run, specification = None, None
     try:
         run = current_run(node)
-        if run:
+        if run and found.master:
             specification = files.read_kept(run_directory(RUNS, run.run_id) / SPECIFICATION_FILE)
     except OperationError as error:
         faults = [str(error)]
@@ -34,11 +40,11 @@ def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
         locust_version=version("locust"),
         units=found.states,
         run_id=run.run_id if run else None,
-        scenario=run.scenario_directory.name if run and run.scenario_directory else "",
-        packages=[run.packages_directory.name] if run and run.packages_directory else [],
+        scenario=_hash_in(run.scenario_directory) if run else "",
+        packages=[*filter(None, [_hash_in(run.packages_directory)])] if run else [],
         state=_master_state(node) if active else None,
         specification=specification,
-        started_at=files.changed_at(node.state_directory / RUN_FILE) if run else None,
+        started_at=_started_at(node) if run else None,
         certificate=_certificate(node),
         web_port=node.web.port,
         faults=faults,
@@ -57,11 +63,30 @@ def current_run(node: NodeSettings) -> RunSettings | None:
         raise OperationError(f"{path} is not of this release; make stop removes it") from error
 
 
+def ask_master(node: NodeSettings, command: str) -> dict[str, str]:
+    """Ask the master's process, as the runs' user: a link in its place leads to nothing of root's.
+
+    Raises TimeoutError without an answer.
+    """
+    with files.as_owner():
+        return control.request(node.control_endpoint, command)
+
+
 def _master_state(node: NodeSettings) -> str:
     try:
-        return control.request(node.control_endpoint, "status").get("state", "unknown")
+        return ask_master(node, "status").get("state", "unknown")[:WORD_CHARACTERS_MAX]
     except TimeoutError:
         return "silent"
+
+
+def _hash_in(directory: Path | None) -> str:
+    """Return the hash that a directory is named after; empty when its name is none."""
+    return directory.name if directory and SHA256.match(directory.name) else ""
+
+
+def _started_at(node: NodeSettings) -> float | None:
+    moment = files.changed_at(node.state_directory / RUN_FILE)
+    return moment if moment is not None and 0 <= moment <= UNIX_TIME_MAX else None
 
 
 def _certificate(node: NodeSettings) -> str | None:

@@ -7,7 +7,7 @@ import contextlib
 
 from loadgen.fleet import agent_files as files
 from loadgen.fleet import agent_scenarios
-from loadgen.fleet.agent_report import current_run, report
+from loadgen.fleet.agent_report import ask_master, current_run, report
 from loadgen.fleet.agent_units import MASTER_UNIT, Unit, Units, kill, still_there, systemctl
 from loadgen.fleet.requests import (
     Abort,
@@ -20,7 +20,6 @@ from loadgen.fleet.requests import (
     Settle,
     Start,
 )
-from loadgen.node import control
 from loadgen.node.settings import DRAINED_FILE, IDLE_FILE, RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import BusyError, OperationError
 
@@ -125,7 +124,7 @@ def finish(node: NodeSettings, request: Finish) -> NodeReport:
 def _quit_master(node: NodeSettings, master: Unit) -> list[str]:
     """Let the master write its reports and end; systemd starts an idle one."""
     try:
-        control.request(node.control_endpoint, "quit")
+        ask_master(node, "quit")
     except TimeoutError as error:
         kill("KILL", MASTER_UNIT)
         return [str(error)]
@@ -180,7 +179,7 @@ def drain(node: NodeSettings, request: Drain) -> NodeReport:
 def tell_master(node: NodeSettings, request: AgentRequest) -> NodeReport:
     """Hand a request to the master: to stop the load, or to forget its statistics."""
     try:
-        control.request(node.control_endpoint, request.verb)
+        ask_master(node, request.verb)
     except TimeoutError as error:
         raise OperationError(str(error)) from error
     return report(node)

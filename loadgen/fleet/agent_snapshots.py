@@ -13,22 +13,26 @@ from pathlib import Path
 
 import zmq
 
+from loadgen.fleet import agent_files as files
 from loadgen.node.settings import SETTINGS, load_node_settings
 from loadgen.shared import command
 from loadgen.shared.snapshot import unpack
 
 SNAPSHOT_BYTES_MAX = 64 << 20
+WAITING_MAX = 4
+"""Snapshots that ZeroMQ keeps until they are read, each of up to so many bytes."""
 
 
 def follow(settings: Path) -> None:
     """Print each snapshot of the master.
 
-    Root does so on a fleet, and whoever may write where the socket lies may speak in the master's
-    place: what is no snapshot is left out.
+    Root starts it on a fleet, and whoever may write where the socket lies may speak in the master's
+    place: it is followed as that user, and what is no snapshot is left out.
     """
     node = load_node_settings(settings)
-    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+    with files.as_owner(), zmq.Context() as context, context.socket(zmq.SUB) as socket:
         socket.setsockopt(zmq.MAXMSGSIZE, SNAPSHOT_BYTES_MAX)
+        socket.setsockopt(zmq.RCVHWM, WAITING_MAX)
         socket.subscribe(b"")
         socket.connect(node.publisher_endpoint)
         while True:

@@ -10,13 +10,21 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
 from loadgen.cluster.packages import Packages
 from loadgen.cluster.scenario import BYTES_MAX, Scenario
-from loadgen.fleet.connections.ssh import Outcomes, Remote, agent_command, ask, on_all
+from loadgen.fleet.connections.ssh import (
+    Outcomes,
+    Remote,
+    agent_command,
+    ask,
+    on_all,
+    require_pace,
+)
 from loadgen.fleet.foreign_tar import DAMAGED, members_of
 from loadgen.fleet.inventory import limit, load_inventory
 from loadgen.fleet.requests import Give, NodeReport, Status, Take
@@ -102,9 +110,10 @@ def _copy(
 ) -> None:
     with tempfile.TemporaryFile() as packed:
         request = Give(kind=kind, sha256=sha256)
-        content = request.model_dump_json().encode() + b"\n"
+        content, began = request.model_dump_json().encode() + b"\n", time.monotonic()
         for chunk in master.stream(agent_command(Give), content):
             packed.write(chunk)
+            require_pace(master.node, began, packed.tell())
             if packed.tell() > BYTES_MAX:
                 raise OperationError(f"{master.node.name} sends more than a scenario may have")
         take = Take(kind=kind, sha256=sha256, bytes=_unpacked(packed))

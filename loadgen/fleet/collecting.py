@@ -9,18 +9,19 @@ the controller keeps of a run and may carry out again (`loadgen rerun`).
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from loadgen.fleet.agent_files import COLLECTED_BYTES_MAX as BYTES_MAX
 from loadgen.fleet.agent_files import COLLECTED_FILES_MAX as FILES_MAX
-from loadgen.fleet.connections.ssh import Remote, agent_command
+from loadgen.fleet.connections.ssh import Remote, agent_command, require_pace
 from loadgen.fleet.foreign_tar import DAMAGED, members_of
 from loadgen.fleet.requests import Collect
 from loadgen.results.archive import LOCUST_REPORTS
 from loadgen.shared.errors import OperationError
-from loadgen.shared.files import MINIMUM_FREE_BYTES
+from loadgen.shared.files import MINIMUM_FREE_BYTES, is_of_a_repository
 
 CHUNK_BYTES = 1 << 20
 RUNS_FILES = {*LOCUST_REPORTS, "locust.html", "metrics.prom"}
@@ -30,14 +31,16 @@ RUNS_FILES = {*LOCUST_REPORTS, "locust.html", "metrics.prom"}
 def collect_node(remote: Remote, directory: Path, request: Collect, into_run: bool = False) -> None:
     """Fetch one tar and unpack it below `directory`; `into_run` for the master of the run.
 
-    OperationError: it was cut off, damaged, or too large.
+    OperationError: it was cut off, damaged, too large, or came too slowly.
     """
+    began = time.monotonic()
     with tempfile.TemporaryFile() as fetched:
         stdin = request.model_dump_json().encode()
         spend = _budget(remote.node.name, Path(tempfile.gettempdir()))
         for chunk in remote.stream(agent_command(Collect), stdin):
             spend(len(chunk))
             fetched.write(chunk)
+            require_pace(remote.node, began, fetched.tell())
         fetched.seek(0)
         unpack(fetched, directory, remote.node.name, into_run)
 
@@ -64,9 +67,13 @@ def unpack(packed: IO[bytes], directory: Path, node: str, into_run: bool) -> Non
 
 
 def _target(member: tarfile.TarInfo, run: Path, node: str, into_run: bool) -> Path | None:
-    """Return where a member belongs; None for a name that is none of ours, or has a way out."""
+    """Return where a member belongs; None for a name that is none of ours, or has a way out.
+
+    A hidden name is none of ours either: programs look for such files wherever somebody works.
+    """
     kind, *parts = PurePosixPath(member.name).parts or ("",)
-    safe = all(part != ".." and part.isprintable() for part in parts) and parts[:1] != ["hosts"]
+    plain = all(part.isprintable() and not part.startswith(".") for part in parts)
+    safe = plain and parts[:1] != ["hosts"] and not is_of_a_repository(parts)
     if kind not in ("logs", "results") or not parts or not safe:
         return None
     is_runs = into_run and kind == "results" and _belongs_to_run(parts)

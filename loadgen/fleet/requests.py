@@ -16,7 +16,9 @@ from loadgen.shared.machine import Machine
 from loadgen.shared.run_ids import RunId
 from loadgen.specification.ports import WEB_PORT
 
-Word = Annotated[str, Field(max_length=300)]
+WORD_CHARACTERS_MAX = 300
+UNIX_TIME_MAX = 1e11
+Word = Annotated[str, Field(max_length=WORD_CHARACTERS_MAX)]
 MANY = 10_000
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -176,7 +178,7 @@ class NodeReport(BaseModel):
     """The hash of the run's scenario."""
     state: Word | None = None
     specification: Annotated[str, Field(max_length=1 << 20)] | None = None
-    started_at: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] | None = None
+    started_at: Annotated[float, Field(ge=0, le=UNIX_TIME_MAX, allow_inf_nan=False)] | None = None
     certificate: Annotated[str, Field(max_length=1 << 16)] | None = None
     web_port: Annotated[int, Field(ge=1, le=65535)] = WEB_PORT
     faults: Annotated[list[Annotated[str, Field(max_length=4000)]], Field(max_length=MANY)] = []

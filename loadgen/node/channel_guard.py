@@ -24,6 +24,7 @@ from locust.runners import MasterRunner
 from loadgen.node.channel import AdmittedKeys
 from loadgen.node.message_bounds import Bounds, forget_old_seconds
 from loadgen.node.message_shapes import SHAPES, fault, make_names_text
+from loadgen.shared.text import indented
 
 logger = logging.getLogger(__name__)
 CONTAINERS_MAX = 200_000
@@ -31,6 +32,17 @@ DROPS_LOGGED = 10
 MESSAGES_AT_A_TIME = 100
 WITHOUT_DATA = frozenset({"client_stopped", "spawning", "quit"})
 """Locust's own messages whose data nobody reads."""
+
+
+class PlainRecord(logging.LogRecord):
+    """A line of the master's log, in which a worker's words can't pass for another line.
+
+    Locust logs ids and versions as workers send them.
+    """
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's own name
+        """Return the message with escape sequences as codes, its later lines set in."""
+        return indented(super().getMessage())
 
 
 class OwnedMessage(Message):
@@ -149,7 +161,8 @@ def user_id(frame: zmq.Frame) -> str:
 
 
 def install(admitted: AdmittedKeys) -> None:
-    """Guard every master in this process; call before a runner is made."""
+    """Guard every master in this process, and its log; call before a runner is made."""
+    logging.setLogRecordFactory(PlainRecord)
     guard = Guard(admitted)
     handle = MasterRunner.handle_message
 

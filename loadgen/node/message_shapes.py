@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from loadgen.shared.snapshot import Phase
+from loadgen.shared.text import plain_line
 
 COUNT_MAX = 10**12
 KIND_CHARACTERS_MAX = 200
@@ -141,7 +142,7 @@ def fault(kind: object, data: object) -> str | None:
         _adapter(kind).validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part)[:40] for part in first["loc"])
+        place = ".".join(plain_line(str(part)[:40]) for part in first["loc"])
         return f"{place or 'data'}: {first['msg']}"
     return None
 

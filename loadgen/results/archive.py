@@ -5,6 +5,7 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from loadgen.shared.files import point, replacing
 from loadgen.shared.run_ids import run_directory
@@ -17,7 +18,8 @@ LOCUST_REPORTS = {
     "locust_exceptions.csv": "exceptions.csv",
 }
 CELL_CHARACTERS_MAX = 1 << 20
-SPREADSHEETS = ("stats.csv", "failures.csv", "exceptions.csv")
+LINE_CHARACTERS_MAX = 16 << 20
+SPREADSHEETS = tuple(LOCUST_REPORTS.values())
 
 
 def is_run(directory: Path) -> bool:
@@ -57,8 +59,8 @@ def defuse(path: Path) -> None:
     """Put an apostrophe before each cell of a CSV file that a spreadsheet would calculate.
 
     Names and errors come from targets too, and on a fleet the file from a host: it is read a row at
-    a time. Numbers stay numbers; `statistics.json` has each name as it was. Raises OSError,
-    ValueError or csv.Error, when it is no table.
+    a time, and no row without an end. Numbers stay numbers; `statistics.json` has each name as it
+    was. Raises OSError, ValueError or csv.Error, when it is no table.
     """
     csv.field_size_limit(CELL_CHARACTERS_MAX)
     if not any(_is_formula(cell) for row in _rows(path) for cell in row):
@@ -71,7 +73,14 @@ def defuse(path: Path) -> None:
 
 def _rows(path: Path) -> Iterator[list[str]]:
     with path.open(newline="") as file:
-        yield from csv.reader(file)
+        yield from csv.reader(_lines(file, path))
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    while line := file.readline(LINE_CHARACTERS_MAX):
+        if len(line) == LINE_CHARACTERS_MAX:
+            raise ValueError(f"{path} has a line of more than {LINE_CHARACTERS_MAX >> 20} MiB")
+        yield line
 
 
 def _is_formula(cell: str) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import open_like
+from loadgen.shared.files import is_of_a_repository, open_like
 from loadgen.shared.run_ids import run_directory
 from loadgen.shared.text import plain_line
 
@@ -198,6 +198,11 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
             raise UsageError(f"{file} holds {entry.filename!r}, which leads out of the run")
         if not entry.filename.isprintable():
             raise UsageError(f"{file} holds {entry.filename!r}, which no terminal can show")
+        if is_of_a_repository(parts):
+            raise UsageError(
+                f"{file} holds {entry.filename!r}, a part of a repository, whose configuration "
+                "may name commands: a run has none"
+            )
     return entries
 
 

@@ -13,6 +13,8 @@ from typing import BinaryIO
 from loadgen.shared.errors import BusyError, UsageError
 
 MINIMUM_FREE_BYTES = 32 * 1024 * 1024
+REPOSITORYS = frozenset({".git", ".hg", "head"})
+"""Names that make a directory a repository of Git's (`HEAD`: a bare one) or Mercurial's."""
 
 
 @contextlib.contextmanager
@@ -96,6 +98,15 @@ def open_like(target: Path, sources: Iterable[Path]) -> BinaryIO:
     is_open = all(source.stat().st_mode & stat.S_IROTH for source in sources)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     return os.fdopen(os.open(target, flags, 0o644 if is_open else 0o600), "wb")
+
+
+def is_of_a_repository(names: Iterable[str]) -> bool:
+    """Tell whether a path from elsewhere would put a repository into a directory of ours.
+
+    Git carries out commands that a repository's configuration names, and so does each prompt of a
+    shell that asks Git (https://git-scm.com/docs/git-config, core.fsmonitor, safe.bareRepository).
+    """
+    return any(name.lower() in REPOSITORYS for name in names)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,9 @@ CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocks
 
 
 # What a host sends is untrusted, so it is checked and limited where it is read.
-Text = Annotated[str, Field(max_length=200)]
+TEXT_CHARACTERS_MAX = 200
+Text = Annotated[str, Field(max_length=TEXT_CHARACTERS_MAX)]
+Count = Annotated[int, Field(ge=0, le=2**60)]
 
 
 class Machine(BaseModel):
@@ -25,12 +27,12 @@ class Machine(BaseModel):
 
     name: Text
     cpu_model: Text = ""
-    cores: int = 0
+    cores: Count = 0
     kernel: Text = ""
     system: Text = ""
-    memory_bytes: int = 0
+    memory_bytes: Count = 0
     virtualisation: Text = ""
-    load_before: float = 0.0
+    load_before: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
     clock_source: Text = ""
 
     @property
@@ -56,10 +58,10 @@ class Machine(BaseModel):
 def this_machine(name: str | None = None) -> Machine:
     """Describe this machine as it is now; raises nothing."""
     return Machine(
-        name=(name or platform.node())[:200],
-        cpu_model=_field(Path("/proc/cpuinfo"), "model name")[:200],
+        name=(name or platform.node())[:TEXT_CHARACTERS_MAX],
+        cpu_model=_field(Path("/proc/cpuinfo"), "model name"),
         cores=os.cpu_count() or 0,
-        kernel=platform.release(),
+        kernel=platform.release()[:TEXT_CHARACTERS_MAX],
         system=_field(Path("/etc/os-release"), "PRETTY_NAME", "="),
         memory_bytes=1024 * int(_field(Path("/proc/meminfo"), "MemTotal").split()[0] or 0),
         virtualisation=_virtualisation(),
@@ -79,7 +81,7 @@ def _field(path: Path, name: str, separator: str = ":") -> str:
     for line in _read(path).splitlines():
         key, _, value = line.partition(separator)
         if key.strip() == name:
-            return value.strip().strip('"')
+            return value.strip().strip('"')[:TEXT_CHARACTERS_MAX]
     return "0" if name == "MemTotal" else ""
 
 

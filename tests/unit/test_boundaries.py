@@ -1,6 +1,7 @@
 """The ways across the trust boundaries (docs/security.md) are few, and nothing goes round them."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,27 @@ def root_file_calls(source: Path) -> list[str]:
             node.func, CONFIGURATION | {"tarfile", "files", "path", "WANTS", *KERNELS}
         )
     ]
+
+
+def named_places() -> Iterator[tuple[Path, str]]:
+    """Yield each file of the table of boundaries, with the name in it that is given, or none."""
+    page = (PROJECT / "docs" / "security.md").read_text()
+    table = page.partition("## Boundaries")[2].partition("\n## ")[0]
+    for row in re.findall(r"(?m)^\|.*\|$", table)[2:]:
+        found = re.findall(r"`([^`]+)`", row.split(" | ")[-1])
+        assert found, f"this row names no place in the code: {row}"
+        for place in found:
+            path, _, name = place.partition(":")
+            yield PROJECT / path, name
+
+
+def test_each_place_in_the_table_of_boundaries_is_there() -> None:
+    places = list(named_places())
+    assert len(places) > 20
+    for path, name in places:
+        assert path.exists(), path
+        defined = {getattr(node, "name", "") for node in _nodes(path)} if name else {name}
+        assert name in defined, f"{path} defines no {name}"
 
 
 def test_a_run_id_becomes_a_path_in_one_place() -> None:

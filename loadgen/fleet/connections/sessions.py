@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -55,10 +56,11 @@ class Session:
     def receive(self, timeout: float) -> Iterator[tuple[bool, bytes]]:
         """Yield (whether it is an error, chunk) until both streams end; sends meanwhile.
 
-        `timeout` is the longest silence in seconds; TimeoutError after it. Whoever goes on sending
-        in between may set another one.
+        `timeout` is the longest silence in seconds; TimeoutError after it. Errors break no silence,
+        since a host could say them without end. Whoever goes on sending in between may set another
+        one.
         """
-        self.timeout = timeout
+        self.timeout, heard = timeout, time.monotonic()
         errors = number(self.process.stderr)
         poll = select.poll()
         open_streams = {number(self.process.stdout), errors}
@@ -66,14 +68,16 @@ class Session:
             poll.register(stream, select.POLLIN)
         while open_streams:
             self._watch_input(poll)
-            ready = poll.poll(self.timeout * 1000)
-            if not ready:
+            left = heard + self.timeout - time.monotonic()
+            if left <= 0 or not (ready := poll.poll(left * 1000)):
                 raise TimeoutError
             for stream, _ in ready:
                 if stream not in open_streams:
                     self._write()
+                    heard = time.monotonic()
                 elif chunk := os.read(stream, CHUNK_BYTES):
                     yield stream == errors, chunk
+                    heard = heard if stream == errors else time.monotonic()
                 else:
                     poll.unregister(stream)
                     open_streams.discard(stream)

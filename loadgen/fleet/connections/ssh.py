@@ -7,10 +7,11 @@ that Ansible would give it, so that both get to the same hosts in the same way.
 import resource
 import shlex
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
@@ -30,6 +31,10 @@ from loadgen.node.settings import SOFTWARE
 from loadgen.shared.errors import OperationError, UsageError
 
 CALL_SECONDS = 60.0
+ANSWER_SECONDS_MAX = 60.0
+"""An answer that has begun is whole after so long: a byte now and then would hold a verb up."""
+SLOW_SECONDS, BYTES_A_SECOND_MIN = 600.0, 64 << 10
+"""A file of any length may take so long, and beyond that as long as it has at this pace."""
 ANSWER_BYTES_MAX = 16 << 20
 SAID_BYTES_MAX = 1 << 16
 """Of errors, and of what comes before a command begins, the newest so much is kept."""
@@ -141,13 +146,12 @@ class Remote:
     ) -> bytes:
         """Run a command as root and return its output.
 
-        OperationError: it failed, hung, or said more than an answer has.
+        OperationError: it failed, hung, or said more, or for longer, than an answer has.
         """
-        answer = bytearray()
+        answer = AnswerInParts(self.node)
         for chunk in self.stream(command, stdin, timeout, more):
-            answer += chunk
-            require_bounded(self.node, answer)
-        return bytes(answer)
+            answer.add(chunk)
+        return bytes(answer.content)
 
     def stream(
         self,
@@ -189,7 +193,7 @@ class Rooted:
 
         After the `last` that is sent the command's input is closed.
         """
-        before = bytearray()
+        before, latest = bytearray(), time.monotonic() + self._timeout
         marker = f"{self._node.started}\n".encode()
         for is_error, chunk in self._session.receive(self._timeout):
             if is_error:
@@ -202,6 +206,8 @@ class Rooted:
             if self._has_started:
                 continue
             self._answer_prompt(self._errors if is_error else before)
+            if marker not in before and time.monotonic() > latest:
+                raise TimeoutError
             if marker in before:
                 self._has_started = True
                 self._errors.clear()
@@ -266,26 +272,49 @@ class Conversation:
         else:
             self._session.timeout = timeout
             self._session.send(content, more)
-        answer = bytearray()
-        while not answer.endswith(b"\n"):
+        answer = AnswerInParts(self._node)
+        while not answer.content.endswith(b"\n"):
             chunk = next(self._output, b"")
             if not chunk:
                 raise OperationError("its agent ended and gave no answer; run it again")
-            answer += chunk
-            require_bounded(self._node, answer)
-        return bytes(answer)
+            answer.add(chunk)
+        return bytes(answer.content)
 
     def close(self) -> None:
         """End the agent, which gets a closed input."""
         self._session.close()
 
 
-def require_bounded(node: Node, answer: bytearray) -> None:
-    """OperationError: it is more than an answer has."""
-    if len(answer) > ANSWER_BYTES_MAX:
+class AnswerInParts:
+    """An answer as it comes, within a bound of bytes, and of time from its first one."""
+
+    def __init__(self, node: Node) -> None:
+        self.content = bytearray()
+        self._node = node
+        self._began: float | None = None
+
+    def add(self, chunk: bytes) -> None:
+        """Take a part. OperationError: it is more, or takes longer, than an answer has."""
+        self._began = time.monotonic() if self._began is None else self._began
+        self.content += chunk
+        if len(self.content) > ANSWER_BYTES_MAX:
+            self._refuse(f"answered more than {ANSWER_BYTES_MAX >> 20} MiB")
+        if time.monotonic() - self._began > ANSWER_SECONDS_MAX:
+            self._refuse(f"has been answering for more than {ANSWER_SECONDS_MAX:.0f} s")
+
+    def _refuse(self, what: str) -> NoReturn:
         raise OperationError(
-            f"{node.address} answered more than {ANSWER_BYTES_MAX >> 20} MiB: that "
-            "host may have been taken over; look at it"
+            f"{self._node.address} {what}: that host may have been taken over; look at it"
+        )
+
+
+def require_pace(node: Node, began: float, size: int) -> None:
+    """OperationError: a file came so slowly that it may never end; `began` is a monotonic time."""
+    seconds = time.monotonic() - began
+    if seconds > SLOW_SECONDS + size / BYTES_A_SECOND_MIN:
+        raise OperationError(
+            f"{node.address} sent {size >> 10:,} KiB in {seconds / 60:.0f} minutes, and goes on: "
+            "the host is overloaded, its link is slow, or it may have been taken over; look at it"
         )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -26,7 +27,9 @@ NAMES = [
     "results/../../escaped", "../escaped", "/escaped", "results//../escaped", "logs/../../escaped",
     "results/hosts/master1/forged.log", "results/a/../../escaped", "escaped", ".", "", "results",
     "/etc/escaped", "results/\x1b[2Jescaped", "results/\udc80escaped", "results/a\nescaped",
-    "other/escaped", "results/..", "results/\u202eescaped",
+    "other/escaped", "results/..", "results/\u202eescaped", "results/.git/config",
+    "results/a/.GIT/config", "results/HEAD", "results/bare/head", "logs/.envrc", "results/.hg/hgrc",
+    "results/.vscode/tasks.json", "results/.",
 ]  # fmt: skip
 
 
@@ -88,6 +91,24 @@ def test_only_a_hosts_own_plain_files_are_kept(tmp_path: Path, outcome: Outcome)
         f"{len(strange) + len(NAMES) + 1} entries are refused; the others are written "
         "below hosts/worker1/."
     )
+
+
+@pytest.mark.fault(PART, "A host sends a Git repository whose configuration names a command.")
+def test_a_repository_from_a_host_is_none(tmp_path: Path, outcome: Outcome) -> None:
+    if not shutil.which("git"):
+        pytest.skip("there is no git here to be led astray")
+    run, mark = tmp_path / "run", tmp_path / "carried-out"
+    parts = {
+        "HEAD": b"ref: refs/heads/main\n", "objects/x": b"", "refs/x": b"",
+        "config": f'[core]\nbare = false\nworktree = .\nfsmonitor = "touch {mark}"\n'.encode(),
+    }  # fmt: skip
+    for place in (".git/", "sub/.git/", "", "bare/"):
+        sent = packed(*((member(f"results/{place}{n}", c), c) for n, c in parts.items()))
+        collecting.unpack(sent, run, "worker1", into_run=False)
+    for directory in [run, *(path for path in run.rglob("*") if path.is_dir())]:
+        subprocess.run(["git", "status"], cwd=directory, capture_output=True, check=False)
+    assert not mark.exists()
+    outcome("What makes it one is left out, so that git status there carries out nothing.")
 
 
 def test_the_masters_results_are_the_runs(tmp_path: Path) -> None:

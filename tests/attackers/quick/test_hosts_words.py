@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -28,10 +29,12 @@ from loadgen.results.summary import SUMMARY_FILE
 from loadgen.runs.course import Course
 from loadgen.runs.progress import Progress
 from loadgen.shared.errors import BusyError, LoadgenError, OperationError
+from loadgen.shared.machine import Machine
 from loadgen.shared.run_ids import PATTERN, RunId, make_run_id, run_directory
 from loadgen.shared.snapshot import ErrorCount, ExceptionCount, SecondCount, SloStatus, Snapshot
 from loadgen.shared.text import plain_line
 from loadgen.specification.run import RunSpecification
+from loadgen.specification.slo import matches
 from tests.faults.record import Outcome
 from tests.unit.samples import START, entry, snapshot, summary, worker
 
@@ -160,6 +163,72 @@ def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
         f"{refused} are refused in a sentence; {taken} are valid reports, and none of "
         "them holds a path."
     )
+
+
+@pytest.mark.fault(PART, "A host gives its machine numbers of 400 digits, NaN and infinity.")
+def test_any_machine_can_be_shown_and_kept(outcome: Outcome) -> None:
+    taken = refused = 0
+    for field in Machine.model_fields:
+        for value in ("-1", "1" + "0" * 400, "9" * 4000, "1e400", "NaN", "Infinity", "1e18", '""'):
+            said = json.dumps(REPORT | {"machine": {"name": "m", "cores": 2, field: "VALUE"}})
+            try:
+                report = answer(said.replace('"VALUE"', value).encode())
+            except OperationError:
+                refused += 1
+                continue
+            taken += 1
+            assert report.machine
+            assert report.machine.sentence
+            assert Machine.model_validate_json(report.machine.model_dump_json()) == report.machine
+    assert taken
+    assert refused
+    outcome(f"{refused} are refused in a sentence; {taken} are shown and can be read again.")
+
+
+class Clock:
+    """A clock that goes on by so many seconds with each look."""
+
+    def __init__(self, each: float) -> None:
+        self.now, self.each = 1000.0, each
+
+    def monotonic(self) -> float:
+        self.now += self.each
+        return self.now
+
+
+@pytest.mark.fault(PART, "A host sends a byte now and then, for ever.")
+def test_an_answer_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ssh, "time", Clock(1.0))
+        with pytest.raises(OperationError, match="answering for more than 60 s"):
+            ask(Hostile(*[b"x"] * 500), Status())
+        for seconds, size in ((599, 0), (900, 20 << 20)):
+            patch.setattr(ssh, "time", Clock(seconds))
+            ssh.require_pace(Hostile().node, 1000.0, size)
+        with pytest.raises(OperationError, match="and goes on"):
+            ssh.require_pace(Hostile().node, 1000.0, 10 << 20)
+    for said in ("echo", "echo >&2"):
+        session = Session([])
+        session.exec_command(f"while sleep 0.02; do {said}; done")
+        rooted = ssh.Rooted(Node("m", "a", "a", started="STARTED"), session, 0.2)
+        with pytest.raises(TimeoutError):
+            list(rooted.output(b""))
+        session.close()
+    outcome("An answer is given up after a minute, a file after ten.")
+
+
+@given(st.text("ab*", max_size=9), st.text("ab", max_size=9))
+def test_a_pattern_of_names_means_what_its_stars_say(pattern: str, name: str) -> None:
+    meant = ".*".join(map(re.escape, pattern.split("*")))
+    assert matches(pattern, name) == bool(re.fullmatch(meant, name))
+
+
+@pytest.mark.fault(PART, "A host sends an SLO whose pattern has thirty stars.")
+@pytest.mark.timeout(10)
+def test_a_pattern_of_many_stars_takes_no_time(outcome: Outcome) -> None:
+    assert not matches("*a" * 30 + "*b", "a" * 5000)
+    assert matches("*a" * 30 + "*b", "a" * 5000 + "b")
+    outcome("It is compared in one pass.")
 
 
 @pytest.mark.fault(

@@ -48,6 +48,8 @@ HOSTILE = {
     "a way out": zipped({"../a.txt": b"x"}),
     "a deep summary": zipped({"summary.json": b'{"run_id":' + b"[" * 200_000}),
     "encrypted entries": encrypted(),
+    "a Git repository": zipped({"scenario/.git/config": b"[core]"}),
+    "a bare Git repository": zipped({"scenario/HEAD": b"ref: refs/heads/main"}),
     "a run's id with escapes": zipped(
         {"summary.json": SUMMARY.replace(RUN, "\\u001b[2J" + RUN).encode()}
     ),

@@ -3,6 +3,8 @@
 import copy
 import csv
 import io
+import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from locust import events, stats
 from locust.env import Environment
+from locust.rpc import zmqrpc
+from locust.runners import MasterRunner
 
+from loadgen.node import channel_guard
+from loadgen.node.channel import AdmittedKeys
 from loadgen.node.message_shapes import COUNT_MAX, fault, make_names_text
 from loadgen.node.statistics.master_snapshot import entries_of, errors_of
 from loadgen.node.statistics.worker_ledger import WorkerLedger
@@ -119,6 +125,36 @@ def test_what_the_guard_lets_pass_the_master_can_bear(outcome: Outcome) -> None:
 
 @given(VALUES)
 def test_a_fault_is_one_sentence(data: Any) -> None:
-    for kind in DATA:
-        sentence = fault(kind, data)
-        assert sentence is None or "\n" not in sentence
+    errors = {**STATISTICS, "errors": {"a\nb\x1b[2J": data}}
+    for kind, content in (*((one, data) for one in DATA), ("stats", errors)):
+        sentence = fault(kind, content)
+        assert sentence is None or sentence.isprintable()
+
+
+FORGED = "w\n[2026-11-26 07:00:00,000] master1/CRITICAL/root: forged\x1b[2J"
+
+
+@pytest.mark.fault(PART, "A worker puts line breaks and escape sequences into its id and version.")
+def test_a_workers_words_are_no_line_of_the_masters_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    # What it puts in their places goes with the test.
+    monkeypatch.setattr(zmqrpc.BaseSocket, "recv_from_client", zmqrpc.BaseSocket.recv_from_client)
+    monkeypatch.setattr(MasterRunner, "handle_message", MasterRunner.handle_message)
+    before, log = logging.getLogRecordFactory(), io.StringIO()
+    logger = logging.getLogger("locust.runners")
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s"))
+    logger.addHandler(handler)
+    try:
+        channel_guard.install(AdmittedKeys(tmp_path))
+        logger.warning("A worker (%s) that had a different version (%s) connected", FORGED, FORGED)
+        logger.warning(f"{FORGED} failed to send heartbeat")
+    finally:
+        logging.setLogRecordFactory(before)
+        logger.removeHandler(handler)
+    lines = log.getvalue().splitlines()
+    assert "\x1b" not in log.getvalue()
+    assert sum(line.startswith("[") for line in lines) == 2
+    assert sum("/CRITICAL/" in line and line.startswith("    ") for line in lines) == 3
+    outcome("In the log its later lines are indented, and escape sequences are codes.")

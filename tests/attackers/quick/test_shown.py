@@ -5,6 +5,7 @@ import csv
 import html
 import io
 import re
+import tracemalloc
 from argparse import Namespace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -186,6 +187,9 @@ def test_a_spreadsheet_calculates_nothing(tmp_path: Path, outcome: Outcome) -> N
     assert [row[0].removeprefix("'") for row in kept[2:]] == [
         r[0].removeprefix("'") for r in rows[2:]
     ]
+    (tmp_path / "locust_stats_history.csv").write_text("Timestamp,Name\n=cmd|' /C calc'!A0,x\n")
+    archive.rename_locust_reports(tmp_path)
+    assert "\n'=cmd" in (tmp_path / "stats_history.csv").read_text()
     (tmp_path / "locust_failures.csv").write_text('a,"=cmd|x' + "y" * (2 << 20))
     (tmp_path / "locust_stats.csv").write_bytes(b"=1,\xff\xfe\n")
     archive.rename_locust_reports(tmp_path)
@@ -196,3 +200,19 @@ def test_a_spreadsheet_calculates_nothing(tmp_path: Path, outcome: Outcome) -> N
         "Each gets an apostrophe in front; numbers stay numbers; a file that is no "
         "table is no .csv."
     )
+
+
+@pytest.mark.fault(PART, "A host sends a CSV file that is one line of 64 MiB.")
+def test_a_line_without_end_is_read_no_further_than_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(archive, "LINE_CHARACTERS_MAX", 1 << 20)
+    for line in (b"," * (64 << 20), b"x" * (64 << 20)):
+        (tmp_path / "locust_stats.csv").write_bytes(line)
+        tracemalloc.start()
+        archive.rename_locust_reports(tmp_path)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 20 << 20, f"{most >> 20} MiB"
+        assert (tmp_path / "stats.csv.txt").exists()
+    outcome("It is read up to its bound, and is no .csv afterwards.")
