@@ -15,7 +15,6 @@ import os
 import random
 import site
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from locust import events, runners, stats
@@ -42,10 +41,10 @@ from loadgen.node.settings import (
     load_run_settings,
 )
 from loadgen.node.statistics import listener_faults, time_rounding
+from loadgen.node.statistics.reporter import Reporter
 from loadgen.shared import command
 from loadgen.shared.loopback import is_loopback
 from loadgen.shared.processes import hold_lifeline
-from loadgen.shared.snapshot import Phase
 from loadgen.specification.locust_options import VARIABLES
 from loadgen.specification.run import SEED_VARIABLE
 
@@ -120,7 +119,7 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
         listener_faults.install(environment)
         if role == "worker":
             reporter = loadgen.node.statistics.reporter.install(environment, node, run)
-            _install_request_log(environment, run, lambda: reporter.phase)
+            _install_request_log(environment, run, reporter)
             _install_seed(environment)
             return
         loadgen.node.statistics.publisher.install(environment, node, run)
@@ -148,7 +147,7 @@ def _install_seed(environment: Environment) -> None:
 
 
 def _install_request_log(
-    environment: Environment, run: RunSettings | None, phase: Callable[[], Phase]
+    environment: Environment, run: RunSettings | None, reporter: Reporter
 ) -> None:
     if run is None or run.request_log is None or run.request_log_directory is None:
         return
@@ -157,7 +156,9 @@ def _install_request_log(
 
     worker = getattr(environment.runner, "client_id", f"worker-{os.getpid()}")
     ratio = run.request_log.sampling_ratio
-    request_log.install(environment, run.request_log_directory, worker, ratio, phase)
+    directory = run.request_log_directory
+    log = request_log.install(environment, directory, worker, ratio, reporter.phase)
+    reporter.phase_listeners.append(log.enter)
 
 
 def enter(role: Role, run: RunSettings) -> None:

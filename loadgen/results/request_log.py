@@ -1,7 +1,8 @@
 """The request log: every request of a run as one row of a columnar file.
 
-Each worker keeps columns in memory and writes them as Parquet chunks into the run's `requests/`
-directory; after collection `merge_log` makes one `requests.parquet` of them, ordered by start.
+Each worker keeps times in memory and writes them as Parquet chunks into the run's `requests/`
+directory (request_log_format.py); after collection `merge_log` makes one `requests.parquet` of
+them, ordered by start.
 
     start_us     Int64    Unix microseconds, the worker's clock
     duration_us  Int64    microseconds; null when the request had no response time
@@ -17,16 +18,19 @@ directory; after collection `merge_log` makes one `requests.parquet` of them, or
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from loadgen.node.statistics.request_log_format import CHUNK_ROWS, DIRECTORY, SCHEMA
+from loadgen.node.statistics.request_log_format import (
+    CHUNK_ROWS,
+    CHUNK_SCHEMA,
+    DIRECTORY,
+    SCHEMA,
+    TIMES,
+    requests_in,
+)
 from loadgen.results.statistics_file import Trace
 from loadgen.shared.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 MERGED_FILE = "requests.parquet"
@@ -56,7 +60,8 @@ def merge_log(run_directory: Path) -> int:
     if not chunks:
         return 0
     merged, fresh = run_directory / MERGED_FILE, run_directory / f".{MERGED_FILE}.new"
-    frame = pl.concat([pl.scan_parquet(chunk) for chunk in chunks]).sort("start_us", "worker")
+    requests = [requests_in(pl.scan_parquet(chunk)) for chunk in chunks]
+    frame = pl.concat(requests).sort("start_us", "worker")
     frame.sink_parquet(fresh, compression="zstd")
     fresh.replace(merged)
     for chunk in chunks:
@@ -95,10 +100,19 @@ def _is_ours(chunk: Path) -> bool:
     """Tell whether a chunk can be read; one from a host that sends anything else is left aside."""
     try:
         rows = pl.scan_parquet(chunk).select(pl.len()).collect().item()
-        return bool(rows <= CHUNK_ROWS and pl.read_parquet(chunk).schema == SCHEMA)
+        ours = bool(rows <= CHUNK_ROWS and _holds_requests(pl.read_parquet(chunk)))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+        ours = False
+    if not ours:
         logger.warning("%s is no request log of this release and is left out", chunk)
+    return ours
+
+
+def _holds_requests(chunk: pl.DataFrame) -> bool:
+    if chunk.schema != CHUNK_SCHEMA:
         return False
+    starts, durations = (chunk[times].list.len().fill_null(0).to_list() for times in TIMES)
+    return starts == durations and 0 not in starts and sum(starts) <= CHUNK_ROWS
 
 
 def read_log(run_directory: Path) -> pl.DataFrame:

@@ -15,6 +15,7 @@ import gevent
 from locust.env import Environment
 
 from loadgen.node.request_log import RequestLog
+from loadgen.node.statistics import odd_values
 from loadgen.scenario.http import FastUser
 from tests.bench.endurance import USERS
 
@@ -31,6 +32,7 @@ def measure(url: str, pairs: int, directory: Path) -> dict[str, list[float]]:
     user_class = type("Logged", (FastUser,), {"host": url, "tasks": [_get]})
     environment = Environment(user_classes=[user_class])
     runner = environment.create_local_runner()
+    odd_values.install(environment)
     log = RequestLog(directory, "bench")
     listeners = environment.events.request
     found: dict[str, list[float]] = {"plain": [], "logged": []}

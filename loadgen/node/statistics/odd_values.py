@@ -94,7 +94,7 @@ class OddValues:
     def _time(self, time: object) -> float | None:
         if time is None:
             return None
-        number = _number(time)
+        number = finite(time)
         if number is None or number > TIME_MAX_MS:
             self._refused[TIME_REFUSED] += 1
             return None
@@ -104,7 +104,7 @@ class OddValues:
         return number
 
     def _length(self, length: object) -> int:
-        number = _number(length)
+        number = finite(length)
         if number is None or not 0 <= number <= LENGTH_MAX:
             self._refused[LENGTH_REFUSED] += 1
             return 0
@@ -129,7 +129,7 @@ class OddValues:
         return error if encodable(said) is said else self._text(said)
 
 
-def _number(value: object) -> float | None:
+def finite(value: object) -> float | None:
     """Return a finite number, None for anything else; numpy's and Decimal's are numbers too."""
     if isinstance(value, str | bytes | bool):
         return None

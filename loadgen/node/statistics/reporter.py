@@ -22,6 +22,7 @@ clock that nobody sets.
 import logging
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,7 @@ class Reporter:
         self._odd = odd
         self._warm_up = warm_up
         self.phase: Phase = "measured"
+        self.phase_listeners: list[Callable[[Phase], None]] = []
         self._measured_since = time.monotonic()
         self._measured_seconds = 0.0
         self._release = release
@@ -138,14 +140,22 @@ class Reporter:
         self._heartbeat.longest()
         self._requests = 0
         self._final = False
-        self.phase = "warm_up" if self._warm_up else "measured"
-        self._measured_since, self._measured_seconds = time.monotonic(), 0.0
+        self._enter("warm_up" if self._warm_up else "measured")
+        self._measured_seconds = 0.0
 
     def measure(self, **_: object) -> None:
         """End the warm-up: what was gathered leaves as its own, and measuring begins."""
         if self.phase == "warm_up":
             self._send()
-            self.phase, self._measured_since = "measured", time.monotonic()
+            self._enter("measured")
+
+    def _enter(self, phase: Phase) -> None:
+        """Begin a phase, for the requests that are answered from now on."""
+        self.phase = phase
+        if phase == "measured":
+            self._measured_since = time.monotonic()
+        for listener in self.phase_listeners:
+            listener(phase)
 
     def report(self, data: dict[str, Any], **_: object) -> None:
         """Complete a report that Locust's own listener has filled (and cleared on its side)."""
@@ -177,7 +187,7 @@ class Reporter:
     def stopping(self, environment: Environment, **_: object) -> None:
         """End measuring, and count the requests that the stop timeout will cut off."""
         self._send()
-        self.phase = "stopping"
+        self._enter("stopping")
         patience = environment.stop_timeout or 0.0
         if patience > BEFORE_CUT_SECONDS:
             gevent.spawn_later(patience - BEFORE_CUT_SECONDS, self._count_cut)

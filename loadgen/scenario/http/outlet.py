@@ -33,11 +33,11 @@ def ordinarily(method: str) -> Callable[[Listener], Listener]:
 
 
 class Outlet:
-    """Knows who listens to one request event. `take` takes ordinary requests; None: fire it."""
+    """Knows who listens to one request event. `takers` take ordinary requests; none: fire it."""
 
     def __init__(self, event: EventHook) -> None:
         self.listeners: list[Any] = []
-        self.take: Ordinary | None = None
+        self.takers: tuple[Ordinary, ...] = ()
         self._look(event)
 
     @classmethod
@@ -58,22 +58,8 @@ class Outlet:
         self.listeners = list(event._handlers)
         takers = [_taker(listener) for listener in self.listeners]
         plain = type(event).fire is _FIRE and "fire" not in vars(event)
-        known = [taker for taker in takers if taker is not None]
-        self.take = _all_of(known) if plain and known and len(known) == len(takers) else None
-
-
-def _all_of(takers: list[Ordinary]) -> Ordinary:
-    if len(takers) == 1:
-        return takers[0]
-    first, rest = takers[0], _all_of(takers[1:])
-
-    def take(
-        method: str, name: str, milliseconds: float, size: int, start: float, status: int
-    ) -> None:
-        first(method, name, milliseconds, size, start, status)
-        rest(method, name, milliseconds, size, start, status)
-
-    return take
+        known = tuple(taker for taker in takers if taker is not None)
+        self.takers = known if plain and len(known) == len(takers) else ()
 
 
 def _taker(listener: Any) -> Ordinary | None:

@@ -23,7 +23,6 @@ from loadgen.scenario.http.content import (
 from loadgen.scenario.http.errors import ContentError
 from loadgen.scenario.http.head import parse_head
 from loadgen.scenario.http.request import Request
-from loadgen.scenario.http.tally import Ordinary
 
 _NOT_CAUGHT = (
     "the state of a request can only be changed in a with-block over a call that was given "
@@ -262,7 +261,7 @@ class CaughtResponse(Response):
 
     request_meta: dict[str, Any]
     request_event: EventHook
-    directly: Callable[[], Ordinary | None]
+    told: Callable[[str, str, float, int, float, int], bool]
     _verdict: Exception | bool | None = None
     _entered = False
 
@@ -289,19 +288,15 @@ class CaughtResponse(Response):
     def _report(self) -> None:
         """Tell the result: past the event if it is ordinary, as the session does (outlet.py)."""
         meta = self.request_meta
-        get = meta.get
+        get: Callable[[str], Any] = meta.get
         name, milliseconds, size = get("name"), get("response_time"), get("response_length")
-        if (
+        ordinary = (
             not (meta["exception"] or meta["context"])
-            and name.__class__ is str
             and milliseconds.__class__ is float
             and size.__class__ is int
-            and milliseconds >= 0
-            and (take := self.directly()) is not None
-        ):
-            start, status = meta["start_time"], self.status_code
-            take(meta["request_type"], name, milliseconds, size, start, status)
-        else:
+        )
+        method, start, status = get("request_type"), get("start_time"), self.status_code
+        if not (ordinary and self.told(method, name, milliseconds, size, start, status)):
             self.request_event.fire(response=self, **meta)
 
     def success(self) -> None:

@@ -39,7 +39,6 @@ from loadgen.scenario.http.request import (
     with_texts,
 )
 from loadgen.scenario.http.response import CaughtResponse, Response
-from loadgen.scenario.http.tally import Ordinary
 from loadgen.scenario.http.verbs import Verbs
 
 DEFAULT_HEADERS = {"User-Agent": "loadgen-fleet", "Accept-Encoding": "gzip, deflate, br"}
@@ -232,10 +231,9 @@ class HttpSession(Verbs):
             response.seconds = perf_counter() - started
         size = response.announced_bytes if stream else len(response.body or b"")
         name = name or self.request_name or url
-        if response.error is None and not catch_response and not context:
-            take = self._directly()
-            if take is not None and response.seconds >= 0:
-                take(method, name, response.seconds * 1000, size, start_time, response.status_code)
+        if response.error is None and not (catch_response or context):
+            milliseconds, status = response.seconds * 1000, response.status_code
+            if self._told(method, name, milliseconds, size, start_time, status):
                 return response  # type: ignore[return-value]  # as FastHttpUser has it
         meta = {
             "request_type": method,
@@ -249,13 +247,15 @@ class HttpSession(Verbs):
         }
         if isinstance(response, CaughtResponse):
             response.request_meta, response.request_event = meta, self._event
-            response.directly = self._directly
+            response.told = self._told
         else:
             self._event.fire(response=response, **meta)
         return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both
 
-    def _directly(self) -> Ordinary | None:
-        """Return what takes an ordinary request in the event's place; None to fire the event.
+    def _told(
+        self, method: str, name: str, milliseconds: float, size: int, start: float, status: int
+    ) -> bool:
+        """Tell of an ordinary request past the event, if all who listen to it take that.
 
         A user with a context of its own wants to be asked for it.
         """
@@ -263,11 +263,15 @@ class HttpSession(Verbs):
         if user is not None and (
             user.__class__.context is not _PLAIN_CONTEXT or "context" in user.__dict__
         ):
-            return None
+            return False
         outlet = self._outlet
         if outlet.listeners != self._event._handlers:
             outlet.renew(self._event)
-        return outlet.take
+        if not outlet.takers or name.__class__ is not str or not milliseconds >= 0:
+            return False
+        for take in outlet.takers:
+            take(method, name, milliseconds, size, start, status)
+        return True
 
     def _made(
         self,

@@ -1,10 +1,14 @@
 import random
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loadgen.node import request_log as node_log
 from loadgen.node.request_log import RequestLog
@@ -13,6 +17,14 @@ from loadgen.node.statistics.time_rounding import bucket
 from loadgen.results.request_log import merge_log, read_log, shortage
 from loadgen.shared.errors import UsageError
 from loadgen.shared.histograms import percentile
+from loadgen.shared.text import encodable
+
+METHODS = st.sampled_from(["GET", "POST", "ARRIVAL"])
+NAMES = st.sampled_from(["/", "/a b", "ü", "half \ud800"]) | st.text(max_size=3)
+TIMES = st.none() | st.floats(0, 1e6)
+STATUSES = st.none() | st.integers(1, 999)
+ERRORS = st.none() | st.sampled_from(["timed out", "half \ud800", ""])
+TRACES = st.none() | st.just("00f067aa0ba902b7")
 
 
 def test_a_row_holds_what_the_request_was(tmp_path: Path) -> None:
@@ -47,6 +59,93 @@ def test_a_row_holds_what_the_request_was(tmp_path: Path) -> None:
             "trace_id": None,
         },
     ]
+
+
+def test_requests_belong_to_the_phase_in_which_they_were_answered(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path / "requests", "w", phase="warm_up")
+    log.enter("warm_up")
+    for start, phase in enumerate(("warm_up", "measured", "measured", "stopping"), 1):
+        log.enter(phase)  # type: ignore[arg-type]
+        log.take("GET", "/", 1.0, 5, float(start), 200)
+    log.write()
+    merge_log(tmp_path)
+    rows = read_log(tmp_path)
+    assert rows["phase"].to_list() == ["warm_up", "measured", "measured", "stopping"]
+    assert rows["start_us"].to_list() == [1_000_000, 2_000_000, 3_000_000, 4_000_000]
+
+
+@given(st.lists(st.tuples(METHODS, NAMES, TIMES, st.floats(0, 1e9), STATUSES, ERRORS, TRACES)))
+@settings(max_examples=40, deadline=None)
+def test_every_request_is_a_row_as_it_was_told(requests: list[tuple[Any, ...]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        log, told = RequestLog(Path(name) / "requests", "w"), []
+        for method, path, milliseconds, start, status, error, trace in requests:
+            ordinary = None not in (milliseconds, status) and error is trace is None
+            if ordinary:
+                log.take(method, path, milliseconds, 0, start, status)
+            else:
+                response, context = SimpleNamespace(status_code=status), {"trace_id": trace}
+                log.add(method, path, milliseconds, error, start, response, context)
+            duration = None if milliseconds is None else round(milliseconds * 1000)
+            shown = encodable(path), status, error and encodable(error), trace
+            told.append((round(start * 1e6), duration, method, *shown))
+        log.write()
+        assert merge_log(Path(name)) == len(told)
+        if told:
+            found = read_log(Path(name)).drop("worker", "phase").rows()
+            assert sorted(map(str, found)) == sorted(map(str, told))
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1e300, "soon", None])
+def test_a_request_without_a_time_that_counts_costs_no_other(tmp_path: Path, odd: Any) -> None:
+    log = RequestLog(tmp_path / "requests", "w")
+    log.take("GET", "/", 1.0, 5, 1.0, 200)
+    log.add("GET", "/odd", odd, start_time=5.0)
+    log.add("GET", "/odd", 1.0, start_time=odd)
+    log.write()
+    assert merge_log(tmp_path) == 3
+    plain, timeless, now = read_log(tmp_path).rows(named=True)
+    assert (plain["name"], plain["duration_us"]) == ("/", 1000)
+    assert (timeless["start_us"], timeless["duration_us"]) == (5_000_000, None)
+    assert abs(now["start_us"] / 1e6 - time.time()) < 60
+
+
+def test_a_long_log_is_written_in_chunks_of_a_bounded_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_log, "CHUNK_ROWS", 10)
+    log = RequestLog(tmp_path / "requests", "w")
+    for number in range(25):
+        log.take("GET", f"/{number % 3}", 1.0, 5, float(number), 200)
+    assert len(list((tmp_path / "requests").iterdir())) == 2
+    log.write()
+    assert merge_log(tmp_path) == 25
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"duration_us": [[1]]},  # fewer than starts
+        {"start_us": [[]], "duration_us": [[]]},
+        {"start_us": [None], "duration_us": [None]},
+        {"start_us": [list(range(80_001))], "duration_us": [list(range(80_001))]},
+        {"status": ["200"]},
+    ],
+)
+def test_a_chunk_that_no_worker_writes_is_left_aside(
+    tmp_path: Path, change: dict[str, list[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    log = RequestLog(tmp_path / "requests", "w")
+    for _ in range(2):
+        log.take("GET", "/", 1.0, 5, 1.0, 200)
+    log.write()
+    (written,) = (tmp_path / "requests").iterdir()
+    columns = {name: pl.Series(values) for name, values in change.items()}
+    pl.read_parquet(written).with_columns(**columns).write_parquet(
+        written.with_name("strange.parquet")
+    )
+    assert merge_log(tmp_path) == 2
+    assert "strange.parquet is no request log of this release and is left out" in caplog.text
 
 
 def test_logs_of_workers_and_hosts_merge_in_order(

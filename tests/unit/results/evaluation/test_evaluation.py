@@ -7,7 +7,6 @@ from loadgen.results.evaluation.evaluation import EvaluationSettings, evaluate
 from loadgen.results.request_log import merge_log
 from loadgen.results.statistics_file import Record, dump_record
 from loadgen.results.timeline import Point
-from loadgen.shared.snapshot import Phase
 from tests.unit.samples import START, entry, summary
 
 SVG = EvaluationSettings(limits=(0.05,), formats=("svg",))
@@ -15,12 +14,11 @@ SVG = EvaluationSettings(limits=(0.05,), formats=("svg",))
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    phase: list[Phase] = ["warm_up"]
-    log = RequestLog(tmp_path / "requests", "w", phase=lambda: phase[-1])
+    log = RequestLog(tmp_path / "requests", "w", phase="warm_up")
     begin = summary().started_at
     assert begin
     for second in range(-5, 21):
-        phase.append("warm_up" if second < 0 else "measured" if second < 20 else "stopping")
+        log.enter("warm_up" if second < 0 else "measured" if second < 20 else "stopping")
         log.add("GET", "/", 10.0 * abs(second), start_time=begin.timestamp() + second)
     log.write()
     merge_log(tmp_path)

@@ -7,9 +7,11 @@ import gevent
 import pytest
 from locust.env import Environment
 from locust.event import EventHook
+from locust.rpc.protocol import Message
 from locust.runners import LocalRunner
 from locust.stats import StatsEntry
 
+from loadgen.node.statistics import odd_values
 from loadgen.scenario.http import FastUser
 from loadgen.scenario.http.outlet import Outlet, ordinarily
 from tests.unit.scenario.http.awkward import Awkward
@@ -174,6 +176,17 @@ def test_a_listener_that_takes_ordinary_requests_gets_them_and_the_others(
     assert fired.count == 1
 
 
+def test_a_name_that_is_no_text_is_counted_by_the_event(
+    user: FastUser, runner: LocalRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Message, "serialize", Message.serialize)
+    odd_values.install(runner.environment)
+    user.client.get("/plain", name=5)
+    with user.client.get("/plain", name=5, catch_response=True):
+        pass
+    assert _entry(runner, "5").num_requests == 2
+
+
 def test_an_event_of_another_kind_is_fired(user: FastUser) -> None:
     class Own(EventHook):
         def fire(self, **fields: Any) -> None:
@@ -183,7 +196,7 @@ def test_an_event_of_another_kind_is_fired(user: FastUser) -> None:
     user.client.request_event = Own()  # type: ignore[no-untyped-call]
     user.client.get("/plain")
     assert heard == ["/plain"]
-    assert Outlet.of(user.client.request_event).take is None
+    assert Outlet.of(user.client.request_event).takers == ()
 
 
 def test_a_user_without_a_wait_lets_others_run_and_stops_between_its_tasks(
