@@ -30,11 +30,11 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- environments: one stamp a role of machine -----------------------------------------------
-$(VENV)/.node: requirements/node.txt pyproject.toml
+$(VENV)/.node: requirements/node.txt requirements/results.txt pyproject.toml
 	@test -x $(BIN)/python || command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and was not found on PATH: install it, or give PYTHON=/path/to/python" >&2; exit 2; }
 	@echo "Setting up $(VENV) (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/node.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/node.txt -r requirements/results.txt
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
@@ -209,7 +209,7 @@ test: check ## Check and run every test that this machine can run within minutes
 	$(PYTEST) -n 6 tests/local tests/monitoring tests/unit tests/attackers/quick
 
 lock: $(VENV)/.dev ## Renew the hash-locked requirements
-	for role in node target controller dev bench; do \
+	for role in node results target controller dev bench; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-ROLES = ("node", "target", "controller")
+ROLES = ("node", "results", "target", "controller")
 
 
 class LockedDependencies(MetadataHookInterface):

@@ -20,7 +20,7 @@ from typing import Any
 from loadgen.shared.errors import why_unread
 from tests import advisories
 
-ROLES = ("node", "target", "controller", "dev")
+ROLES = ("node", "results", "target", "controller", "dev")
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements"
 TIMEOUT_SECONDS = 300
 Package = Mapping[str, Any]

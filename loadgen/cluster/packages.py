@@ -111,12 +111,12 @@ def resolve(requirements: Path, python_version: str, platform_name: str) -> Pack
 
     What was resolved before is used again. UsageError: something can't be had, or conflicts.
     """
-    locked = "\n".join(applicable(_kits_lock(), python_version))
-    asked = "\0".join((*_texts(requirements, []), locked, python_version, platform_name))
+    hosts, own = (_kits_lock(role, python_version) for role in ("node", "results"))
+    asked = "\0".join((*_texts(requirements, []), *hosts, *own, python_version, platform_name))
     home = cache_directory() / "packages"
     resolved = home / "resolved" / f"{hashlib.sha256(asked.encode()).hexdigest()}.txt"
     if not resolved.exists():
-        lines = _resolve(requirements, locked, python_version, platform_name)
+        lines = _resolve(requirements, hosts, own, python_version, platform_name)
         resolved.parent.mkdir(parents=True, exist_ok=True)
         write_text(resolved, "".join(f"{line}\n" for line in lines))
     text = resolved.read_text()
@@ -130,8 +130,8 @@ def resolve(requirements: Path, python_version: str, platform_name: str) -> Pack
     return Packages(sha256, wheels)
 
 
-def _kits_lock() -> str:
-    return (KIT / "requirements" / "node.txt").read_text()
+def _kits_lock(role: str, python_version: str) -> list[str]:
+    return applicable((KIT / "requirements" / f"{role}.txt").read_text(), python_version)
 
 
 def _texts(path: Path, seen: list[Path]) -> list[str]:
@@ -161,12 +161,18 @@ def _local_wheels(requirements: Path) -> list[str]:
     return ["--find-links", str(directory)] if directory.is_dir() else []
 
 
-def _resolve(requirements: Path, locked: str, python_version: str, platform_name: str) -> list[str]:
-    """Return a line with a hash for each package that the kit doesn't have."""
-    kits = {_name(line): line.partition(" ")[0] for line in locked.splitlines()}
+def _resolve(
+    requirements: Path, hosts: list[str], own: list[str], python_version: str, platform_name: str
+) -> list[str]:
+    """Return a line with a hash for each package that hosts don't have from the kit.
+
+    Every version fits `own` too, the packages with which only this machine judges and draws: a run
+    on it finds those first.
+    """
+    kits = {_name(line) for line in hosts}
     with tempfile.TemporaryDirectory(prefix="loadgen-resolve-") as scratch:
         constraints, report = Path(scratch) / "kit.txt", Path(scratch) / "report.json"
-        constraints.write_text("\n".join(kits.values()))
+        constraints.write_text("\n".join(line.partition(" ")[0] for line in hosts + own))
         asked = requirements
         if requirements.name == PYPROJECT:
             asked = Path(scratch) / REQUIREMENTS

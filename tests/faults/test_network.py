@@ -131,8 +131,7 @@ def test_far_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
 def test_lossy_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "10s", *locustfile(loadgen), target=target)
     with dropping(int(target.url.rpartition(":")[2]), 5):
-        run.wait_for("Stopping|stopped")
-    run.wait()
+        run.wait()
     assert run.summary["response_time_seconds"]["p99"] > 0.1, run.output
     outcome(
         f"verdict {run.summary['verdict']}; p99 shows it",

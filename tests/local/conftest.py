@@ -70,7 +70,9 @@ class Run:
         deadline = time.monotonic() + timeout
         while not re.search(pattern, self.output):
             assert time.monotonic() < deadline, f"no {pattern!r} within {timeout} s:\n{self.output}"
-            assert self.process.poll() is None, f"ended without {pattern!r}:\n{self.output}"
+            if self.process.poll() is not None:
+                self._reader.join(10)
+                assert re.search(pattern, self.output), f"ended without {pattern!r}:\n{self.output}"
             time.sleep(0.05)
 
     def wait(self) -> int:

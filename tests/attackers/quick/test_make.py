@@ -65,7 +65,7 @@ def place(tmp_path: Path) -> Path:
         program.chmod(0o755)
     (tmp_path / "requirements").mkdir()
     (tmp_path / "pyproject.toml").touch()
-    for role in ("node", "target", "controller", "dev"):
+    for role in ("node", "results", "target", "controller", "dev"):
         (tmp_path / "requirements" / f"{role}.txt").touch()
     for stamp in (".node", ".target", ".controller", ".dev"):
         (tmp_path / "venv" / stamp).touch()

@@ -29,7 +29,7 @@ def resolve(
     )
 
 
-@pytest.mark.parametrize("role", ["node", "target"])
+@pytest.mark.parametrize("role", ["node", "results", "target"])
 @pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_every_locked_package_has_a_wheel_for_hosts(

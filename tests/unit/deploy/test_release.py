@@ -1,6 +1,8 @@
 """A release is its contents; a wheelhouse is its locked requirements."""
 
 import os
+import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -101,7 +103,19 @@ def test_wheelhouse_is_reused_under_the_same_key(
     assert release.wheelhouse(tmp_path) == first
     assert release.wheelhouse(tmp_path, python_version="3.12") != first
     assert calls == ["3.11", "3.12"]
-    assert "numpy" in (first / "requirements.txt").read_text()
+    lines = (first / "requirements.txt").read_text().splitlines()
+    names = {line.partition("==")[0] for line in lines}
+    assert {"locust", "polars"} <= names
+    assert not names & {"matplotlib", "numpy", "scipy"}, "a fleet's hosts neither judge nor draw"
+
+
+def test_what_hosts_run_needs_nothing_that_only_draws_and_judges() -> None:
+    blocked = "import sys; sys.modules |= dict.fromkeys(['matplotlib', 'numpy', 'scipy'])"
+    imports = (
+        "import loadgen.fleet.agent, loadgen.node.__main__, loadgen.node.probe, exporter.__main__"
+    )
+    code = f"{blocked}; {imports}; import loadgen.simulators.__main__"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_wheelhouse_of_a_fleet_with_targets_has_their_packages_too(
