@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -73,6 +74,7 @@ class LocalCluster:
         self._context = zmq.Context()
         self._subscription = self._context.socket(zmq.SUB)
         self._left: list[Snapshot] = []
+        self._last: Snapshot | None = None
         self.missing: Mapping[str, str] = {}
         self.machines: tuple[Machine, ...] = ()
         # It imports Locust while the run is still being checked.
@@ -177,7 +179,8 @@ class LocalCluster:
             return self._left.pop(0)
         if self._subscription.closed or not self._subscription.poll(int(timeout_seconds * 1000)):
             return None
-        return unpack(self._subscription.recv())
+        self._last = unpack(self._subscription.recv())
+        return self._last
 
     def faults(self) -> Mapping[str, str]:
         """Tell which child processes ended without being asked."""
@@ -198,8 +201,8 @@ class LocalCluster:
             if not self._master.wait(QUIT_SECONDS):
                 faults["master"] = f"did not quit within {QUIT_SECONDS} s and was killed"
                 self._master.kill()
-        if self._master and not self._subscription.closed:
-            self._take_what_is_left(0.0 if "master" in faults else PARTING_SECONDS)
+        if self._master and not faults:
+            self._take_what_is_left(self._master)
         for worker in self._workers:
             worker.terminate()
         killed = []
@@ -211,16 +214,19 @@ class LocalCluster:
         self.kill()
         return faults
 
-    def _take_what_is_left(self, patience_seconds: float) -> None:
-        """Take the snapshots up to the parting one, which may come after its process has ended."""
-        deadline = time.monotonic() + patience_seconds
-        while True:
-            left_seconds = max(0.0, deadline - time.monotonic())
-            if not self._subscription.poll(int(left_seconds * 1000)):
+    def _take_what_is_left(self, master: Child) -> None:
+        """Take the snapshots up to the parting one, which may come after its process has ended.
+
+        Without one the locustfile has ended the master while it quit: its exit code is asked for.
+        """
+        deadline = time.monotonic() + PARTING_SECONDS
+        while self._subscription.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+            self._last = unpack(self._subscription.recv())
+            self._left.append(self._last)
+            if self._last.parting:
                 return
-            self._left.append(unpack(self._subscription.recv()))
-            if self._left[-1].parting:
-                return
+        if self._last is not None and (master.exit_code or 0) > 0:
+            self._left.append(replace(self._last, exit_code=master.exit_code, parting=True))
 
     def keep_figures(self, run_id: str, figures: str) -> None:
         """Do nothing: `make monitoring` reads the results themselves."""

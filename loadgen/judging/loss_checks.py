@@ -1,4 +1,4 @@
-"""Checks of what is missing in a run's statistics: workers, samples, requests, users, time.
+"""Checks of what is missing in a run's statistics: workers, samples, requests, time.
 
 Each is one of the checks of `loadgen.judging.validity` and reads snapshots alone.
 """
@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from loadgen.judging.check import Reason
-from loadgen.shared.snapshot import EntryStatistics, ExceptionCount, Snapshot
+from loadgen.shared.snapshot import EntryStatistics, Snapshot
 from loadgen.shared.text import clock
 
 ARRIVAL_RATIO_MIN = 0.95
@@ -294,75 +294,6 @@ class CutRequests:
             "includes them. Check that the target still answers, or give a longer --stop-timeout"
         )
         return [Reason("cut_requests", at, sentence)]
-
-
-@dataclass
-class Exceptions:
-    """Exceptions that left a task, and users that ended by one: less was done than was asked."""
-
-    _first: float | None = None
-    _last: Snapshot | None = None
-    _fewest: tuple[int, int] | None = None
-
-    def add(self, snapshot: Snapshot) -> None:
-        """Note when the first one came, and how many users ran."""
-        self._last = snapshot
-        if _of_tasks(snapshot) and self._first is None:
-            self._first = snapshot.time
-        short = snapshot.state == "running" and snapshot.users < snapshot.users_target
-        if _of_tasks(snapshot) and short:
-            self._fewest = (snapshot.users, snapshot.users_target)
-
-    def reasons(self) -> list[Reason]:
-        """Return one when users are missing, or when it was more than one request in a hundred."""
-        if self._last is None or self._first is None:
-            return []
-        raised = _of_tasks(self._last)
-        count = sum(one.occurrences for one in raised)
-        if not self._fewest and count <= LOST_RATIO_MAX * _requests(self._last):
-            return []
-        users = (
-            "only {} of {} users kept running, and ".format(*self._fewest) if self._fewest else ""
-        )
-        most = max(raised, key=lambda one: one.occurrences)
-        sentence = (
-            f"from {clock(self._first)} {users}{count:,} exceptions ended tasks of the locustfile, "
-            f"most often {most.error}. The rest of these tasks was not done; see exceptions.csv"
-        )
-        return [Reason("exceptions", self._first, sentence)]
-
-
-@dataclass
-class ListenerExceptions:
-    """Exceptions of listeners and load shapes: Locust itself ends with exit code 2 then."""
-
-    _first: float | None = None
-    _last: Snapshot | None = None
-
-    def add(self, snapshot: Snapshot) -> None:
-        """Note when the first one came."""
-        self._last = snapshot
-        if self._first is None and any(one.is_outside_tasks for one in snapshot.exceptions):
-            self._first = snapshot.time
-
-    def reasons(self) -> list[Reason]:
-        """Return one for any number of them."""
-        raised = (
-            [one for one in self._last.exceptions if one.is_outside_tasks] if self._last else []
-        )
-        if self._first is None or not raised:
-            return []
-        most = max(raised, key=lambda one: one.occurrences)
-        sentence = (
-            f"from {clock(self._first)} {most.error}"
-            f" ({sum(one.occurrences for one in raised):,} such exceptions in all). It was a"
-            " listener of events, a load shape or the making of a user; exceptions.csv says where"
-        )
-        return [Reason("listeners", self._first, sentence)]
-
-
-def _of_tasks(snapshot: Snapshot) -> list[ExceptionCount]:
-    return [one for one in snapshot.exceptions if not one.is_outside_tasks]
 
 
 def _answered(snapshot: Snapshot) -> list[EntryStatistics]:

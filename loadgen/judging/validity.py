@@ -7,6 +7,7 @@ reason makes the run invalid. Nothing here reads a clock.
 from collections.abc import Sequence
 
 from loadgen.judging.check import Check, Reason
+from loadgen.judging.exception_checks import Exceptions, ListenerExceptions, StopExceptions
 from loadgen.judging.generator_checks import (
     ClockJumps,
     ClockOffset,
@@ -18,8 +19,6 @@ from loadgen.judging.generator_checks import (
 from loadgen.judging.loss_checks import (
     ArrivalRate,
     CutRequests,
-    Exceptions,
-    ListenerExceptions,
     LostSamples,
     LostWorkers,
     RefusedValues,
@@ -37,6 +36,12 @@ class Validity:
         """Take the next snapshot; idle time is not judged."""
         if snapshot.test_started_at is not None:
             for check in self._checks:
+                check.add(snapshot)
+
+    def add_parting(self, snapshot: Snapshot) -> None:
+        """Take what the master says while it ends, when nothing but its listeners is at work."""
+        for check in self._checks:
+            if isinstance(check, ListenerExceptions):
                 check.add(snapshot)
 
     def reasons(self) -> list[Reason]:
@@ -66,6 +71,7 @@ def default_checks(
         CutRequests(),
         Exceptions(),
         ListenerExceptions(),
+        StopExceptions(),
         Stalls(),
         ClockJumps(),
         ClockOffset(),

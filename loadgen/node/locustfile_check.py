@@ -10,13 +10,15 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import site
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -25,6 +27,7 @@ from loadgen.shared.secret_names import names_password, names_secret
 from loadgen.specification.locust_options import VARIABLES
 
 ANSWER = b"\nloadgen's look at the locustfile: "
+ENDING = ("list_commands", "show_task_ratio", "show_task_ratio_json")
 LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120 - as frames name it
 
 
@@ -32,12 +35,17 @@ class DuplicateClassError(ValueError):
     """Two locustfiles of a run define a class of one name."""
 
 
+class BadAttributeError(ValueError):
+    """A User class has an attribute that Locust can't work with; the text is a whole sentence."""
+
+
 class Inspection(BaseModel):
     """What a run's locustfiles hold.
 
-    `user_classes` maps each User class to its own `host`, if it has one; `fixed_counts` has those
-    with a `fixed_count`. `tags` are those of their tasks. `simulator` is the
-    module constant SIMULATOR: the bundled target that answers this scenario when no HOST is given.
+    `user_classes` maps each User class to its own `host`, if it has one; `fixed_counts` maps it to
+    its `fixed_count`, and `idle` are those of which Locust starts no user. `tags` are those of
+    their tasks. `simulator` is the module constant SIMULATOR: the bundled target that answers this
+    scenario when no HOST is given.
     `error` is one sentence when a locustfile can't be used. `absent_variables` are those that its
     own code looked for in the environment and didn't find. `variables` are those that gave options
     of its own a value, None for a secret's. `notices` are for the user to read.
@@ -45,6 +53,7 @@ class Inspection(BaseModel):
 
     user_classes: dict[str, str | None] = {}
     fixed_counts: dict[str, int] = {}
+    idle: list[str] = []
     tags: list[str] = []
     shapes: list[str] = []
     simulator: str | None = None
@@ -73,18 +82,53 @@ def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
             # As Locust does: functions test_… are users, when there are no others.
             for path in paths:
                 _add(users, load_locustfile_pytest(path))
+        return _described(users, shapes)
     except BaseException as error:
         return Inspection(error=describe_import_error(error))
+
+
+def _described(users: Mapping[str, type[Any]], shapes: Iterable[str]) -> Inspection:
+    """Tell what User classes hold. BadAttributeError when Locust can't do anything with it."""
+    if not users:
+        raise BadAttributeError("it holds no User class: define one, for example with HttpUser")
+    for name, user in users.items():
+        _require_usable(name, user)
     modules = [sys.modules[user.__module__] for user in users.values()]
-    simulators = [module.SIMULATOR for module in modules if hasattr(module, "SIMULATOR")]
+    simulators = [getattr(module, "SIMULATOR", None) for module in modules]
     return Inspection(
-        user_classes={name: user.host for name, user in users.items()},
-        fixed_counts={name: user.fixed_count for name, user in users.items() if user.fixed_count},
-        tags=sorted({tag for user in users.values() for tag in _tags(user.tasks)}),
+        user_classes={name: cast("str | None", _host(user)) for name, user in users.items()},
+        fixed_counts={name: int(user.fixed_count) for name, user in users.items()},
+        idle=[name for name, user in users.items() if user.weight <= 0 and user.fixed_count <= 0],
+        tags=sorted({tag for user in users.values() for tag in _tags(_tasks(user))}),
         shapes=list(shapes),
-        simulator=simulators[0] if simulators else None,
-        error=None if users else "it holds no User class: define one, for example with HttpUser",
+        simulator=next((one for one in simulators if one and isinstance(one, str)), None),
     )
+
+
+def _require_usable(name: str, user: type[Any]) -> None:
+    """Raise BadAttributeError for an attribute with which Locust would fail in the run."""
+    weight, fixed, host = user.weight, user.fixed_count, _host(user)
+    if not isinstance(weight, Real) or not math.isfinite(weight):
+        rule, named = "a number, such as 3 or 0.5", f"weight of {name} is {weight!r}"
+    elif not isinstance(fixed, Integral):
+        rule, named = "a whole number of users", f"fixed_count of {name} is {fixed!r}"
+    elif not isinstance(host, str | None):
+        rule, named = "a text, such as https://shop.example", f"host of {name} is {host!r}"
+    elif not isinstance(user.tasks, list | tuple) and not _is_computed(user.tasks):
+        rule, named = "a list", f"attribute tasks of {name} is {user.tasks!r}"
+    else:
+        return
+    raise BadAttributeError(f"the {named}, but it must be {rule}; correct the class")
+
+
+def _host(user: type[Any]) -> object:
+    """Return a class's own host; None for one that each user computes."""
+    return None if _is_computed(user.host) else user.host
+
+
+def _is_computed(value: object) -> bool:
+    """Tell whether it is a property, which has its value in each user alone."""
+    return hasattr(type(value), "__get__")
 
 
 def option_variables() -> dict[str, str | None]:
@@ -102,13 +146,22 @@ def option_variables() -> dict[str, str | None]:
     return found
 
 
+def _tasks(owner: object) -> Iterable[object]:
+    tasks = getattr(owner, "tasks", None)
+    return tasks if isinstance(tasks, list | tuple) else ()
+
+
 def _tags(tasks: Iterable[object]) -> set[str]:
-    """Return the tags of tasks and of the tasks within them."""
+    """Return the tags of tasks and of the tasks within them, which may hold each other."""
     found: set[str] = set()
-    for task in tasks:
-        found |= getattr(task, "locust_tag_set", set())
-        if isinstance(task, type):
-            found |= _tags(getattr(task, "tasks", ()))
+    seen: list[object] = []
+    left = list(tasks)
+    while left:
+        task = left.pop()
+        found |= {str(tag) for tag in getattr(task, "locust_tag_set", set())}
+        if isinstance(task, type) and task not in seen:
+            seen.append(task)
+            left += _tasks(task)
     return found
 
 
@@ -129,7 +182,7 @@ def _file(one: type[Any]) -> str:
 
 def describe_import_error(error: BaseException) -> str:
     """One sentence: the kind, the message, and the user's own line on which it happened."""
-    if isinstance(error, DuplicateClassError):
+    if isinstance(error, DuplicateClassError | BadAttributeError):
         return str(error)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
@@ -166,7 +219,7 @@ def option_error(words: Sequence[str]) -> str | None:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            parse_options(list(words))
+            taken = parse_options(list(words))
     except SystemExit:
         fault = " ".join(said.getvalue().rpartition("error: ")[2].split()).rstrip("?.")
         return (
@@ -176,6 +229,21 @@ def option_error(words: Sequence[str]) -> str | None:
         )
     except Exception as error:
         return f"it can't add its options: {describe_import_error(error)}"
+    if any(getattr(taken, name, False) for name in ENDING):
+        return f"an option of {' '.join(words)} prints something and ends Locust; leave it out"
+    return _shortened(words)
+
+
+def _shortened(words: Sequence[str]) -> str | None:
+    """Refuse an option that Locust guesses by its beginning, as it may be one of loadgen's own."""
+    from locust.argument_parser import get_parser  # noqa: PLC0415  as above
+
+    known = list(get_parser(default_config_files=[])._option_string_actions)
+    for word in words:
+        flag = word.partition("=")[0]
+        whole = [one for one in known if one.startswith(flag)]
+        if flag.startswith("--") and flag not in known and whole:
+            return f"{flag} is short for {' or '.join(whole)}: give the option as a whole"
     return None
 
 

@@ -99,6 +99,11 @@ class Course:
                 "contain the requests before that time"
             )
 
+    def take_parting(self, snapshot: Snapshot) -> None:
+        """Learn from what the master says while it ends: its listeners still run."""
+        self.note_exit_code(snapshot)
+        self.validity.add_parting(snapshot)
+
     def note_exit_code(self, snapshot: Snapshot) -> None:
         """Learn what exit code the locustfile asks for; it may do so when all else is over."""
         if snapshot.exit_code is not None:
@@ -194,6 +199,6 @@ class Course:
         if not self.exit_code:
             return []
         return [
-            f"the locustfile asked for exit code {self.exit_code} (environment.process_exit_code), "
-            "so the run has not passed"
+            f"the locustfile asked for exit code {self.exit_code} (environment.process_exit_code, "
+            "or an exit of its own), so the run has not passed"
         ]

@@ -79,6 +79,12 @@ def _require_usable(specification: RunSpecification, inspection: Inspection) -> 
             f"{specification.locustfile} has no User class {', '.join(sorted(unknown))}: it has "
             f"{', '.join(sorted(inspection.user_classes))}"
         )
+    chosen = specification.user_classes or list(inspection.user_classes)
+    if chosen and set(chosen) <= set(inspection.idle):
+        raise UsageError(
+            f"{', '.join(chosen)} of {specification.locustfile} would have no user: give a weight "
+            "above 0 or a fixed_count"
+        )
     _require_tags(specification, inspection)
     ends_itself = inspection.shapes and "run_time" not in specification.model_fields_set
     fault = "" if ends_itself else too_long(specification.slos, specification.run_time)
@@ -103,7 +109,7 @@ def _too_few_users(specification: RunSpecification, inspection: Inspection) -> l
     fixed = {
         name: count
         for name, count in inspection.fixed_counts.items()
-        if not specification.user_classes or name in specification.user_classes
+        if count > 0 and name in (specification.user_classes or inspection.user_classes)
     }
     if inspection.shapes or sum(fixed.values()) <= specification.users:
         return []

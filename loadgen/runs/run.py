@@ -162,7 +162,7 @@ class Run:
             snapshot = self._cluster.next_snapshot(0)
             if snapshot is None:
                 return
-            self._course.note_exit_code(snapshot)
+            self._course.take_parting(snapshot)
 
     def _wait_for_load(self) -> None:
         """Wait until every worker is there and Locust has started the test."""

@@ -117,6 +117,11 @@ class Child:
         return self._process.poll() is None
 
     @property
+    def exit_code(self) -> int | None:
+        """The process's exit code, negative for the signal that ended it; None while it runs."""
+        return self._process.poll()
+
+    @property
     def fault(self) -> str | None:
         """One sentence when the process ended without being asked; None otherwise."""
         if self.alive or self.asked_to_end:

@@ -120,6 +120,7 @@ class SecondCount:
 
 
 OUTSIDE_TASKS = "outside of its tasks the locustfile raised "
+IN_ON_STOP = "in on_stop the locustfile raised "
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,11 @@ class ExceptionCount:
     def is_outside_tasks(self) -> bool:
         """Whether outside of its tasks the locustfile raised it: it says so itself."""
         return self.error.startswith(OUTSIDE_TASKS)
+
+    @property
+    def is_in_on_stop(self) -> bool:
+        """Whether a user that had done its tasks raised it."""
+        return self.error.startswith(IN_ON_STOP)
 
 
 @dataclass(frozen=True, slots=True)

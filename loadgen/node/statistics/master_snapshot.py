@@ -110,7 +110,7 @@ class SnapshotTaker:
             entries_after=entries_of(self._interval.after),
             completed=self._interval.completed(),
             ended_by=test.ended_by,
-            exit_code=self._environment.process_exit_code,
+            exit_code=exit_code(self._environment.process_exit_code),
         )
 
     def _workers(self) -> list[WorkerStatus]:
@@ -192,6 +192,15 @@ def _exceptions(runner: MasterRunner) -> list[ExceptionCount]:
         ExceptionCount(str(one["msg"])[:MAX_ERROR_CHARACTERS], one["count"])
         for one in islice(runner.exceptions.values(), MAX_ERRORS)
     ]
+
+
+def exit_code(asked: object) -> int | None:
+    """Return a process's exit code as `sys.exit` takes it: what is no number is 1."""
+    if asked is None:
+        return None
+    if not isinstance(asked, int):
+        return int(bool(asked))
+    return int(asked) if asked >= 0 else asked % 256
 
 
 def _within(release: Path, name: str) -> str:

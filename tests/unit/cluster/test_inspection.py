@@ -66,6 +66,49 @@ def test_what_cannot_be_used_is_one_sentence(
 
 
 @pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("weight = '3'", "the weight of Visitor is '3', but it must be a number"),
+        ("weight = float('nan')", "the weight of Visitor is nan, but it must be a number"),
+        ("fixed_count = 1.5", "the fixed_count of Visitor is 1.5, but it must be a whole number"),
+        ("host = ['http://a', 'http://b']", "the host of Visitor is ['http://a', 'http://b'], but"),
+        ("host = b'http://a'", "the host of Visitor is b'http://a', but it must be a text"),
+    ],
+)
+def test_an_attribute_with_which_locust_would_fail_is_one_sentence(
+    look: Look, tmp_path: Path, line: str, sentence: str
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(USER.format(name="Visitor") + f"    {line}\n")
+    assert str(look(file).error).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "    host = property(lambda self: 'http://a')\n",
+        "    weight = __import__('fractions').Fraction(1, 2)\n",
+        "SIMULATOR = True\n",
+        "from locust import TaskSet\nclass A(TaskSet): pass\nA.tasks = [A]\n"
+        "Visitor.tasks.append(A)\n",
+    ],
+)
+def test_what_plain_locust_can_use_is_used(look: Look, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(USER.format(name="Visitor") + ending)
+    found = look(file)
+    assert (found.error, found.user_classes, found.idle) == (None, {"Visitor": None}, [])
+
+
+def test_classes_of_which_no_user_starts_are_told(look: Look, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    weights = ("    weight = 0\n", "    weight = 0\n    fixed_count = 1\n", "    weight = -1\n")
+    users = [USER.format(name=f"U{at}") + weight for at, weight in enumerate(weights)]
+    file.write_text("".join(users))
+    assert look(file).idle == ["U0", "U2"]
+
+
+@pytest.mark.parametrize(
     "ending",
     [
         "import atexit\natexit.register(print, 'bye')\n",
@@ -108,6 +151,12 @@ def add(parser):
         ("'--host'", [], "conflicting option string: --host (/"),
         ("'--key', odd=1", [], "it can't add its options: TypeError"),
         ("'--key'", ["--show-task-ratio-json", "--help"], "prints something and ends Locust"),
+        ("'--key'", ["--list"], "an option of --list prints something and ends Locust"),
+        ("'--key'", ["--show-task-ratio"], "prints something and ends Locust"),
+        ("'--key'", ["--tag", "x"], "--tag is short for --tags: give the option as a whole"),
+        ("'--key'", ["--run-t=5s"], "--run-t is short for --run-time: give the option as a whole"),
+        ("'--run-t'", ["--run-t=5s"], None),
+        ("'--key'", ["--key", "--"], "expected one argument"),
         ("'--key', required=True", ["--key", "b"], None),
         ("'--key', choices=['a']", ["--key=a"], None),
     ],

@@ -15,7 +15,7 @@ from loadgen.shared.processes import Child
 from loadgen.specification.run import specify
 from tests.unit.samples import snapshot
 
-ENDED = cast("Child", SimpleNamespace(alive=False, kill=lambda: None, fault=None))
+ENDED = cast("Child", SimpleNamespace(alive=False, kill=lambda: None, fault=None, exit_code=9))
 
 
 @pytest.fixture
@@ -53,3 +53,15 @@ def test_a_master_without_last_words_costs_a_moment(
     monkeypatch.setattr(local, "PARTING_SECONDS", 0.01)
     cluster.finish()
     assert cluster.next_snapshot(0) is None
+
+
+@pytest.mark.parametrize(("code", "asked"), [(9, 9), (0, None), (-11, None)])
+def test_the_exit_code_of_a_master_that_was_ended_while_it_quit_is_asked_for(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch, code: int, asked: int | None
+) -> None:
+    monkeypatch.setattr(local, "PARTING_SECONDS", 0.01)
+    monkeypatch.setattr(ENDED, "exit_code", code)
+    cluster._last = snapshot(1)
+    cluster.finish()
+    last = cluster.next_snapshot(0)
+    assert (last.exit_code if last else None) == asked

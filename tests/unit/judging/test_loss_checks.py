@@ -6,13 +6,11 @@ from loadgen.judging.check import Check, Reason
 from loadgen.judging.generator_checks import ClockJumps, Stalls
 from loadgen.judging.loss_checks import (
     CutRequests,
-    Exceptions,
-    ListenerExceptions,
     LostSamples,
     LostWorkers,
     RefusedValues,
 )
-from loadgen.shared.snapshot import OUTSIDE_TASKS, ExceptionCount, Snapshot
+from loadgen.shared.snapshot import Snapshot
 from tests.unit.samples import START, entry, snapshot, worker
 
 
@@ -67,27 +65,6 @@ def test_requests_cut_are_said_when_many_or_when_nothing_was_answered(
 @pytest.mark.parametrize(("requests", "cut"), [(1000, 0), (1100, 11)])
 def test_a_few_requests_cut_among_many_answered_are_let_pass(requests: int, cut: int) -> None:
     assert found(CutRequests(), *ended(requests, cut)) == []
-
-
-def raised(count: int, users: int = 4) -> Snapshot:
-    exceptions = [ExceptionCount("ValueError: no account", count)]
-    return replace(counted(1000), exceptions=exceptions, users=users, users_target=4)
-
-
-def test_exceptions_are_said_when_users_are_missing_or_they_are_many() -> None:
-    (reason,) = found(Exceptions(), raised(2, users=2))
-    assert "only 2 of 4 users kept running, and 2 exceptions ended" in reason.sentence
-    (reason,) = found(Exceptions(), raised(11))
-    assert "most often ValueError: no account" in reason.sentence
-    assert found(Exceptions(), raised(10)) == []
-
-
-def test_one_exception_of_a_listener_is_said_and_is_none_of_a_task() -> None:
-    fault = ExceptionCount(f"{OUTSIDE_TASKS}RuntimeError: no data", 1)
-    (reason,) = found(ListenerExceptions(), replace(counted(1000), exceptions=[fault]))
-    assert "outside of its tasks the locustfile raised RuntimeError: no data" in reason.sentence
-    assert found(Exceptions(), replace(counted(1), exceptions=[fault])) == []
-    assert found(ListenerExceptions(), raised(200)) == []
 
 
 def stalled(seconds: float) -> Snapshot:

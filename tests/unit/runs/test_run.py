@@ -208,6 +208,22 @@ def test_fixed_counts_beyond_the_users_are_said(tmp_path: Path) -> None:
         assert ("--users is 5, but the fixed_count" in played.said.getvalue()) is said
 
 
+@pytest.mark.parametrize(
+    ("chosen", "refused"), [([], False), (["Visitor"], False), (["Admin"], True)]
+)
+def test_classes_of_which_no_user_would_start_are_refused(
+    tmp_path: Path, chosen: list[str], refused: bool
+) -> None:
+    cluster = FakeCluster([at(1), final(2)])
+    cluster.inspection = Inspection(user_classes={"Visitor": None, "Admin": None}, idle=["Admin"])
+    played = Played(tmp_path, cluster, user_classes=chosen)
+    if not refused:
+        assert played().verdict == "passed"
+        return
+    with pytest.raises(UsageError, match=r"Admin of .* would have no user: give a weight above 0"):
+        played()
+
+
 def test_what_finish_could_not_do_is_a_fault_of_the_run(tmp_path: Path) -> None:
     played = Played(tmp_path, FakeCluster([at(1), final(2)]))
     played.cluster.faults_of_finish = {"worker1": "said nothing for 60 s"}
@@ -327,6 +343,15 @@ def test_an_exit_code_that_the_locustfile_sets_last_is_honoured(tmp_path: Path) 
     summary, _ = play(tmp_path, at(1), final(5), at(6, exit_code=42))
     assert summary.verdict == "failed"
     assert "exit code 42" in summary.reasons[0]
+
+
+def test_what_a_listener_raises_while_the_master_quits_is_held_against_the_run(
+    tmp_path: Path,
+) -> None:
+    raised = [ExceptionCount(f"{OUTSIDE_TASKS}ValueError: no upload", 1)]
+    summary, _ = play(tmp_path, at(1), final(5), at(6, exceptions=raised, parting=True))
+    assert summary.verdict == "invalid"
+    assert "the locustfile raised ValueError: no upload" in summary.reasons[0]
 
 
 def test_a_host_that_is_allowed_to_be_missing_is_said_and_kept(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import gevent
 import pytest
-from locust import log
+from gevent.pool import Group
+from locust import User, log, task
 from locust.env import Environment
+from locust.exception import StopUser
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
@@ -18,6 +20,7 @@ from loadgen.node.statistics.listener_faults import ListenerFaults, install
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
     """An environment whose listeners are watched, and nothing of it left afterwards."""
     monkeypatch.setattr(log, "unhandled_greenlet_exception", False)
+    monkeypatch.setattr(User, "run", User.run)
     made = Environment()
     made.create_local_runner()
     # As Locust sets up its logs.
@@ -65,3 +68,35 @@ def test_a_worker_tells_its_master(environment: Environment) -> None:
     (message,) = sent
     assert message.type == "exception"
     assert message.data["msg"].endswith("raised RuntimeError: no data")
+
+
+class Leaver(User):
+    """One that stops itself, and fails to log out."""
+
+    @task
+    def leave(self) -> None:
+        raise StopUser
+
+    def on_stop(self) -> None:
+        raise ValueError("no logout")
+
+
+class Wordless(User):
+    """One whose start fails without a word."""
+
+    def on_start(self) -> None:
+        raise AssertionError
+
+
+def run(environment: Environment, user: type[User]) -> list[str]:
+    user(environment).start(Group()).join(5)
+    assert environment.runner
+    return [str(one["msg"]) for one in environment.runner.exceptions.values()]
+
+
+def test_what_on_stop_raises_is_an_exception_of_the_run(environment: Environment) -> None:
+    assert run(environment, Leaver) == ["in on_stop the locustfile raised ValueError: no logout"]
+
+
+def test_an_exception_without_a_text_is_called_by_its_kind(environment: Environment) -> None:
+    assert run(environment, Wordless) == ["AssertionError"]
