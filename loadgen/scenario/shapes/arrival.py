@@ -137,7 +137,7 @@ class OpenModelUser(FastUser):
     def on_stop(self) -> None:
         """Let arrivals under way finish within Locust's stop timeout, then end them.
 
-        Locust waits for this method before it looks at its stop timeout, so it is kept here.
+        Locust would end this method then, but not the arrivals that it waits for.
         """
         try:
             gevent.sleep(0)

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+from loadgen.node.statistics.reporter import DEMAND_SECONDS
+
 MEASURE = """
 import os, time, psutil
 from loadgen.node.statistics.reporter import CoreDemand
@@ -14,8 +16,10 @@ os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 demand = CoreDemand(psutil.Process())
 time.sleep(0.6)
 print(demand.percent())
+looked = time.monotonic()
 burn(0.05)
 print(demand.percent())
+print(time.monotonic() - looked)
 rivals = []
 for _ in range(3):
     pid = os.fork()
@@ -35,7 +39,9 @@ def test_waiting_for_a_core_counts_as_needing_it() -> None:
     finished = subprocess.run(
         [sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=60, check=True
     )
-    idle, moment, busy = finished.stdout.splitlines()
+    idle, moment, seconds, busy = finished.stdout.splitlines()
     assert float(idle) < 50
-    assert moment == idle, "a moment is too short to tell a percentage"
+    # A busy machine may make more than a moment of it.
+    is_moment = float(seconds) < DEMAND_SECONDS
+    assert moment == idle or not is_moment, "a moment is too short to tell a percentage"
     assert float(busy.split()[0]) > 90, "a process that shares its core four ways is saturated"
