@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
-START_TIMEOUT_SECONDS = 30.0
+START_TIMEOUT_SECONDS = 100.0
 
 
 @contextmanager

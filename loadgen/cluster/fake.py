@@ -10,19 +10,20 @@ from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification
 
 Happening = Snapshot | LoadgenError | Mapping[str, str] | Callable[[], Snapshot | None] | None
+_NOTHING_MORE: Mapping[str, str] = {}
 
 
 class FakeCluster:
     """The cluster interface (see `loadgen.cluster.base`) without a process.
 
     Each wait for a snapshot takes the next happening: a snapshot comes, an error is raised, faults
-    begin to be told, a function of the test is called, or nothing comes for a while (None).
-    `asked` has the calls, in order.
+    begin to be told, a function of the test is called, or nothing comes for a while (None). After
+    the last one silence counts at once. `asked` has the calls, in order.
     """
 
     def __init__(self, happenings: Iterable[Happening] = ()) -> None:
         self.workers_expected = 1
-        self.silence_seconds = 0.05
+        self.silence_seconds = 60.0
         self.missing: Mapping[str, str] = {}
         self.machines: tuple[Machine, ...] = ()
         self.web_url = "http://127.0.0.1:8089"
@@ -75,7 +76,10 @@ class FakeCluster:
     def next_snapshot(self, timeout_seconds: float) -> Snapshot | None:
         """Let the next thing happen; nothing happens after the last."""
         del timeout_seconds
-        happening = next(self._happenings, None)
+        happening = next(self._happenings, _NOTHING_MORE)
+        if happening is _NOTHING_MORE:
+            self.silence_seconds = 0.0
+            return None
         if isinstance(happening, LoadgenError):
             raise happening
         if isinstance(happening, Mapping):

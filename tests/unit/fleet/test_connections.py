@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loadgen.fleet.connections import ssh
+from loadgen.fleet.connections import openssh, ssh
 from loadgen.fleet.connections.openssh import Connection
 from loadgen.fleet.connections.ssh import Outcomes, Remote, on_all
 from loadgen.fleet.inventory import Inventory, load_inventory
@@ -195,6 +195,15 @@ def reached_by_ansible(inventory: Path) -> set[str]:
         timeout=120,
     ).stdout
     return set(re.findall(r"^(\w+) \| CHANGED.*here", told, re.M))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def time_for_a_busy_machine() -> Iterator[None]:
+    """Let logins take a minute: all hosts are this machine, and are asked at the same time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openssh, "HOLDING", ("ConnectTimeout=60", *openssh.HOLDING[1:]))
+        patch.setattr(openssh, "LOGIN_SECONDS", 100.0)
+        yield
 
 
 @pytest.fixture(scope="module")

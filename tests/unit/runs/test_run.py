@@ -375,7 +375,7 @@ def test_an_interruption_before_the_load_ends_it_without_a_run(tmp_path: Path) -
 def test_a_silent_master_is_spoken_of_before_it_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "SILENCE_SAID_SECONDS", 0.01)
+    monkeypatch.setattr(run_module, "SILENCE_SAID_SECONDS", 0.0)
     _, played = play(tmp_path, at(1), at(2))
     assert (
         "No message has come from the master for 0 s; the run ends as an error after"
