@@ -1,7 +1,7 @@
-"""What a machine and a fleet lack, in one screen: each finding says what was seen and what to do.
+"""What is missing on a machine and a fleet, in one screen: what was seen, and what to do.
 
-A *finding* is ok, worth a look (the kit works, but not as well as it could), or lacking (a verb
-will fail).
+A *finding* is ok, a warning (the kit works, but not as well as it could), or something missing (a
+verb will fail).
 """
 
 import os
@@ -26,7 +26,7 @@ from loadgen.specification.run import RunSpecification
 DESCRIPTORS_MIN = 10_000
 FREE_BYTES_MIN = 1 << 30
 WIDTH = 14
-SIGNS = {"ok": "ok     ", "look": "look   ", "lacking": "LACKING"}
+SIGNS = {"ok": "ok     ", "look": "WARNING", "lacking": "MISSING"}
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,14 @@ def look_at_fleet(path: Path, vault: Sequence[str] = ()) -> list[Finding]:
 
 
 def describe(findings: list[Finding]) -> str:
-    """Return a line for each finding, and how many are lacking."""
+    """Return a line for each finding, and how many must be put right."""
     lines = [
         f"{SIGNS[finding.state]} {finding.subject:<{WIDTH}} {plain_line(finding.text)}"
         for finding in findings
     ]
     lacking = sum(finding.state == "lacking" for finding in findings)
-    lines.append("Nothing is lacking." if not lacking else f"Lacking: {lacking}, see above.")
+    missing = f"{lacking} of these must be put right: each line above that says MISSING tells how."
+    lines.append(missing if lacking else "Nothing is missing.")
     return "\n".join(lines)
 
 

@@ -96,13 +96,19 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line. UsageError: a verb or an option that isn't there, or a wrong value."""
+    """Read the command line; without a word of it print the help and exit.
+
+    UsageError: a verb or an option that isn't there, or a wrong value.
+    """
     parser, verbs = make_parser()
     if "_ARGCOMPLETE" in os.environ:
         # The shell asks for words; nobody else has to wait for the import.
         import argcomplete  # noqa: PLC0415
 
         argcomplete.autocomplete(parser)
+    if not arguments:
+        parser.print_help()
+        sys.exit(exit_codes.USAGE)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise UsageError(refusal(options.verb, unknown, _filled(verbs)))

@@ -1,4 +1,4 @@
-"""Verbs on a machine and a project of the user's own: lay one out, and say what is lacking."""
+"""Verbs on a machine and a project of the user's own: lay one out, and say what is missing."""
 
 import argparse
 import shutil
@@ -24,13 +24,24 @@ def init(options: argparse.Namespace) -> int:
             f"{directory} exists and is not an empty directory: nothing was written, so that none "
             "of your files is lost; give the name of a new directory"
         )
+    try:
+        _write(directory)
+    except OSError as error:
+        raise UsageError(
+            f"{directory} can't be written ({error.strerror or error}): give a directory that you "
+            "can write to, with some free space"
+        ) from error
+    print(_next_steps(directory))
+    return exit_codes.PASSED
+
+
+def _write(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
     with as_file(files("loadgen.cli") / "new_project") as template:
         shutil.copytree(template, directory, dirs_exist_ok=True, ignore=_leave_out)
     for theirs, ours in RENAMED.items():
         (directory / theirs).rename(directory / ours)
     shutil.copytree(KIT / "inventory" / "sample", directory / INVENTORY, ignore=_leave_out)
-    print(_next_steps(directory))
-    return exit_codes.PASSED
 
 
 def _leave_out(_: str, names: list[str]) -> set[str]:
@@ -53,7 +64,7 @@ def _next_steps(directory: Path) -> str:
 
 
 def diagnose(options: argparse.Namespace) -> int:
-    """Carry out `loadgen doctor`: exit 4 when something is lacking."""
+    """Carry out `loadgen doctor`: exit 4 when something is missing."""
     findings = doctor.look_here(options.results)
     if options.inventory is not None:
         findings += doctor.look_at_fleet(options.inventory, options.vault)

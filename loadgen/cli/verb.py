@@ -57,7 +57,10 @@ class Late:
 
 KINDS: Mapping[object, str] = {int: "give a whole number", float: "give a number"}
 
-CHOICE = re.compile(r"invalid choice: (?P<word>.+) \(choose from (?P<choices>.+)\)")
+CHOICE = re.compile(
+    r"(argument (?P<place>\S+): )?invalid choice: (?P<word>.+) \(choose from (?P<choices>.+)\)"
+)
+REQUIRED = "the following arguments are required: "
 
 
 class VerbParser(argparse.ArgumentParser):
@@ -68,6 +71,7 @@ class VerbParser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
         self._fill = fill
         self._passes_on = False
+        self._example = ""
 
     def fill(self) -> None:
         """Add the verb's options, once."""
@@ -79,6 +83,7 @@ class VerbParser(argparse.ArgumentParser):
         """Take a verb's options, and show its examples."""
         verb.add_options(self)
         self._passes_on = verb.passes_on is not None
+        self._example = verb.examples[0]
         if verb.passes_on:
             self.usage = f"{self.format_usage().removeprefix('usage: ').rstrip()} [-- OPTIONS]"
             self.description = f"{self.description} Options after -- go to {verb.passes_on}."
@@ -119,6 +124,10 @@ class VerbParser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:  # noqa: ANN401 - argparse says NoReturn
         """Raise the mistake as one sentence."""
         said = CHOICE.sub(_unknown_choice, message)
+        if message.startswith(REQUIRED):
+            needed = _and(message.removeprefix(REQUIRED).split(", "))
+            example = f", as in: {self._example}" if self._example else ""
+            said = f"{self.prog} needs {needed}{example}"
         raise UsageError(f"{said}; see {self.prog} --help")
 
     @property
@@ -146,10 +155,12 @@ def refusal(parser: VerbParser, unknown: Sequence[str], others: Iterable[VerbPar
 
 
 def _unknown_choice(found: re.Match[str]) -> str:
-    word, choices = found["word"], found["choices"].split(", ")
-    near = difflib.get_close_matches(word, choices, 1)
+    place = f"{found['place']}: " if found["place"] else ""
+    word = found["word"]
+    choices = [choice.strip("'") for choice in found["choices"].split(", ")]
+    near = difflib.get_close_matches(word.strip("'").lower(), choices, 1)
     meant = f": is {near[0]} meant? Choose" if near else "; choose"
-    return f"{word} can't be used{meant} from {', '.join(choices)}"
+    return f"{place}{word} can't be used{meant} from {', '.join(choices)}"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -95,8 +95,8 @@ def choices(path: Path, inventories: Path = Path("inventory")) -> str:
         f"give INVENTORY={' or INVENTORY='.join(own)}"
         if own
         else (
-            "copy inventory/sample and edit it, or run make lab, then give "
-            "INVENTORY=inventory/<name>"
+            "copy inventory/sample (in a project of loadgen init: edit inventory/mine), or run "
+            "make lab; then name the directory with --inventory, or with INVENTORY= for make"
         )
     )
 

@@ -1,12 +1,27 @@
 """How an entry point ends: with its exit code, and a fault as one sentence, never a traceback."""
 
+import errno
 import io
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from loadgen.shared.errors import LoadgenError
+from loadgen.shared.errors import LoadgenError, OperationError
 from loadgen.shared.text import plain
+
+# What the system refuses because of a path, its owner or its disk, and not because of a fault here.
+REFUSED = frozenset(
+    (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOTDIR,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+    )
+)
 
 
 class _Heedless(io.FileIO):
@@ -40,11 +55,26 @@ def outlive_readers() -> None:
 def ending(carry_out: Callable[[], int | None], name: str = "") -> int:
     """Carry out a command and return its exit code, 0 for None.
 
-    A LoadgenError is printed on standard error, after `name`, and gives its own code. What it
-    quotes may come from a host or a target, so that it is printed without control characters.
+    A LoadgenError is printed on standard error, after `name`, and gives its own code; so does a
+    path that the system refuses, with the code of an OperationError. What they quote may come from
+    a host or a target, so that it is printed without control characters.
     """
     try:
         return carry_out() or 0
     except LoadgenError as error:
-        print(f"{name}: " * bool(name) + plain(str(error)), file=sys.stderr)
-        return error.exit_code
+        return _told(name, error)
+    except OSError as error:
+        if error.filename is None or error.errno not in REFUSED:
+            raise
+        return _told(
+            name,
+            OperationError(
+                f"{error.filename} can't be used ({error.strerror}): check its permissions and the "
+                "free space there, or give another path"
+            ),
+        )
+
+
+def _told(name: str, error: LoadgenError) -> int:
+    print(f"{name}: " * bool(name) + plain(str(error)), file=sys.stderr)
+    return error.exit_code

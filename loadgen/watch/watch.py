@@ -79,7 +79,7 @@ def follow(scrape: Reader, interruption: Interruption, url: str) -> None:
             if history.has_any:
                 live.update(render(history, console.height))
             else:
-                live.update(f"Waiting for {url} … Start a run, for example make run-distributed.")
+                live.update(f"Waiting for {url} … Start a run, for example loadgen run.")
             live.refresh()
             pause(INTERVAL_SECONDS, interruption)
     if history.has_any:
@@ -94,7 +94,7 @@ def _print_lines(scrape: Reader, interruption: Interruption, url: str) -> None:
             history.add(scrape())
             line = _line(history)
         except (OSError, ValueError, http.client.HTTPException):
-            line = f"waiting for {url}"
+            line = f"Waiting for {url}: start a run, for example loadgen run"
         if line != said:
             print(line, flush=True)
         said = line

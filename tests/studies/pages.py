@@ -102,7 +102,7 @@ class Session:
 
     def _type(self, text: str) -> str:
         if text.startswith("pip install"):
-            return ""  # The wheel has a test of its own: tests/local/test_wheel.py.
+            return ""  # The wheel has a test of its own: tests/studies/test_installed.py.
         if text.startswith("cd "):
             self.directory = (self.directory / text.removeprefix("cd ")).resolve()
             return ""

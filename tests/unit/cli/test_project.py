@@ -41,6 +41,15 @@ def test_init_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "is not an empty directory: nothing was written" in capsys.readouterr().err
 
 
+def test_init_names_a_place_where_it_cannot_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert ended("init", str(tmp_path / "file" / "mine")) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "can't be written (Not a directory): give a directory that you can write to" in said
+
+
 def test_doctor_names_what_is_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -50,7 +59,7 @@ def test_doctor_names_what_is_lacking(tmp_path: Path, monkeypatch: pytest.Monkey
     assert findings[f"port {port}"].state == "lacking"
     assert "give another --web-port" in findings[f"port {port}"].text
     assert findings["Python"].state == "ok"
-    assert doctor.describe(list(findings.values())).endswith("see above.")
+    assert doctor.describe(list(findings.values())).endswith("tells how.")
 
 
 def test_doctor_of_an_inventory_that_is_none_is_a_sentence(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ for words in [[], *[[name] for name in {[name for _, name in VERBS]}]]:
         ("run --bogus", "loadgen run has no option --bogus"),
         ("run locustfile.py", "loadgen run can't use 'locustfile.py'"),
         ("simulator hello --faults", "loadgen simulator hello has no option --faults"),
-        ("rnu", "'rnu' can't be used: is 'run' meant? Choose from 'init', 'doctor'"),
+        ("rnu", "VERB: 'rnu' can't be used: is run meant? Choose from init, doctor"),
         ("evaluate latest --limits fast", "--limits: 'fast' can't be used; give numbers separated"),
         ("study alarm --speed fast", "--speed: 'fast' can't be used; give a number;"),
         ("logs --inventory i --lines many", "--lines: 'many' can't be used; give a whole number;"),
@@ -91,15 +91,25 @@ for words in [[], *[[name] for name in {[name for _, name in VERBS]}]]:
         ("evaluate --formats gif", "'gif' can't be used; give one or more of svg, png and pdf"),
         ("compare a b --tolerance 7", "'7' can't be used; give a number from 0 to below 1"),
         ("rerun a --tolerance x", "'x' can't be used; give a number from 0 to below 1"),
-        ("simulator capacity --law x", "'x' can't be used; choose from 'lock', 'pool', 'crowd'"),
-        ("deploy", "required: --inventory; see loadgen deploy --help"),
-        ("compare latest", "required: B"),
+        ("simulator capacity --law x", "'x' can't be used; choose from lock, pool, crowd"),
+        (
+            "deploy",
+            "deploy needs --inventory, as in: loadgen deploy --inventory inventory/mine; see",
+        ),
+        ("compare latest", "loadgen compare needs B, as in: loadgen compare baseline latest; see"),
     ],
 )
 def test_what_a_verb_does_not_have_is_refused_by_name(line: str, sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse(line.split())
     assert sentence in str(refused.value)
+
+
+def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([])
+    assert ended.value.code == 2
+    assert "run a load test and judge it" in capsys.readouterr().out
 
 
 def test_a_mistake_is_one_sentence_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

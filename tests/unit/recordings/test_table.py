@@ -134,7 +134,7 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
     "OpenAPI: a key": (_api(_described({})), r"secret: .*"),
     "OpenAPI: a remote reference": (
         _api(_described({"$ref": "https://elsewhere.example/x.json"})),
-        r"not followed.*",
+        r"this reference is not followed.*",
     ),
     "OpenAPI: Swagger 2.0": (_api({"swagger": "2.0"}), r".*is a Swagger.*"),
 }

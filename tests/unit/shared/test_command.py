@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,14 @@ def test_a_verb_whose_reader_has_gone_ends_as_ever(words: list[str]) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_path_that_the_system_refuses_is_a_sentence_and_a_fault_here_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert command.ending((tmp_path / "file" / "x").mkdir, "loadgen") == 4
+    said = capsys.readouterr().err
+    assert said.startswith(f"loadgen: {tmp_path}/file/x can't be used (Not a directory): check")
+    with pytest.raises(FileNotFoundError):
+        command.ending((tmp_path / "absent" / "x").mkdir, "loadgen")
