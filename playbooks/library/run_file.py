@@ -30,6 +30,7 @@ options:
 """
 
 BYTES_MAX = 1 << 20
+LEVELS_MAX = 20
 
 
 class RefusedError(Exception):
@@ -64,7 +65,25 @@ def parse(content):
         raise RefusedError("is no JSON") from error
     if not isinstance(run, dict) or not isinstance(run.get("run_id"), str):
         raise RefusedError("is no object with a run_id")
+    if levels(run) > LEVELS_MAX:
+        raise RefusedError("is nested more than {} levels deep".format(LEVELS_MAX))
     return run
+
+
+def levels(value):
+    """Count how deep a value is nested, up to one more than may be: Ansible walks down each."""
+    here = [value]
+    for count in range(LEVELS_MAX + 1):
+        here = [inner for one in here for inner in inside(one)]
+        if not here:
+            return count
+    return LEVELS_MAX + 1
+
+
+def inside(value):
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def main():

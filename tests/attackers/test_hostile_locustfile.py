@@ -11,12 +11,14 @@ import os
 import random
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_scenarios, agent_units
 from loadgen.fleet.requests import (
@@ -36,6 +38,7 @@ from tests.attackers.racing import racing
 from tests.faults.record import Outcome
 from tests.unit.fleet.test_agent import WORKERS, Systemd, paragraph
 from tests.unit.playbooks.modules import run_module
+from tests.unit.playbooks.roles import ROLES
 
 PART = "Attackers: a hostile locustfile"
 RUN = RunId("20261121T101500Z-hello-0001")
@@ -317,3 +320,28 @@ def test_a_race_during_each_verb_leads_nowhere(
                 assert b"root's own words" not in said
     assert host.look() == before
     outcome(f"{4 * len(VERBS)} verbs ran meanwhile; root's files are unchanged.")
+
+
+@pytest.mark.fault(PART, "It puts a link in the place of run.json before a host joins its run.")
+@pytest.mark.timeout(240)
+def test_a_deploy_says_what_is_wrong_with_the_runs_file(host: Host, outcome: Outcome) -> None:
+    """The task that reads the file shows nothing, since a run's environment may be secret."""
+    tasks = yaml.safe_load((ROLES / "node/tasks/join.yml").read_text())[:2]
+    given = {
+        "_fleet_state": str(host.state), "_fleet_user": "nobody", "_fleet_master": "localhost",
+        "ansible_python_interpreter": sys.executable,
+    }  # fmt: skip
+    page = host.home / "page.yml"
+    play = {"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": tasks}
+    page.write_text(yaml.safe_dump([play]))
+    (host.state / "run.json").symlink_to(host.secret)
+    program = Path(sys.executable).with_name("ansible-playbook")
+    ended = subprocess.run(
+        [program, "-i", "localhost,", "-c", "local", page],
+        env={**os.environ, "ANSIBLE_LIBRARY": str(PROJECT / "playbooks" / "library")},
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert "is a link, not a file of user nobody" in ended.stdout, ended.stdout + ended.stderr
+    assert "root's own words" not in ended.stdout
+    outcome("The deploy ends there with the sentence that says so.")

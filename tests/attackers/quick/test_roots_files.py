@@ -162,6 +162,8 @@ def test_what_root_reads_is_the_runs_own_and_short(
         lambda: owned("[]"),
         lambda: owned("{{ lookup('file', '/etc/shadow') }}"),
         lambda: owned("[" * 100_000),
+        lambda: owned('{"run_id": "x", "slos": ' + "[" * 900 + "]" * 900 + "}"),
+        lambda: owned('{"run_id": "x", "slos": ' + '{"a": ' * 30 + "1" + "}" * 31),
         lambda: owned('{"run_id": 7}'),
     )
     for plant in plants:

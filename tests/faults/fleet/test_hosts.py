@@ -65,7 +65,9 @@ def test_prometheus_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.Mo
 def full_disk(host: str, *directories: str) -> Iterator[None]:
     """Give directories of a host a file system of their own in which no byte is free."""
     for directory in directories:
-        mount = f"mkdir -p {directory}; mount -t tmpfs -o size=64k,mode=1777 tmpfs {directory}"
+        # As the kit makes it: what root made, with umask 077, would stay and shut out later runs.
+        made = f"[ -d {directory} ] || install -d -o loadgen -g loadgen -m 750 {directory}"
+        mount = f"{made}; mount -t tmpfs -o size=64k,mode=1777 tmpfs {directory}"
         on_host(host, f"{mount}; head -c 128k /dev/zero >{directory}/filler || true")
     try:
         yield
