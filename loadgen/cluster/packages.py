@@ -177,18 +177,12 @@ def _resolve(
         if requirements.name == PYPROJECT:
             asked = Path(scratch) / REQUIREMENTS
             asked.write_text("\n".join(_dependencies(requirements)))
-        command = [
-            *PIP, "install", "--dry-run", "--ignore-installed", "--report", str(report),
-            *_target(python_version, platform_name), "--target", str(Path(scratch) / "none"),
-            *_local_wheels(requirements),
+        words = [
+            "install", "--dry-run", "--ignore-installed", "--report", str(report),
+            "--target", str(Path(scratch) / "none"),
             "--constraint", str(constraints), "--requirement", str(asked),
         ]  # fmt: skip
-        finished = subprocess.run(
-            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
-        if finished.returncode:
-            said = finished.stdout + finished.stderr
-            raise UsageError(_explain(requirements, said, python_version, platform_name))
+        _pip(words, requirements, python_version, platform_name)
         found = json.loads(report.read_text())["install"]
     return sorted(_line(requirements, one) for one in found if _name_of(one) not in kits)
 
@@ -211,6 +205,20 @@ def _line(requirements: Path, one: dict[str, dict[str, object]]) -> str:
             "version, or put its wheel into wheels/ beside that file"
         )
     return f"{name}=={version} --hash=sha256:{hashes['sha256']}"
+
+
+def _pip(words: list[str], requirements: Path, python_version: str, platform_name: str) -> None:
+    """Run pip for the hosts' platform. UsageError: one sentence of what it says."""
+    finished = subprocess.run(
+        [*PIP, *words, *_target(python_version, platform_name), *_local_wheels(requirements)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if finished.returncode:
+        said = finished.stdout + finished.stderr
+        raise UsageError(_explain(requirements, said, python_version, platform_name))
 
 
 def _explain(requirements: Path, said: str, python_version: str, platform_name: str) -> str:
@@ -245,17 +253,11 @@ def _fetch(
         fresh = Path(scratch) / "wheels"
         fresh.mkdir()
         (fresh / REQUIREMENTS).write_text(text)
-        command = [
-            *PIP, "download", "--quiet", "--no-deps", "--require-hashes",
-            *_target(python_version, platform_name), *_local_wheels(requirements),
+        words = [
+            "download", "--quiet", "--no-deps", "--require-hashes",
             "--dest", str(fresh), "--requirement", str(fresh / REQUIREMENTS),
         ]  # fmt: skip
-        finished = subprocess.run(
-            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
-        if finished.returncode:
-            said = finished.stdout + finished.stderr
-            raise UsageError(_explain(requirements, said, python_version, platform_name))
+        _pip(words, requirements, python_version, platform_name)
         fresh.rename(wheels)
 
 

@@ -66,42 +66,11 @@ def write_results(plan: RunPlan, outcome: Outcome) -> Summary:
 
     The summary is written first: it matters most when a disk fills.
     """
-    last, versions, directory = outcome.last, outcome.versions, plan.directory
+    directory, last = plan.directory, outcome.last
     # Requests of a warm-up that never ended were not measured.
     measured = last if last and last.measured_from is not None else None
     entries = measured.entries if measured else []
-    counted = requests_among(entries)
-    requests = sum(entry.requests for entry in counted)
-    seconds = measured.measured_seconds if measured else 0.0
-    notes = notes_of(entries, outcome.timeline, seconds)
-    summary = Summary(
-        run_id=plan.run_id,
-        verdict=outcome.verdict,
-        reasons=(*outcome.reasons, *notes),
-        reason_kinds=(*outcome.reason_kinds, *(NOTE for _ in notes)),
-        requests=requests,
-        failures=sum(entry.failures for entry in counted),
-        throughput_per_second=requests / seconds if seconds > 0 else 0.0,
-        response_time_seconds=response_times(counted),
-        measured_seconds=seconds,
-        after_stop=_after_stop(measured.entries_after if measured else ()),
-        workers=WorkerCounts(
-            expected=outcome.workers_expected,
-            seen=outcome.workers_seen,
-            lost=last.workers_lost if last else 0,
-        ),
-        started_at=_moment(measured.measured_from if measured else None),
-        ended_at=_moment(measured.measured_until if measured else None) or outcome.ended_at,
-        versions={name: value for name, value in versions.items() if name not in HASHES},
-        release_sha256=versions.get("release", ""),
-        specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
-        slos=tuple(outcome.slos),
-        errors=most_frequent(measured.errors if measured else []),
-        requests_logged=_merge_request_log(plan),
-        description=plan.specification.description,
-        machines=outcome.machines,
-        origin=_with_scenario(outcome.origin, versions),
-    )
+    summary = _summary(plan, outcome, measured)
     if plan.specification.response_time_log:
         _write_response_times(directory)
     answered = [*entries, *(measured.entries_after if measured else ())]
@@ -126,6 +95,44 @@ def write_results(plan: RunPlan, outcome: Outcome) -> Summary:
     summary = _incomplete(summary, directory, unwritten)
     _write(directory / SUMMARY_FILE, lambda: summary.model_dump_json(indent=2) + "\n")
     return summary
+
+
+def _summary(plan: RunPlan, outcome: Outcome, measured: Snapshot | None) -> Summary:
+    """Sum a run up; `measured` is its last snapshot, None if its measured interval never began."""
+    versions = outcome.versions
+    entries = measured.entries if measured else []
+    counted = requests_among(entries)
+    requests = sum(entry.requests for entry in counted)
+    seconds = measured.measured_seconds if measured else 0.0
+    notes = notes_of(entries, outcome.timeline, seconds)
+    return Summary(
+        run_id=plan.run_id,
+        verdict=outcome.verdict,
+        reasons=(*outcome.reasons, *notes),
+        reason_kinds=(*outcome.reason_kinds, *(NOTE for _ in notes)),
+        requests=requests,
+        failures=sum(entry.failures for entry in counted),
+        throughput_per_second=requests / seconds if seconds > 0 else 0.0,
+        response_time_seconds=response_times(counted),
+        measured_seconds=seconds,
+        after_stop=_after_stop(measured.entries_after if measured else ()),
+        workers=WorkerCounts(
+            expected=outcome.workers_expected,
+            seen=outcome.workers_seen,
+            lost=outcome.last.workers_lost if outcome.last else 0,
+        ),
+        started_at=_moment(measured.measured_from if measured else None),
+        ended_at=_moment(measured.measured_until if measured else None) or outcome.ended_at,
+        versions={name: value for name, value in versions.items() if name not in HASHES},
+        release_sha256=versions.get("release", ""),
+        specification={**plan.specification.model_dump(mode="json"), "host": plan.host},
+        slos=tuple(outcome.slos),
+        errors=most_frequent(measured.errors if measured else []),
+        requests_logged=_merge_request_log(plan),
+        description=plan.specification.description,
+        machines=outcome.machines,
+        origin=_with_scenario(outcome.origin, versions),
+    )
 
 
 def _write(path: Path, build: Callable[[], str]) -> str | None:

@@ -152,15 +152,7 @@ class Course:
             said = ""
         interrupted = interrupted or by_others
         if not self.faults and not interrupted:
-            if not self.totals.requests and not self.allow_no_requests:
-                self.invalid["requests"] = (
-                    "Locust counted no request, so nothing was measured. Fire Locust's `request` "
-                    "event in the locustfile, or allow such a run with --allow-no-requests"
-                )
-            if not self.warm:
-                self.invalid["warm_up"] = (
-                    "the run ended before its warm-up, so nothing was measured"
-                )
+            self._note_what_was_not_measured()
         faults = [
             sentence if name == RUN_FAULT else f"{name} {sentence}"
             for name, sentence in self.faults.items()
@@ -194,6 +186,15 @@ class Course:
             versions=versions,
             ended_at=datetime.now(UTC),
         )
+
+    def _note_what_was_not_measured(self) -> None:
+        if not self.totals.requests and not self.allow_no_requests:
+            self.invalid["requests"] = (
+                "Locust counted no request, so nothing was measured. Fire Locust's `request` "
+                "event in the locustfile, or allow such a run with --allow-no-requests"
+            )
+        if not self.warm:
+            self.invalid["warm_up"] = "the run ended before its warm-up, so nothing was measured"
 
     def _exit_code_asked(self) -> list[str]:
         if not self.exit_code:

