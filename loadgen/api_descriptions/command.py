@@ -25,7 +25,7 @@ def scaffold(options: Namespace) -> int:
     description = read(options.description)
     found = operations(description)
     if not found:
-        raise UsageError(f"{options.description} describes no operation: there is nothing to load")
+        raise UsageError(_nothing(description))
     named, base = writer.server(description)
     host = _given(options.host) if options.host else named
     texts = {
@@ -35,6 +35,17 @@ def scaffold(options: Namespace) -> int:
     write_texts(texts)
     print(plain(_report(output, description, found, host)))
     return 0
+
+
+def _nothing(description: Description) -> str:
+    said = f"{description.path} describes no operation: there is nothing to load"
+    if not description.unread:
+        return said
+    named = ", ".join(sorted(description.unread)[:MOST_NAMED])
+    return (
+        f"{said}, as its paths are in other files ({named}); bundle it into one file first, for"
+        " example with redocly bundle"
+    )
 
 
 def _given(host: str) -> str:
@@ -52,11 +63,11 @@ def _report(
         f"wrote {output} and {output.with_suffix('.json').name}: {len(found)} operations, {writes}"
         " of them change the system (leave them out by --exclude-tags writes)",
     ]
-    variables = sorted({variable for one in found for variable in one.variables})
-    lines += [f"secret: set {name} before a run" for name in variables]
+    variables = {name: form for one in found for name, form in one.variables.items()}
+    lines += [f"secret: set {name} ({variables[name]}) before a run" for name in sorted(variables)]
     unread = sorted(description.unread)
     lines += [
-        f"this reference is not followed, so the answers behind it are not checked: {one}"
+        f"this reference is not followed, so what it leads to is neither sent nor checked: {one}"
         for one in unread[:MOST_NAMED]
     ]
     if len(unread) > MOST_NAMED:
@@ -66,6 +77,9 @@ def _report(
         lines.append(
             f"check these: operations name a server of their own, which isn't used: {named}"
         )
+    lines += [f"check this one: {note}" for note in description.notes[:MOST_NAMED]]
+    if len(description.notes) > MOST_NAMED:
+        lines.append(f"check {len(description.notes) - MOST_NAMED} more of these")
     lines += [
         "check this one: ids in EXAMPLES are the description's, or made up; put in what your system"
         " has",

@@ -8,11 +8,13 @@ from typing import Any
 
 from loadgen.api_descriptions import schemas, values
 from loadgen.api_descriptions.description import METHODS, Description, Node
+from loadgen.shared.headers import is_header
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 _WORDS = re.compile(r"[^0-9a-zA-Z]+|(?<=[a-z0-9])(?=[A-Z])")
 LONGEST_NAME = 60
+_PLACES = {"header": "headers", "query": "query", "cookie": "cookies"}
 
 
 @dataclass
@@ -27,14 +29,17 @@ class Operation:
     answers: dict[str, Any]
 
     @property
-    def variables(self) -> list[str]:
-        """The environment variables that hold its secrets."""
-        return [variable for *_, variable in self.sent.get("secrets", ())]
+    def variables(self) -> dict[str, str]:
+        """The environment variables that hold its secrets, each with the form of its value."""
+        return {
+            variable: "user:password" if before == "Basic " else "the key or token"
+            for _, _, before, variable in self.sent.get("secrets", ())
+        }
 
     @property
     def writes(self) -> bool:
         """Whether it changes the system."""
-        return self.method not in {"GET", "HEAD", "OPTIONS"}
+        return self.method not in {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
 def operations(description: Description) -> list[Operation]:
@@ -42,6 +47,10 @@ def operations(description: Description) -> list[Operation]:
     found: list[Operation] = []
     taken: set[str] = set()
     for path, item in description.document["paths"].items():
+        if str(path).startswith("x-"):
+            continue
+        if not str(path).startswith("/"):
+            description.notes.append(f"left out, as it doesn't begin with a slash: {path}")
         whole = description.resolved(item)
         if any("servers" in one for one in (whole, *whole.values()) if isinstance(one, dict)):
             description.own_servers.append(str(path))
@@ -113,7 +122,9 @@ def _place(description: Description, sent: dict[str, Any], parameter: Node) -> N
         case "query":
             sent.setdefault(place, {}).update(_query(parameter, name, value))
         case "path":
-            sent.setdefault(place, {})[name] = _joined(value, ",")
+            sent.setdefault(place, {})[name] = _in_path(parameter, name, value)
+        case "header" if not is_header(name, str(_joined(value, ","))):
+            description.notes.append(f"left out, as HTTP can't carry it: the header {name!a}")
         case "header" if name.lower() not in {"accept", "content-type", "authorization"}:
             sent.setdefault("headers", {})[name] = str(_joined(value, ","))
         case "cookie":
@@ -133,6 +144,22 @@ def _query(parameter: Node, name: str, value: Any) -> dict[str, Any]:  # noqa: A
     return {name: _joined(value, {"spaceDelimited": " ", "pipeDelimited": "|"}.get(style, ","))}
 
 
+def _in_path(parameter: Node, name: str, value: Any) -> Any:  # noqa: ANN401 - JSON is anything
+    """Return a parameter's value as its place in the path has it, by style and explode."""
+    style, explode = str(parameter.get("style", "simple")), parameter.get("explode") is True
+    if style not in {"label", "matrix"}:
+        pairs = isinstance(value, dict) and explode
+        return _joined([f"{key}={one}" for key, one in value.items()] if pairs else value, ",")
+    mark = "." if style == "label" else ";"
+    parts = [value]
+    if explode and isinstance(value, list):
+        parts = value
+    elif explode and isinstance(value, dict):
+        return "".join(f"{mark}{key}={_joined(one, ',')}" for key, one in value.items())
+    before = f"{mark}{name}=" if style == "matrix" else mark
+    return "".join(f"{before}{_joined(one, ',')}" for one in parts)
+
+
 def _joined(value: Any, separator: str) -> Any:  # noqa: ANN401 - JSON is anything
     """Return a list or an object as one text; anything else stays."""
     if isinstance(value, dict):
@@ -149,12 +176,21 @@ def _body(description: Description, sent: dict[str, Any], body: Node) -> None:
     kinds = [str(kind) for kind in content]
     kind = next((one for one in kinds if "json" in one), None)
     kind = kind or next((one for one in kinds if one == FORM), kinds[0])
-    value = values.example(description, description.resolved(content[kind]))
+    holder = description.resolved(content[kind])
+    value = values.example(description, holder)
+    if "*" in kind:
+        kind = JSON if isinstance(value, Mapping | list) else "text/plain"
     sent["type"] = kind
     if "json" in kind:
         sent["json"] = value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, Mapping) and (kind == FORM or kind.startswith("multipart/")):
         sent["form"] = {str(name): one for name, one in value.items()}
+        files = values.files_of(description, holder.get("schema"))
+        if files and kind != FORM:
+            sent["files"] = files
+    elif isinstance(value, Mapping | list):
+        description.notes.append(f"a body of {kind} can't be made of a schema: write it yourself")
+        sent["data"] = ""
     else:
         sent["data"] = str(value)
 
@@ -180,20 +216,35 @@ def _answers(description: Description, node: Node) -> dict[str, Any]:
 
 
 def _authorise(description: Description, operation: Operation, node: Node) -> None:
+    """Note the secrets of the first way to be let in that can be gone."""
     wanted = node.get("security", description.document.get("security"))
     ways = [one for one in wanted if isinstance(one, dict)] if isinstance(wanted, list) else []
     if not ways or {} in ways:
         return
+    found = [[_secret(description, str(name)) for name in way] for way in ways]
+    chosen = next((way for way in found if all(way)), None)
+    if chosen is None:
+        named = ", ".join(dict.fromkeys(str(name) for way in ways for name in way))
+        description.notes.append(
+            f"{operation.method} {operation.path} is sent without what lets it in, which can't be"
+            f" made of the description: {named}"
+        )
+        return
+    operation.sent["secrets"] = [secret for secret in chosen if secret]
+
+
+def _secret(description: Description, name: str) -> tuple[str, str, str, str] | None:
+    """Return where a scheme's secret goes, its name there, what comes before it, its variable."""
     parts = description.document.get("components")
-    schemes = parts.get("securitySchemes", {}) if isinstance(parts, dict) else {}
-    for name in ways[0]:
-        scheme = description.resolved(schemes.get(name) if isinstance(schemes, dict) else None)
-        variable = "SCAFFOLD_" + re.sub(r"\W+", "_", str(name), flags=re.ASCII).upper()
-        place, key = str(scheme.get("in")), str(scheme.get("name"))
-        if scheme.get("type") == "apiKey" and place in {"header", "query", "cookie"}:
-            where = {"header": "headers", "query": "query", "cookie": "cookies"}[place]
-            secret = (where, key, "", variable)
-        else:
-            basic = str(scheme.get("scheme")).lower() == "basic"
-            secret = ("headers", "Authorization", "Basic " if basic else "Bearer ", variable)
-        operation.sent.setdefault("secrets", []).append(secret)
+    schemes = parts.get("securitySchemes") if isinstance(parts, dict) else None
+    scheme = description.resolved(schemes.get(name) if isinstance(schemes, dict) else None)
+    variable = "SCAFFOLD_" + re.sub(r"\W+", "_", name, flags=re.ASCII).upper()
+    kind, place = scheme.get("type"), str(scheme.get("in"))
+    way = str(scheme.get("scheme")).lower()
+    if kind == "apiKey" and place in _PLACES:
+        return _PLACES[place], str(scheme.get("name")), "", variable
+    if kind == "http" and way == "basic":
+        return "headers", "Authorization", "Basic ", variable
+    if kind in {"oauth2", "openIdConnect"} or (kind == "http" and way == "bearer"):
+        return "headers", "Authorization", "Bearer ", variable
+    return None

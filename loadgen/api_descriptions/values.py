@@ -1,6 +1,7 @@
 """An example for a schema: the description's own, else one made of its type and bounds."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from loadgen.api_descriptions.description import Description, Node
@@ -40,6 +41,23 @@ def example(description: Description, holder: Node) -> Any:  # noqa: ANN401 - JS
     """Return what to send for a parameter or media type."""
     given, value = given_example(description, holder)
     return value if given else of_schema(description, holder.get("schema"))
+
+
+def files_of(description: Description, schema: object) -> list[str]:
+    """Return the names of a form's fields that are files."""
+    properties = _merged(description, schema).get("properties")
+    if not isinstance(properties, dict):
+        return []
+    return [str(name) for name, one in properties.items() if _is_file(description, one)]
+
+
+def _is_file(description: Description, schema: object, depth: int = 0) -> bool:
+    node = _merged(description, schema)
+    if depth == 0 and "items" in node:
+        return _is_file(description, node["items"], 1)
+    media = str(node.get("contentMediaType", ""))
+    # 3.1 says nothing of the type of what is bytes.
+    return node.get("format") == "binary" or (bool(media) and "json" not in media)
 
 
 def of_schema(description: Description, schema: object, depth: int = 0) -> Any:  # noqa: ANN401
@@ -113,7 +131,7 @@ def _object(description: Description, node: Node, depth: int) -> Node:
     made = {}
     for name, schema in properties.items():
         inside = _merged(description, schema)
-        if inside.get("readOnly") or (name not in required and depth >= 2):
+        if schema is False or inside.get("readOnly") or (name not in required and depth >= 2):
             continue
         made[str(name)] = of_schema(description, schema, depth + 1)
     return made
@@ -122,18 +140,31 @@ def _object(description: Description, node: Node, depth: int) -> Node:
 def _number(node: Node) -> float:
     value, step = _bounded(node), node.get("multipleOf")
     if isinstance(step, int | float) and step > 0 and value / step < 1e15:
-        return float(math.ceil(value / step) * step)
+        # In decimals, as it was written: 3 times 0.1 is 0.3.
+        return float(math.ceil(value / step) * Decimal(str(step)))
     return value
 
 
 def _bounded(node: Node) -> float:
-    low, high = node.get("minimum"), node.get("maximum")
-    above = node.get("exclusiveMinimum")
-    if isinstance(above, int | float) and not isinstance(above, bool):
-        return float(above) + 1
-    if isinstance(low, int | float):
-        return float(low) + (1 if above is True else 0)
-    return min(1.0, float(high)) if isinstance(high, int | float) else 1.0
+    """Return a number within the bounds: the least, 1 without one, or between two near ones."""
+    low, low_open = _bound(node, "minimum", "exclusiveMinimum")
+    high, high_open = _bound(node, "maximum", "exclusiveMaximum")
+    least = 1.0 if low is None else low + low_open
+    if high is None or least < high or (least == high and not high_open):
+        return least
+    if low is None:
+        return high - 1 if high_open else high
+    return (low + high) / 2
+
+
+def _bound(node: Node, name: str, exclusive: str) -> tuple[float | None, bool]:
+    """Return a bound, and whether it is no value itself; 3.0 says the latter by a flag."""
+    value, flag = node.get(name), node.get(exclusive)
+    if isinstance(flag, int | float) and not isinstance(flag, bool):
+        return float(flag), True
+    if isinstance(value, int | float):
+        return float(value), flag is True
+    return None, False
 
 
 def _text(node: Node) -> str:

@@ -1,6 +1,7 @@
 """From operations to what is written: a locustfile, and the answers' schemas beside it."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,17 @@ def server(description: Description) -> tuple[str | None, str]:
     for name, one in (variables if isinstance(variables, dict) else {}).items():
         default = one.get("default", "") if isinstance(one, dict) else ""
         url = url.replace(f"{{{name}}}", str(default))
+    missing = re.findall(r"{[^{}]*}", url)
+    if missing:
+        description.notes.append(f"the server {url} lacks values for {', '.join(missing)}")
     try:
         parts = urlsplit(url)
-        host = origin(url) if parts.scheme in {"http", "https"} else None
+        known = parts.scheme in {"http", "https"} and "{" not in parts.netloc
+        host = origin(url) if known else None
     except ValueError:
         return None, ""
-    base = parts.path.rstrip("/")
-    return host, base if base.startswith("/") else ""
+    base = parts.path.strip("/")
+    return host, f"/{base}" if base and "{" not in base else ""
 
 
 def locustfile(
@@ -46,9 +51,7 @@ def locustfile(
     """Return the locustfile's source."""
     info = description.document.get("info")
     title = str(info.get("title", "")) if isinstance(info, dict) else ""
-    variables = {
-        variable: "the API's description" for one in operations for variable in one.variables
-    }
+    variables = {variable: form for one in operations for variable, form in one.variables.items()}
     values = {
         "title": in_docstring(title, LONGEST_TITLE) or "an API",
         "source": in_docstring(description.path.name, LONGEST_TITLE),

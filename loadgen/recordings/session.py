@@ -21,6 +21,7 @@ from loadgen.recordings.fields import form_fields, is_same_form, json_fields, pa
 from loadgen.recordings.har import Entry
 from loadgen.recordings.secrets import Secrets
 from loadgen.recordings.source import Expression
+from loadgen.shared.headers import is_header
 from loadgen.shared.origin import web_origin
 from loadgen.shared.request_names import group_path
 
@@ -42,9 +43,6 @@ _HOP = re.compile(
 )
 # Headers that repeat a cookie's value by convention, in Angular and in Django.
 _DOUBLE_SUBMITTED = {"x-xsrf-token": "XSRF-TOKEN", "x-csrftoken": "csrftoken"}
-# What HTTP can carry as a header (RFC 9110, 5.1 and 5.5).
-_NAME = re.compile(r"[!#$%&'*+.^`|~\w-]+", re.ASCII)
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # An answer to a challenge, or a signature: each is good for one request.
 _ONE_TIME = re.compile(r"(digest|negotiate|ntlm|aws4-hmac-sha256|hawk|oauth) ", re.IGNORECASE)
 _JSON = ("accept", "application/json")
@@ -253,7 +251,7 @@ class Writer:
             elif _DROPPED.match(name) or (name == "content-encoding" and one.text):
                 # A recorded text is already decoded.
                 continue
-            elif _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+            elif not is_header(name, value):
                 self.odd_headers.add(name)
             elif name == "accept" and value.startswith("text/html"):
                 headers[name] = repr("text/html,*/*;q=0.8")

@@ -94,7 +94,8 @@ class ApiUser(FastUser):
 
         An example has `path`, `query`, `headers` and `cookies` (names to values), `secrets` (where
         it goes, its name there, what comes before it, its environment variable), and one
-        of `json`, `form` or `data` with its media `type`.
+        of `json`, `form` (whose `files` are the names of fields that are files) or `data`, with
+        its media `type`.
         """
         example = self.examples.get(operation, {})
         headers = {"Accept": "application/json, */*;q=0.5", **example.get("headers", {})}
@@ -130,9 +131,12 @@ def _secret(before: str, variable: str) -> str:
 
 def _target(path: str, values: Mapping[str, Any], query: Mapping[str, Any]) -> str:
     for name, value in values.items():
-        path = path.replace(f"{{{name}}}", quote(_text(value), safe=""))
+        # What separates the values of a list is sent as it is.
+        path = path.replace(f"{{{name}}}", quote(_text(value), safe=",;="))
     given = {name: value for name, value in query.items() if value is not None}
-    return f"{path}?{urlencode(_texts(given), doseq=True)}" if given else path
+    if not given:
+        return path
+    return f"{path}?{urlencode(_texts(given), doseq=True, safe=',', quote_via=quote)}"
 
 
 def _texts(given: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -152,7 +156,7 @@ def _body(example: Mapping[str, Any], headers: dict[str, str]) -> bytes | None:
     if "json" in example:
         body = json.dumps(example["json"]).encode()
     elif "form" in example and kind.startswith("multipart/"):
-        body, kind = _multipart(example["form"])
+        body, kind = _multipart(example["form"], example.get("files", ()))
     elif "form" in example:
         body = urlencode(_texts(example["form"]), doseq=True).encode()
     elif "data" in example:
@@ -163,8 +167,20 @@ def _body(example: Mapping[str, Any], headers: dict[str, str]) -> bytes | None:
     return body
 
 
-def _multipart(form: Mapping[str, Any]) -> tuple[bytes, str]:
-    from urllib3.filepost import encode_multipart_formdata  # noqa: PLC0415 - rare
+def _multipart(form: Mapping[str, Any], files: Sequence[str]) -> tuple[bytes, str]:
+    """Return a form's body and its media type; a list has a part for each of its values."""
+    from urllib3.fields import RequestField  # noqa: PLC0415 - rare
+    from urllib3.filepost import encode_multipart_formdata  # noqa: PLC0415
 
-    fields: Sequence[tuple[str, str]] = [(name, _text(value)) for name, value in form.items()]
+    fields = []
+    for name, value in form.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if name in files:
+                field = RequestField(name, _text(one).encode(), filename=f"{name}.bin")
+                field.make_multipart(content_type="application/octet-stream")
+            else:
+                field = RequestField(name, _text(one))
+                kind = "application/json" if isinstance(one, Mapping) else None
+                field.make_multipart(content_type=kind)
+            fields.append(field)
     return encode_multipart_formdata(fields)

@@ -128,7 +128,7 @@ def test_secrets_are_read_from_the_environment(
     assert sent["get_key"]["secrets"] == [["query", "k", "", "SCAFFOLD_KEY"]]
     assert sent["get_login"]["secrets"][0][2:] == ["Bearer ", "SCAFFOLD_LOGIN"]
     assert "secrets" not in sent["get_open"]
-    assert "secret: set SCAFFOLD_KEY before a run" in said
+    assert "secret: set SCAFFOLD_KEY (the key or token) before a run" in said
     error = look_at([str(made)], os.environ).error
     assert "SCAFFOLD_TOKEN" in str(error)
 
@@ -159,7 +159,7 @@ def test_cycles_end_and_remote_references_are_named_not_fetched(
     said = capsys.readouterr().out
     for reference in ("http://127.0.0.1:9/far.json#/x", "other.yaml#/X", "#/nowhere"):
         assert (
-            f"this reference is not followed, so the answers behind it are not checked: {reference}"
+            f"this reference is not followed, so what it leads to is neither sent nor checked: {reference}"
             in said
         )
     answers = Answers.read(made.with_suffix(".json"))

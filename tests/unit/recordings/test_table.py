@@ -132,6 +132,20 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
     "access log: CSV": (_log("time,level\n"), r".*is no access log.*"),
     "access log: another format": (_log("a line\n"), r".*is no access log.*?expected is"),
     "OpenAPI: a key": (_api(_described({})), r"secret: .*"),
+    "OpenAPI: a way in that can't be made": (
+        _api(
+            {
+                "openapi": "3.1.0",
+                "paths": {"/a": {"get": {"security": [{"mutual": []}]}}},
+                "components": {"securitySchemes": {"mutual": {"type": "mutualTLS"}}},
+            }
+        ),
+        r"check this one: GET /a .*",
+    ),
+    "OpenAPI: paths in other files": (
+        _api({"openapi": "3.1.0", "paths": {"/a": {"$ref": "./a.yaml"}}}),
+        r".*describes no operation.*",
+    ),
     "OpenAPI: a remote reference": (
         _api(_described({"$ref": "https://elsewhere.example/x.json"})),
         r"this reference is not followed.*",
