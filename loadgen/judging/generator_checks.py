@@ -79,7 +79,8 @@ class GeneratorCpu:
                 spell.since,
                 f"from {clock(spell.since)} {place} used {spell.highest:.0f} % of its core for "
                 f"{spell.seconds:.0f} s. Above {CPU_PERCENT_MAX:.0f} % the response times contain "
-                "the generator's own delay: add workers or lower the load",
+                "the generator's own delay: add workers, lower the load, or end other programs "
+                "that need the cores",
             )
             for place, spell in self._longest.items()
             if spell.seconds >= CPU_SECONDS - 0.5
@@ -216,8 +217,8 @@ class Stalls:
                 at,
                 f"until {clock(at)} the event loop of worker {worker} was blocked for "
                 f"{seconds:.1f} s, but at most {STALL_SECONDS_MAX:g} s are allowed. Response times "
-                "contain this delay. Find the code in the locustfile that blocks, or the reason "
-                "why the machine paused",
+                "contain this delay. Find the code in the locustfile that blocks, or what kept "
+                "the machine busy or paused it",
             )
             for worker, (seconds, at) in self._longest.items()
             if seconds > STALL_SECONDS_MAX

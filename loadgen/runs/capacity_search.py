@@ -152,8 +152,9 @@ class _Bench:
             if outcome.state != "unusable":
                 return outcome.state
         raise OperationError(
-            f"{UNUSABLE_MAX} trials in a row at a load of {load} were invalid for reasons other "
-            "than saturation, so no more can be said: see the reasons in their reports"
+            f"{UNUSABLE_MAX} trials in a row at a load of {load} could not be used, and not "
+            "because the generators saturated: see the reasons above and in their reports. If "
+            "other programs keep this machine busy (loadgen doctor shows its load), end them"
         )
 
     def known(self, load: int) -> Decision | None:
@@ -253,13 +254,15 @@ def _sentence(bench: _Bench, low: int | None, high: int | None, limited_by: str)
     )
     if limited_by == "most":
         return f"at least {low} {unit}, the most that was allowed: every SLO held there, {trust}"
+    if limited_by == "generators":
+        least = "unknown" if low is None else f"at least {low} {unit}"
+        return (
+            f"{least}: the generators saturated at {high} {unit}, so the target's own limit was "
+            "not reached (add workers or worker hosts, or end other programs on these machines), "
+            f"{trust}"
+        )
     if low is None:
         return f"below {high} {unit}: no load that was tried held every SLO, {trust}"
-    if limited_by == "generators":
-        return (
-            f"at least {low} {unit}: the generators saturated at {high}, so the target's own limit "
-            f"was not reached; add workers or generators, {trust}"
-        )
     if bench.known(high or 0) == "undecided":
         return f"{low} {unit}: at {high} trials disagree, at {low} every SLO held, {trust}"
     return f"{low} {unit}: every SLO held there and one did not at {high}, {trust}"

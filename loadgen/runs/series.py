@@ -31,6 +31,10 @@ EXPERIMENT_FILE = "experiment.json"
 CAPACITY_FILE = "capacity.json"
 TABLE_FILE = "table.csv"
 SATURATION = {"generator_cpu", "exhausted", "arrival_rate"}
+# What also happens to a generator without CPU; alone it may have any other cause.
+OF_SATURATION = {"generator_stall"}
+# What made a trial unusable may pass, such as another program that kept the machine busy.
+UNUSABLE_REST_SECONDS = 10.0
 _SEVERITY: tuple[Verdict, ...] = ("passed", "failed", "invalid", "error", "interrupted")
 
 
@@ -95,11 +99,21 @@ class Series:
     def search(self, settings: SearchSettings) -> Capacity:
         """Search the capacity; write and return it."""
         steps = iter(range(10**9))
+        usable = True
 
         def measure(load: int) -> TrialOutcome:
-            number = next(steps)
-            label = f"Trial {number + 1}: {settings.over}={load}"
-            return trial_outcome(self.step(number, {settings.over: load}, label))
+            nonlocal usable
+            for number in steps:
+                done = len(self._journal.done) > number
+                if not usable and not done and not self.rest(UNUSABLE_REST_SECONDS):
+                    raise Interrupted
+                label = f"Trial {number + 1}: {settings.over}={load}"
+                outcome = trial_outcome(self.step(number, {settings.over: load}, label))
+                usable = outcome.state != "unusable"
+                # A search that gave up over unusable trials makes new ones when it is resumed.
+                if usable or not done:
+                    return outcome
+            raise AssertionError("the steps have no end")
 
         found = with_curve(find_capacity(measure, settings))
         text = found.model_dump_json(indent=2) + "\n"
@@ -114,13 +128,14 @@ def _plain(value: object) -> Value:
 def trial_outcome(summary: Summary) -> TrialOutcome:
     """Tell what a run means to a search. An error is unusable, like any invalid run but saturation.
 
-    A run whose generators saturated says nothing of the target, whether its SLOs held or not.
+    A run whose generators saturated says nothing about the target, whether its SLOs held or not.
     """
     times = summary.response_time_seconds
     kinds = set(summary.reason_kinds) - {NOTE}
     states = {"passed": "held", "failed": "broke"}
     state = states.get(summary.verdict, "unusable")
-    if summary.verdict == "invalid" and kinds and kinds <= SATURATION:
+    saturated = kinds & SATURATION and kinds <= SATURATION | OF_SATURATION
+    if summary.verdict == "invalid" and saturated:
         state = "saturated"
     return TrialOutcome.model_validate(
         {

@@ -107,7 +107,7 @@ def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     require_invalid(run)
     sentence = sentences(run, "generator_cpu")
     assert "of its core for" in sentence
-    assert "add workers or lower the load" in sentence
+    assert "add workers, lower the load" in sentence
     assert "Invalid." in (run.directory / "report.html").read_text()
     outcome(
         "verdict invalid: generator_cpu; the reason says where and for how long",

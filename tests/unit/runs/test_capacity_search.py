@@ -115,7 +115,7 @@ def test_unusable_trials_are_repeated_and_then_given_up() -> None:
         SearchSettings(),
     )
     assert found.low == 4
-    with pytest.raises(OperationError, match="3 trials in a row at a load of 1 were invalid"):
+    with pytest.raises(OperationError, match="3 trials in a row at a load of 1 could not be used"):
         find_capacity(states(lambda _: "unusable"), SearchSettings())
 
 
@@ -139,3 +139,9 @@ def test_a_replayed_journal_continues_the_same_search(capacity: int, cut: int) -
 
     assert find_capacity(resumed, SearchSettings()) == whole
     assert len(live.loads) == max(0, len(whole.trials) - cut)
+
+
+def test_a_search_whose_generators_never_could_says_nothing_about_the_target() -> None:
+    found = find_capacity(lambda _: TrialOutcome(state="saturated"), SearchSettings(start=4))
+    assert (found.low, found.limited_by) == (None, "generators")
+    assert found.sentence.startswith("unknown: the generators saturated at 1 users, so")

@@ -96,6 +96,8 @@ def test_the_user_ends_a_series_while_it_rests(tmp_path: Path) -> None:
         ("passed", (), "held"),
         ("failed", (), "broke"),
         ("invalid", ("generator_cpu",), "saturated"),
+        ("invalid", ("generator_cpu", "generator_stall"), "saturated"),
+        ("invalid", ("generator_stall",), "unusable"),
         ("invalid", ("generator_cpu", "lost_worker"), "unusable"),
         ("invalid", ("lost_samples",), "unusable"),
         ("error", ("fault",), "unusable"),
@@ -124,6 +126,37 @@ def test_a_search_over_errors_gives_up(tmp_path: Path) -> None:
     assert settings
     with pytest.raises(OperationError, match="3 trials in a row"):
         series(directory, lambda *_: summary("error")).search(settings)
+
+
+def test_a_search_that_gave_up_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
+    directory = begin(tmp_path, search={"most": 100})
+    settings = load_series(directory).search
+    assert settings
+    stall = {"verdict": "invalid", "reason_kinds": ("generator_stall",)}
+    busy = Target(tmp_path)
+    with pytest.raises(OperationError, match="loadgen doctor shows its load"):
+        series(directory, lambda *run: busy(*run).model_copy(update=stall)).search(settings)
+    quiet = Target(tmp_path)
+    found = series(directory, quiet).search(settings)
+    assert busy.users == [1, 1, 1]
+    assert (found.low, found.high) == (10, 11)
+
+
+def test_a_search_waits_after_a_trial_that_could_not_be_used(tmp_path: Path) -> None:
+    directory = begin(tmp_path, search={}, rest="1s")
+    settings = load_series(directory).search
+    assert settings
+    rests: list[float] = []
+
+    def rest(seconds: float) -> bool:
+        rests.append(seconds)
+        return True
+
+    error = summary("error")
+    made = Series(load_series(directory), directory, lambda *_: error, rest, lambda _: None)
+    with pytest.raises(OperationError):
+        made.search(settings)
+    assert rests == [10.0, 1.0, 10.0, 1.0]
 
 
 def test_a_directory_without_a_series_is_refused(tmp_path: Path) -> None:
