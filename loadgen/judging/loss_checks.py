@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from loadgen.judging.check import Reason
-from loadgen.shared.snapshot import EntryStatistics, Snapshot
+from loadgen.shared.snapshot import BEYOND_BOUNDS, EntryStatistics, Snapshot
 from loadgen.shared.text import clock
 
 ARRIVAL_RATIO_MIN = 0.95
@@ -294,6 +294,35 @@ class CutRequests:
             "includes them. Check that the target still answers, or give a longer --stop-timeout"
         )
         return [Reason("cut_requests", at, sentence)]
+
+
+@dataclass
+class NamesBeyond:
+    """Requests of so many names that the master counts the rest of them in one row."""
+
+    _first: float | None = None
+    _last: Snapshot | None = None
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Note when the first came."""
+        self._last = snapshot
+        if self._first is None and _beyond(snapshot):
+            self._first = snapshot.time
+
+    def reasons(self) -> list[Reason]:
+        """Return a note: the totals are right, and the rows of these names are missing."""
+        if self._first is None or self._last is None:
+            return []
+        sentence = (
+            f"from {clock(self._first)} {_beyond(self._last):,} requests had names beyond what is "
+            f"kept; they are counted in the row {BEYOND_BOUNDS}. Give requests that do the same "
+            "thing one name (name=…, or group_path of loadgen.scenario)"
+        )
+        return [Reason("names", self._first, sentence, invalidates=False)]
+
+
+def _beyond(snapshot: Snapshot) -> int:
+    return sum(one.requests for one in _answered(snapshot) if one.name == BEYOND_BOUNDS)
 
 
 def _answered(snapshot: Snapshot) -> list[EntryStatistics]:

@@ -21,6 +21,7 @@ from loadgen.judging.loss_checks import (
     CutRequests,
     LostSamples,
     LostWorkers,
+    NamesBeyond,
     RefusedValues,
 )
 from loadgen.shared.snapshot import Snapshot
@@ -68,6 +69,7 @@ def default_checks(
         LostWorkers(),
         LostSamples(),
         RefusedValues(),
+        NamesBeyond(),
         CutRequests(),
         Exceptions(),
         ListenerExceptions(),

@@ -15,7 +15,7 @@ import os
 import site
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from types import FrameType
 from typing import Any, cast
@@ -196,8 +196,10 @@ def describe_import_error(error: BaseException) -> str:
     return f"{_explain(error)}{where}"
 
 
-def option_error(words: Sequence[str]) -> str | None:
+def option_error(words: Sequence[str], user_classes: Collection[str]) -> str | None:
     """Say what is wrong with the options that the run will give to Locust; None if nothing is.
+
+    Words that are no options choose among `user_classes`.
 
     The locustfiles must be imported: they may add options, which may be required.
     """
@@ -231,6 +233,8 @@ def option_error(words: Sequence[str]) -> str | None:
         return f"it can't add its options: {describe_import_error(error)}"
     if any(getattr(taken, name, False) for name in ENDING):
         return f"an option of {' '.join(words)} prints something and ends Locust; leave it out"
+    if unknown := [name for name in taken.user_classes if name not in user_classes]:
+        return f"it has no User class {', '.join(unknown)}: it has {', '.join(user_classes)}"
     return _shortened(words)
 
 
@@ -342,7 +346,11 @@ def main(arguments: Sequence[str]) -> None:
     found.absent_variables = absent.names
     if found.error is None:
         found.variables = option_variables()
-        found.error = option_error(json.loads(options.options)) if options.options else None
+        found.error = (
+            option_error(json.loads(options.options), found.user_classes)
+            if options.options
+            else None
+        )
     with open(answering, "wb") as answer:  # noqa: PTH123 - a descriptor
         answer.write(ANSWER + found.model_dump_json().encode() + b"\n")
 

@@ -16,6 +16,7 @@ from locust.runners import MasterRunner
 from locust.stats import RequestStats, StatsEntry
 
 from loadgen.node.statistics.time_rounding import bucket
+from loadgen.shared.snapshot import BEYOND_BOUNDS
 
 KEY_CELLS_MAX = 500_000
 SUM_CELLS_MAX = 1_000_000
@@ -30,7 +31,6 @@ ERROR_CHARACTERS_MAX = 2_000
 TRACEBACK_CHARACTERS_MAX = 10_000
 LOG_LINES_MAX, LOG_LINE_CHARACTERS_MAX = 500, 1_000
 SECONDS_KEPT, SECONDS_APART_MAX = 60, 600
-BEYOND = "(beyond the bounds of a worker's key)"
 
 
 def cut(text: str, most: int) -> str:
@@ -94,7 +94,7 @@ class Bounds:
         elif kind == "logs":
             lines = [cut(line, LOG_LINE_CHARACTERS_MAX) for line in data["logs"][-LOG_LINES_MAX:]]
             kept = self._keep(owner, data["worker_id"], kind, sum(map(len, lines)))
-            data["logs"] = lines if kept else [BEYOND]
+            data["logs"] = lines if kept else [BEYOND_BOUNDS]
 
     def _keep(self, owner: str, worker: str, kind: str, size: int) -> bool:
         """Charge for what replaces an earlier one of the same worker."""
@@ -122,7 +122,7 @@ class Bounds:
                 within = not new or self._spend(owner, new)
             else:
                 within = self._spend(owner, new + NAME_CELLS, name, method)
-            entry["name"], entry["method"] = (name, method) if within else (BEYOND, "")
+            entry["name"], entry["method"] = (name, method) if within else (BEYOND_BOUNDS, "")
 
     def _round(self, entry: dict[str, Any]) -> None:
         """Hold response times to the values that the kit's own rounding gives: they are few."""
@@ -148,8 +148,8 @@ class Bounds:
             error["error"] = cut(error["error"], ERROR_CHARACTERS_MAX)
             texts = error["name"], error["method"], error["error"]
             if key not in stats.errors and not self._spend(owner, ERROR_CELLS, *texts):
-                key = BEYOND
-                error |= {"name": BEYOND, "method": "", "error": BEYOND}
+                key = BEYOND_BOUNDS
+                error |= {"name": BEYOND_BOUNDS, "method": "", "error": BEYOND_BOUNDS}
             if key in bounded:
                 bounded[key]["occurrences"] += error["occurrences"]
             else:
@@ -164,7 +164,7 @@ class Bounds:
         # Locust's own key of an exception.
         known = hash(traceback) in exceptions
         if not known and not self._spend(owner, ERROR_CELLS, message, traceback):
-            message = traceback = BEYOND
+            message = traceback = BEYOND_BOUNDS
         data["msg"], data["traceback"] = message, traceback
 
 

@@ -12,7 +12,7 @@ from loadgen.results import archive
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.statistics_file import Record, load_record
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
-from loadgen.shared.errors import UsageError
+from loadgen.shared.errors import UsageError, why_unread
 from loadgen.shared.files import point
 from loadgen.shared.text import format_seconds
 
@@ -38,7 +38,7 @@ def summary_of(run: Path) -> Summary:
         ) from error
     except ValidationError as error:
         raise UsageError(
-            f"{run}/{SUMMARY_FILE} can't be read: {error.errors()[0]['msg']}"
+            f"{run}/{SUMMARY_FILE} is {_no_summary(error)}; `loadgen results` lists the runs"
         ) from error
 
 
@@ -119,12 +119,20 @@ def broken_runs(results: Path) -> list[tuple[str, str]]:
         try:
             load_summary(directory)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
-            found.append((directory.name, f"its {SUMMARY_FILE} is none: {place}: {first['msg']}"))
+            found.append((directory.name, f"its {SUMMARY_FILE} is {_no_summary(error)}"))
         except (OSError, ValueError) as error:
-            found.append((directory.name, f"its {SUMMARY_FILE} can't be read: {error}"))
+            found.append((directory.name, f"its {SUMMARY_FILE} can't be read: {why_unread(error)}"))
     return found
+
+
+def _no_summary(error: ValidationError) -> str:
+    """Say what is wrong with a file that should hold a summary, after "is"."""
+    first = error.errors(include_url=False)[0]
+    place = "".join(f"{part}: " for part in first["loc"])
+    return (
+        f"no summary of a run ({place}{first['msg']}): it was changed or cut off, or another"
+        " program wrote it"
+    )
 
 
 def _begin(run: ListedRun) -> tuple[float, str]:

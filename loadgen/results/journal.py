@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from loadgen.results.summary import Summary
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import read_regular
 
 JOURNAL_FILE = "journal.jsonl"
 Fields = Mapping[str, JsonValue]
@@ -95,7 +96,7 @@ def _read(path: Path) -> list[Entry]:
     """Read every whole line; one that a kill cut short is dropped from the file."""
     if not path.exists():
         return []
-    text = path.read_bytes()
+    text = read_regular(path)
     whole = text[: text.rfind(b"\n") + 1]
     if len(whole) < len(text):
         os.truncate(path, len(whole))

@@ -16,7 +16,7 @@ from typing import Any
 from loadgen.cluster.scenario import Scenario
 from loadgen.results.summary import Origin
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import open_like, write_text
+from loadgen.shared.files import open_like, read_regular, write_text
 from loadgen.specification.run import RunSpecification
 
 SPECIFICATION_FILE, SCENARIO = "specification.json", "scenario"
@@ -52,7 +52,7 @@ def kept_fields(directory: Path) -> dict[str, Any]:
     """Return the fields of a kept run, its locustfiles where they are now. UsageError without."""
     path = directory / SPECIFICATION_FILE
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads(read_regular(path))
         names = fields["locustfile"].split(",")
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise UsageError(

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from loadgen.results.name_windows import NameWindow
 from loadgen.results.timeline import Point
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import read_regular
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount, SecondCount
 
 STATISTICS_FILE = "statistics.json"
@@ -63,7 +64,7 @@ def load_record(run_directory: Path) -> Record:
     """Read a run's statistics. UsageError when they are missing or not of this format."""
     path = run_directory / STATISTICS_FILE
     try:
-        return TypeAdapter(Record).validate_json(path.read_bytes())
+        return TypeAdapter(Record).validate_json(read_regular(path))
     except OSError as error:
         raise UsageError(
             f"{path} can't be read ({error.strerror}): give the directory of a run that was "
@@ -71,4 +72,7 @@ def load_record(run_directory: Path) -> Record:
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{path} is no file of this format: {first['msg']}") from error
+        raise UsageError(
+            f"{path} can't be used ({first['msg']}): it was changed or cut off, or another release "
+            "wrote it; give another run"
+        ) from error

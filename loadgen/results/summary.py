@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, computed_f
 from loadgen.judging.check import NOTE
 from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import EXIT_CODES, Verdict
+from loadgen.shared.files import read_regular
 from loadgen.shared.machine import Machine
 
 SUMMARY_FILE = "summary.json"
@@ -120,4 +121,4 @@ class Summary(_Model):
 
 def load_summary(run_directory: Path) -> Summary:
     """Read a run's summary; raises OSError or pydantic's ValidationError."""
-    return Summary.model_validate_json((run_directory / SUMMARY_FILE).read_text())
+    return Summary.model_validate_json(read_regular(run_directory / SUMMARY_FILE))

@@ -1,6 +1,7 @@
 """Files and links that are replaced whole or not at all, locks, and room for results."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -36,6 +37,14 @@ def hold(results: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def read_regular(path: Path) -> bytes:
+    """Read a file that is one: a pipe or a device would keep the reader waiting. Raises OSError."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read()
 
 
 def write_texts(texts: Mapping[Path, str]) -> None:

@@ -123,6 +123,10 @@ OUTSIDE_TASKS = "outside of its tasks the locustfile raised "
 IN_ON_STOP = "in on_stop the locustfile raised "
 
 
+BEYOND_BOUNDS = "(beyond the bounds of a worker's key)"
+"""The name of the row that has what a master keeps no row of its own for, as it bounds them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExceptionCount:
     """Occurrences of one exception that left a task, a listener or a shape in this test."""

@@ -15,9 +15,10 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner
 
 from loadgen.node import message_bounds
-from loadgen.node.message_bounds import BEYOND, Bounds, forget_old_seconds
+from loadgen.node.message_bounds import Bounds, forget_old_seconds
 from loadgen.node.message_shapes import fault
 from loadgen.node.statistics.time_rounding import bucket
+from loadgen.shared.snapshot import BEYOND_BOUNDS
 from tests.attackers.test_bad_workers import DATA, ENTRY, ERROR
 from tests.faults.record import Outcome
 
@@ -94,7 +95,7 @@ def test_what_one_key_says_takes_a_bounded_part_of_memory(
 
     assert kept < 40, f"the master keeps {kept:.0f} MB"
     assert master.requests() == 4000
-    assert (BEYOND, "") in master.stats.entries
+    assert (BEYOND_BOUNDS, "") in master.stats.entries
     outcome(f"With a tenth of the usual bounds, {kept:.0f} of 100 MB are kept; no request is lost.")
 
 

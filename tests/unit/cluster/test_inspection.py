@@ -151,6 +151,8 @@ def add(parser):
         ("'--host'", [], "conflicting option string: --host (/"),
         ("'--key', odd=1", [], "it can't add its options: TypeError"),
         ("'--key'", ["--show-task-ratio-json", "--help"], "prints something and ends Locust"),
+        ("'--key'", ["Vistor"], "it has no User class Vistor: it has Visitor"),
+        ("'--key'", ["--key", "b", "Visitor"], None),
         ("'--key'", ["--list"], "an option of --list prints something and ends Locust"),
         ("'--key'", ["--show-task-ratio"], "prints something and ends Locust"),
         ("'--key'", ["--tag", "x"], "--tag is short for --tags: give the option as a whole"),

@@ -8,9 +8,10 @@ from loadgen.judging.loss_checks import (
     CutRequests,
     LostSamples,
     LostWorkers,
+    NamesBeyond,
     RefusedValues,
 )
-from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.snapshot import BEYOND_BOUNDS, Snapshot
 from tests.unit.samples import START, entry, snapshot, worker
 
 
@@ -127,3 +128,11 @@ def test_names_that_do_not_add_up_to_the_total_are_said() -> None:
     (reason,) = found(LostSamples(), last)
     assert "add up to 480, but Locust's total is 560" in reason.sentence
     assert found(LostSamples(), replace(last, requests_total=480)) == []
+
+
+def test_names_beyond_what_is_kept_are_a_note() -> None:
+    assert found(NamesBeyond(), counted(3)) == []
+    rows = [entry(), entry(name=BEYOND_BOUNDS, method="", response_times={5.0: 1200})]
+    (reason,) = found(NamesBeyond(), snapshot(2, entries=rows))
+    assert "1,200 requests had names beyond what is kept" in reason.sentence
+    assert not reason.invalidates

@@ -1,4 +1,7 @@
+import os
+import re
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -96,4 +99,38 @@ def test_the_list_fits_a_terminal_and_names_the_directories(tmp_path: Path) -> N
     assert [line for line in table if line.startswith(names[3])]
     assert any("latest" in line for line in table)
     assert sum("it has no summary: the run was killed" in line for line in said) == 1
-    assert sum("summary.json is none" in line for line in said) == 2
+    assert sum("summary.json is no summary" in line for line in said) == 2
+
+
+def _pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def _directory(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda file: file.write_bytes(b"\xff\xfe\x00{"), "no summary of a run (Invalid JSON"),
+        (lambda file: file.write_text("[]"), "no summary of a run (Input should be an object)"),
+        (
+            lambda file: file.write_text('{"run_id": 5}'),
+            "no summary of a run (run_id: Input should",
+        ),
+        (lambda file: file.write_bytes(file.read_bytes()[:200]), "it was changed or cut off, or"),
+        (_pipe, "it is no regular file"),
+        (_directory, "Is a directory"),
+    ],
+)
+def test_a_summary_that_is_none_is_a_sentence(
+    results: Path, spoil: Callable[[Path], object], said: str
+) -> None:
+    run = sorted(path for path in results.iterdir() if not path.is_symlink())[0]
+    spoil(run / "summary.json")
+    assert said in catalogue.describe(catalogue.list_runs(results), results)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        catalogue.summary_of(run)
