@@ -14,23 +14,22 @@ from pathlib import Path
 
 from tests.bench.costs import (
     SIMULATED,
+    measure_beside,
     measure_endurance,
     measure_growth,
-    measure_log,
     measure_master,
-    measure_part,
     measure_scrape,
+    measure_switched,
     measure_waiting,
-    parts,
 )
-from tests.bench.distributed import Counted
 from tests.bench.generators import ROOT, Found, Generator, Load, available
 from tests.bench.report import Accuracy, Costs, Results, claim, document, write
 from tests.bench.targets import delayed, nginx
 
 BASE = "FastHttpUser"
 WAITING_USERS = 10_000
-LOG_PAIRS = 40
+SWITCHED_PAIRS = 40
+BESIDE_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,11 @@ def measure_costs(wanted: Callable[[str], bool], url: str, options: argparse.Nam
     pair = (cores[0], cores[-1])
     costs = Costs()
     if wanted("what the kit costs"):
-        costs.parts = measure_parts(url, options, pair)
+        costs.kit = measure_switched("kit", url, SWITCHED_PAIRS, pair[1])
+        costs.beside = measure_beside(url, BESIDE_SECONDS, pair)
+        print(f"the kit: {costs.kit.ratios} {costs.beside}", file=sys.stderr)
     if wanted("request log"):
-        costs.logged = measure_log(url, LOG_PAIRS, pair[1])
+        costs.logged = measure_switched("log", url, SWITCHED_PAIRS, pair[1])
         print(f"the request log: {costs.logged.ratios}", file=sys.stderr)
     if wanted("growth"):
         for workers in sorted({1, len(cores)}):
@@ -132,21 +133,6 @@ def measure_costs(wanted: Callable[[str], bool], url: str, options: argparse.Nam
     if wanted("endurance"):
         costs.endurance = measure_endurance(url, options.requests, pair[1])
     return costs
-
-
-def measure_parts(
-    url: str, options: argparse.Namespace, cores: tuple[int, int]
-) -> dict[str, list[Counted]]:
-    """Run the same load with one part of the kit more each time, round by round.
-
-    Plain Locust's workers report every 3 s, and a rate is counted between reports: 8 s at least.
-    """
-    found: dict[str, list[Counted]] = {}
-    for number in range(1, options.rounds + 1):
-        for part in parts(url, max(8, options.seconds)):
-            found.setdefault(part.name, []).append(measure_part(part, cores))
-            _say_round(part.name, number, found[part.name][-1].per_second)
-    return found
 
 
 def _say_round(name: str, number: int, rate: float) -> None:

@@ -1,6 +1,6 @@
 """What the kit's parts cost: the worker, the master, the exporter.
 
-launcher   the same load with one part more each time; ratios to plain Locust in one round
+kit        in a request: switched on and off within one process; and what goes on beside requests
 log        the request log, switched on and off within one process
 growth     request events without a target, by one worker on each core
 master     a real master with simulated workers
@@ -17,8 +17,9 @@ import time
 import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import linear_regression, median
+from statistics import fmean, linear_regression, median
 
+import psutil
 import zmq
 
 from loadgen.shared.snapshot import EntryStatistics, Snapshot
@@ -26,6 +27,8 @@ from tests.bench.distributed import ROOT, Counted, Distributed, Setup, cpu_ratio
 from tests.bench.targets import listens, pinned
 from tests.unit.exporter.samples import SNAPSHOT, WORKER
 
+PLAIN = "plain Locust"
+TURN_REQUESTS = 40_000
 SCRAPE_SECONDS = 5.0
 SCRAPED_NAMES, SCRAPED_WORKERS, SCRAPES = 1000, 100, 15
 SIMULATED = ((100, 10), (1000, 10), (100, 100), (500, 100), (10, 1000))
@@ -33,40 +36,50 @@ CONNECT_SECONDS = 5
 
 
 @dataclass(frozen=True)
-class Part:
-    """One more part than before, and whether the exporter is asked meanwhile."""
+class Beside:
+    """CPU that processes take beside the requests, in milliseconds of each second."""
 
     name: str
-    setup: Setup
-    scraped: bool = False
+    worker: float
+    master: float
+    exporter: float | None = None
 
 
-PLAIN = "plain Locust"
+def measure_beside(url: str, seconds: int, cores: tuple[int, int]) -> list[Beside]:
+    """Run workers that send little, plain Locust's first, all at the same time.
 
-
-def parts(url: str, seconds: int) -> list[Part]:
-    """Return the ways to run the load; the first is what the others are compared with."""
-    plain = Setup(url=url, seconds=seconds, launcher=False)
-    kit = replace(plain, launcher=True)
-    return [
-        Part(PLAIN, plain),
-        Part("plain Locust and CURVE", replace(plain, curve=True)),
-        Part("the launcher: CURVE, guard, publisher", kit),
-        Part("and the exporter, scraped every 5 s", kit, scraped=True),
-    ]
-
-
-def measure_part(part: Part, cores: tuple[int, int]) -> Counted:
-    """Run a part's load once; the master and the target share the first core."""
-    ended = threading.Event()
-    with prepared(part.setup) as run, contextlib.ExitStack() as stack:
-        master = run.start("master", cores[0])
-        run.start("worker", cores[1])
+    The masters, the exporter and the target share the first core, the workers the second.
+    """
+    few = Setup(url, seconds=seconds + 5, wait_seconds=1.0, launcher=False)
+    setups = [few, replace(few, curve=True), replace(few, launcher=True)]
+    with contextlib.ExitStack() as stack:
+        runs = [stack.enter_context(prepared(setup)) for setup in setups]
+        page, exporter = stack.enter_context(runs[-1].exporter(cores[0]))
+        masters = [run.start("master", cores[0]) for run in runs]
+        workers = [run.start("worker", cores[1]) for run in runs]
+        ended = threading.Event()
         stack.callback(ended.set)
-        if part.scraped:
-            page = stack.enter_context(run.exporter(cores[0]))
-            _keep_asking(page, SCRAPE_SECONDS, ended)
-        return run.measure(master)
+        _keep_asking(page, SCRAPE_SECONDS, ended)
+        for run in runs:
+            run.await_begun()
+        used = _milliseconds_a_second([*masters, *workers, exporter], seconds)
+    names = (PLAIN, "plain Locust and CURVE", "the launcher: CURVE, guard, publisher, exporter")
+    found = list(map(Beside, names, used[3:6], used[:3]))
+    return [*found[:-1], replace(found[-1], exporter=used[6])]
+
+
+def _milliseconds_a_second(processes: list[psutil.Process], seconds: float) -> list[float]:
+    before, began = [*map(_cpu_seconds, processes)], time.monotonic()
+    time.sleep(seconds)
+    took = time.monotonic() - began
+    after = map(_cpu_seconds, processes)
+    return [(b - a) / took * 1000 for a, b in zip(before, after, strict=True)]
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time of all threads, which the kernel counts in nanoseconds."""
+    files = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
 def _keep_asking(url: str, interval: float, ended: threading.Event) -> None:
@@ -173,7 +186,7 @@ def measure_scrape(cores: tuple[int, int]) -> Scrape:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         publisher = context.socket(zmq.XPUB)
         publisher.bind(f"ipc://{name}/publisher.sock")
-        with Distributed(Path(name), Setup()).exporter(cores[0]) as page:
+        with Distributed(Path(name), Setup()).exporter(cores[0]) as (page, _):
             if not publisher.poll(30_000):
                 raise RuntimeError("the exporter did not subscribe")
             seconds, size = [], 0
@@ -214,23 +227,29 @@ class Endurance:
 
 
 @dataclass(frozen=True)
-class Logged:
-    """CPU time of a request in microseconds, second by second: without and with the log."""
+class Switched:
+    """CPU time of a request in microseconds, turn by turn: without and with a part."""
 
-    plain: list[float]
-    logged: list[float]
+    without: list[float]
+    having: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """How the rate of a core changes with the part, over all turns."""
+        return fmean(self.without) / fmean(self.having)
 
     @property
     def ratios(self) -> list[float]:
-        """How the rate of a core changes with the log, pair by pair, in rising order."""
-        return sorted(one / other for one, other in zip(self.plain, self.logged, strict=True))
+        """The same pair by pair, in rising order."""
+        return sorted(one / other for one, other in zip(self.without, self.having, strict=True))
 
 
-def measure_log(url: str, pairs: int, core: int) -> Logged:
-    """Switch the request log on and off in one process, so many times."""
-    command = [sys.executable, "-m", "tests.bench.logged", url, str(pairs)]
-    output = subprocess.check_output(pinned(core, *command), cwd=ROOT, timeout=60 + 4 * pairs)
-    return Logged(**json.loads(output))
+def measure_switched(part: str, url: str, pairs: int, core: int) -> Switched:
+    """Switch a part on and off in one process, so many times: "kit" or "log"."""
+    command = [sys.executable, "-m", "tests.bench.switched", url]
+    command += [str(pairs), str(TURN_REQUESTS), part]
+    output = subprocess.check_output(pinned(core, *command), cwd=ROOT, timeout=60 + 10 * pairs)
+    return Switched(**json.loads(output))
 
 
 def measure_endurance(url: str, requests: int, core: int) -> Endurance:

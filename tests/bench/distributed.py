@@ -128,23 +128,22 @@ class Distributed:
         return [*command, "--autostart", *self._load()]
 
     @contextmanager
-    def exporter(self, core: int) -> Iterator[str]:
-        """Run the exporter on one core; gives the address of its metrics."""
+    def exporter(self, core: int) -> Iterator[tuple[str, psutil.Process]]:
+        """Run the exporter on one core; gives the address of its metrics and its process."""
         port = free_port()
         command = [sys.executable, "-m", "exporter", "--listen", f"127.0.0.1:{port}"]
         command += ["--subscribe", self._node.publisher_endpoint]
         process = subprocess.Popen(pinned(core, *command), cwd=ROOT, stdout=subprocess.DEVNULL)
         try:
             await_listener(port, process)
-            yield f"http://127.0.0.1:{port}/metrics"
+            yield f"http://127.0.0.1:{port}/metrics", psutil.Process(process.pid)
         finally:
             process.terminate()
             process.wait(timeout=20)
 
     def measure(self, master: psutil.Process) -> Counted:
         """Wait until the load is over; return what was counted meanwhile."""
-        begun = [result.with_suffix(".begun") for result in self._results]
-        self.await_(lambda: all(file.exists() for file in begun))
+        self.await_begun()
         master_cpu_ratio = cpu_ratio(master, self._setup.seconds - 1)
         self.await_(lambda: all(file.exists() for file in self._results))
         found = self.found()
@@ -154,6 +153,11 @@ class Distributed:
             sum(one["cpu_seconds"] for one in found) / requests * 1e6,
             master_cpu_ratio,
         )
+
+    def await_begun(self) -> None:
+        """Return when all users of all workers have started."""
+        begun = [result.with_suffix(".begun") for result in self._results]
+        self.await_(lambda: all(file.exists() for file in begun))
 
     def found(self) -> list[dict[str, float]]:
         """Return what each worker wrote when the load was over."""

@@ -10,13 +10,22 @@ import subprocess
 import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from tests.bench import sizing
-from tests.bench.costs import Endurance, Logged, MasterLoad, Scrape, Waiting
+from tests.bench.costs import (
+    PLAIN,
+    TURN_REQUESTS,
+    Beside,
+    Endurance,
+    MasterLoad,
+    Scrape,
+    Switched,
+    Waiting,
+)
 from tests.bench.distributed import Counted
 from tests.bench.generators import Found, autocannon_binary, k6_binary
 from tests.bench.targets import Truth
@@ -80,13 +89,14 @@ class Accuracy:
 class Costs:
     """What the kit's parts cost; what was not measured stays empty."""
 
-    parts: dict[str, list[Counted]] = field(default_factory=dict)
+    kit: Switched | None = None
+    beside: list[Beside] = field(default_factory=list)
     growth: dict[int, Counted] = field(default_factory=dict)
     masters: list[MasterLoad] = field(default_factory=list)
     waiting: Waiting | None = None
     scrape: Scrape | None = None
     endurance: Endurance | None = None
-    logged: Logged | None = None
+    logged: Switched | None = None
 
 
 def document(results: list[Results], accuracies: list[Accuracy], costs: Costs) -> str:
@@ -219,8 +229,8 @@ def _accuracy_table(accuracies: list[Accuracy]) -> str:
 
 def _cost_tables(costs: Costs) -> list[str]:
     tables = []
-    if costs.parts:
-        tables.append(_parts_table(costs.parts))
+    if costs.kit:
+        tables.append(_kit_table(costs.kit, costs.beside))
     if costs.logged:
         tables.append(_logged_text(costs.logged))
     if costs.growth:
@@ -236,34 +246,43 @@ def _cost_tables(costs: Costs) -> list[str]:
     return tables
 
 
-def _parts_table(parts: dict[str, list[Counted]]) -> str:
-    base, *_ = parts
+def _kit_table(kit: Switched, beside: list[Beside]) -> str:
+    plain, full = beside[0], beside[-1]
+    rest = 1 - (full.worker - plain.worker) / 1000
     lines = [
         "## What the kit costs a worker\n",
-        "One worker, small GET, 50 users, distributed; the worker counts. Ratios are taken within "
-        "a round. TLS towards the target: compare the HTTPS table with the plain one.\n",
-        f"| how | requests/s | {base} = 1 | µs CPU each | master's core |",
+        "A request's CPU was measured in one process, small GET, 50 users, without and with the "
+        f"kit's part for {TURN_REQUESTS:,} requests in turn. What goes on beside the requests was "
+        "measured in workers of 50 requests/s, at the same time, each with its own master. The "
+        f"exporter was scraped every 5 s. {_spread(kit)} Beside the requests the kit takes "
+        f"{full.worker - plain.worker:.1f} ms more of a worker's second. So a core with all of it "
+        f"makes {kit.ratio * rest:.3f} of {PLAIN}'s rate. TLS towards the target: compare the "
+        "HTTPS table with the plain one.\n",
+        "| how | a request, µs | worker beside requests, ms/s | master, ms/s | exporter, ms/s |",
         "|---|---|---|---|---|",
     ]
-    for name, rounds in parts.items():
-        pairs = zip(rounds, parts[base], strict=True)
-        ratio = median(one.per_second / other.per_second for one, other in pairs)
+    for one in beside:
+        request = fmean(kit.having if one is full else kit.without)
+        exporter = "-" if one.exporter is None else f"{one.exporter:.1f}"
         lines.append(
-            f"| {name} | {median(one.per_second for one in rounds):,.0f} | {ratio:.3f} "
-            f"| {median(one.cpu_microseconds for one in rounds):.1f} "
-            f"| {median(one.master_cpu_ratio for one in rounds):.1%} |"
+            f"| {one.name} | {request:.1f} | {one.worker:.1f} | {one.master:.1f} | {exporter} |"
         )
     return "\n".join([*lines, ""])
 
 
-def _logged_text(found: Logged) -> str:
-    low, middle, high = quantiles(found.ratios, n=4)
+def _spread(found: Switched) -> str:
+    low, _, high = quantiles(found.ratios, n=4)
     return (
-        f"## The request log\n\nOne process, small GET, 50 users; the log was on in every other "
-        f"second of {2 * len(found.ratios)}. A request took {median(found.plain):.1f} µs of CPU "
-        f"without it and {median(found.logged):.1f} µs with it. The rate of a core with the log is "
-        f"{middle:.3f} of the rate without it (median of {len(found.ratios)} pairs, half of them "
-        f"between {low:.3f} and {high:.3f}).\n"
+        f"A request took {fmean(found.without):.1f} µs of CPU without it and "
+        f"{fmean(found.having):.1f} µs with it, so the rate of a core is {found.ratio:.3f} of what "
+        f"it is without (of {len(found.ratios)} pairs half were between {low:.3f} and {high:.3f})."
+    )
+
+
+def _logged_text(found: Switched) -> str:
+    return (
+        "## The request log\n\nOne process, small GET, 50 users, without and with the log for "
+        f"{TURN_REQUESTS:,} requests in turn. {_spread(found)}\n"
     )
 
 

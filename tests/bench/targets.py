@@ -65,7 +65,7 @@ def listens(port: int) -> bool:
 
 def await_listener(port: int, process: subprocess.Popen[bytes]) -> None:
     """Return when something listens on `port`; RuntimeError if the process ends first."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         if listens(port):
             return

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.costs import MasterLoad
-from tests.bench.distributed import Counted
+from tests.bench.costs import Beside, MasterLoad, Switched
 from tests.bench.generators import Found, _h2load_counts, _wrk_latency
 from tests.bench.report import SIZED_SCENARIO, Accuracy, Costs, Results, claim, write
 from tests.bench.targets import Truth
@@ -31,17 +30,17 @@ def test_ratios_are_medians_of_pairs() -> None:
 def test_the_documents_say_what_was_found(tmp_path: Path) -> None:
     found = Found(100, 0, 1.0, 0.5, 0, min_ms=2.01, p50_ms=2.1, p99_ms=20.5)
     truth = Truth("http://x", p50_ms=2.0, p99_ms=20.0, min_ms=2.0)
-    parts = {
-        "plain": [Counted(100, 1, 0), Counted(200, 1, 0)],
-        "kit": [Counted(99, 1, 0), Counted(190, 1, 0)],
-    }
-    costs = Costs(parts=parts, masters=[MasterLoad(100, 100, 0.2, 1, 2)])
+    beside = [Beside("plain", 5.0, 2.0), Beside("all of it", 15.0, 9.0, exporter=4.0)]
+    kit = Switched([20.0, 19.0, 21.0], [20.0, 21.0, 22.0])
+    costs = Costs(kit=kit, beside=beside, masters=[MasterLoad(100, 100, 0.2, 1, 2)])
     accuracies = [Accuracy("FastUser", 5, found, truth)]
     write(docs := tmp_path / "new" / "docs", [_results()], accuracies, costs)
     table = (docs / "benchmark.md").read_text()
     assert "| FastUser | 30,000 | 4.00 | - | 33.3 | 50 | - | 0 |" in table
     assert "| 5 | FastUser | 100 | +0.100 | +0.500 | +0.010 |" in table
-    assert "| kit | 144 | 0.970 | 1.0 | 0.0% |" in table
+    assert "So a core with all of it makes 0.943 of plain Locust's rate." in table
+    assert "| plain | 20.0 | 5.0 | 2.0 | - |" in table
+    assert "| all of it | 21.0 | 15.0 | 9.0 | 4.0 |" in table
     sizing = (docs / "sizing.md").read_text()
     assert "| 1,000,000 | 48 | 6 | 2 | 1 |" in sizing
     assert "bears about 350 workers" in sizing
