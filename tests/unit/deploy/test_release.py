@@ -111,10 +111,9 @@ def test_wheelhouse_is_reused_under_the_same_key(
 
 def test_what_hosts_run_needs_nothing_that_only_draws_and_judges() -> None:
     blocked = "import sys; sys.modules |= dict.fromkeys(['matplotlib', 'numpy', 'scipy'])"
-    imports = (
-        "import loadgen.fleet.agent, loadgen.node.__main__, loadgen.node.probe, exporter.__main__"
-    )
-    code = f"{blocked}; {imports}; import loadgen.simulators.__main__"
+    modules = ("fleet.agent", "node.__main__", "node.probe", "node.request_log")
+    names = ", ".join(f"loadgen.{name}" for name in (*modules, "simulators.__main__"))
+    code = f"{blocked}; import exporter.__main__, {names}"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
