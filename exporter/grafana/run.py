@@ -1,7 +1,7 @@
 """Dashboard *Run*: one load test, while it runs and looked back at.
 
-Tiles and tables show what the run has come to: gauges by run_id, exact, the last value in the time
-shown, so they stay after the run's end. Graphs show rates and quantiles from counters and
+Tiles and tables show the run's results: exact gauges by run_id, with the last value in the time
+shown, so that they stay after the run's end. Graphs show rates and quantiles from counters and
 histograms, where the run was on.
 """
 

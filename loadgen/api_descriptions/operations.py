@@ -216,7 +216,7 @@ def _answers(description: Description, node: Node) -> dict[str, Any]:
 
 
 def _authorise(description: Description, operation: Operation, node: Node) -> None:
-    """Note the secrets of the first way to be let in that can be gone."""
+    """Note the secrets of the first authentication scheme that can be used."""
     wanted = node.get("security", description.document.get("security"))
     ways = [one for one in wanted if isinstance(one, dict)] if isinstance(wanted, list) else []
     if not ways or {} in ways:

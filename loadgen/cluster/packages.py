@@ -222,7 +222,7 @@ def _pip(words: list[str], requirements: Path, python_version: str, platform_nam
 
 
 def _explain(requirements: Path, said: str, python_version: str, platform_name: str) -> str:
-    """Turn pip's words into one sentence that names both sides of a conflict."""
+    """Turn pip's messages into one sentence that names both sides of a conflict."""
     lines = [line.strip() for line in said.splitlines()]
     if "The conflict is caused by:" in lines:
         begin = lines.index("The conflict is caused by:") + 1

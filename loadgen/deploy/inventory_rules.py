@@ -44,7 +44,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong: where it stands, what stands there, what should, and what to do."""
+    """What is wrong: the place, the value that is there, the rule, and what to do."""
 
     place: str
     variable: str

@@ -1,4 +1,4 @@
-"""What every node runs: one release of the kit's own code, and one wheelhouse of everybody else's.
+"""What every node runs: one release of the kit's own code, and one wheelhouse of other packages.
 
 A *release* is a directory named after its SHA-256: the kit's packages and the locked requirements,
 and no locustfile: a run brings its scenario. A *wheelhouse* is the set of

@@ -42,7 +42,8 @@ COLLECTED_FILES_MAX = 100_000
 def as_owner() -> Iterator[None]:
     """Do file work in the runs' directories as the user that runs them, who may write there.
 
-    A link that this user's processes put in the way leads root anywhere, and this user nowhere new.
+    A link that this user's processes made could lead root anywhere, but leads this user nowhere
+    new.
     """
     owner, groups = pwd.getpwnam(USER), os.getgroups()
     group, user = os.getegid(), os.geteuid()

@@ -20,8 +20,8 @@ from loadgen.shared.run_ids import run_directory
 def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
     """Describe this node as it is.
 
-    A locustfile may have changed all that it says of a run; a host can be asked about it, and told
-    to end it, whatever that is.
+    A locustfile may have changed everything in this file; whatever it holds, the host can report
+    about the run and end it.
     """
     found = Units.now() if units is None else units
     faults: list[str] = []

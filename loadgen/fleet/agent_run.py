@@ -1,6 +1,6 @@
 """One node's part of a run's life: prepare, start, finish, settle; abort and drain.
 
-The master's run.json is the fleet's lock. Between runs a node's processes stand idle.
+The master's run.json is the fleet's lock. Between runs a node's processes are idle.
 """
 
 import contextlib

@@ -26,8 +26,8 @@ WAITING_MAX = 4
 def follow(settings: Path) -> None:
     """Print each snapshot of the master.
 
-    Root starts it on a fleet, and whoever may write where the socket lies may speak in the master's
-    place: it is followed as that user, and what is no snapshot is left out.
+    Root starts this on a fleet, and anybody who can write to the socket's directory could answer
+    instead of the master. So it reads as that user, and leaves out what is no snapshot.
     """
     node = load_node_settings(settings)
     with files.as_owner(), zmq.Context() as context, context.socket(zmq.SUB) as socket:

@@ -1,8 +1,8 @@
 """A cluster on a fleet: the units that `make deploy` left ready, driven over SSH.
 
-What a node does for a run stands in `loadgen.fleet.agent`; here are the order of things and what
-becomes of the nodes' answers. The master's run.json is the fleet's lock. Between runs the fleet
-stands idle, its web UI up.
+`loadgen.fleet.agent` has what a node does for a run; this module has the order of the steps and the
+use of the nodes' answers. The master's run.json is the fleet's lock. Between runs the fleet is
+idle, and its web UI can be used.
 """
 
 import contextlib
@@ -229,7 +229,7 @@ class FleetCluster:
         ask(self._master, Stop())
 
     def finish(self) -> Mapping[str, str]:
-        """Let every node end its part and stand idle, workers first; then collect from all."""
+        """Let every node end the run and become idle, workers first; then collect from all."""
         plan, self._held = self._held, None
         if plan and len(self._met) > self.workers_expected:
             joined = find_joined(self.inventory, self._remotes, plan.run_id)

@@ -24,7 +24,7 @@ _SNAPSHOT = TypeAdapter(Snapshot)
 class Follower:
     """Puts each snapshot of one run into `snapshots`; connects again when SSH breaks.
 
-    Without a `run_id` it follows the first run that the master speaks of.
+    Without a `run_id` it follows the first run that the master reports.
 
     Each snapshot is complete, so what is missed in between costs a moment and nothing else.
     `restarted` is true once another master process has spoken for the same run.

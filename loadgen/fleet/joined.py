@@ -1,4 +1,4 @@
-"""Hosts that `make deploy` brings into a run while it is under way: they belong to its end too."""
+"""Hosts that `make deploy` adds to a run under way: they are stopped and collected with it."""
 
 from collections.abc import Collection
 from dataclasses import replace

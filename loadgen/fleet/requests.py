@@ -148,7 +148,7 @@ class Forget(AgentRequest):
 
 
 class Keep(AgentRequest):
-    """Keep what a run has come to (JSON), for the exporter to show."""
+    """Keep a run's outcome (JSON), for the exporter to show."""
 
     verb = "keep"
     run_id: RunId

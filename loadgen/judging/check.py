@@ -13,7 +13,7 @@ NOTE = "note"
 class Reason:
     """Why a run is invalid. `kind` is the check's name; `at` is Unix seconds.
 
-    One that does not invalidate is said beside the verdict and changes nothing else.
+    A reason that does not invalidate the run is shown beside the verdict and changes nothing else.
     """
 
     kind: str

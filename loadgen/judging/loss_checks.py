@@ -170,7 +170,7 @@ def _bound(at: float, gone: dict[str, _Pace]) -> str:
 
 @dataclass
 class LostSamples:
-    """Requests that a worker counted and the master did not, or the other way round, at the end."""
+    """Finds, at the end, requests that a worker counted and the master did not, or the reverse."""
 
     _final: Snapshot | None = None
 

@@ -1,4 +1,4 @@
-"""What an SLO measures between two states of the requests that it speaks of."""
+"""What an SLO measures between two states of the requests that it limits."""
 
 from loadgen.shared.histograms import gain, mean, percentile
 from loadgen.shared.histograms import ratio as ratio_of

@@ -17,7 +17,7 @@ from loadgen.specification.slo import RequestTags, Slo
 
 
 class SloResult(BaseModel):
-    """One SLO after the run. `held` is None when nothing was measured that it speaks of.
+    """One SLO after the run. `held` is None when none of the requests that it limits was measured.
 
     `slo` is its text ("p95 of GET /item < 2 s"); `measured` and `limit` are in `unit`;
     `method` and `name` are None for an SLO over all requests.
@@ -218,7 +218,7 @@ class Judge:
         return f"no request matched; there were {_some(names)}"
 
     def unmatched(self, entries: Sequence[EntryStatistics]) -> list[str]:
-        """Return a sentence for each SLO that speaks of none of these requests."""
+        """Return a sentence for each SLO that matches none of these requests."""
         seen = [entry for entry in entries if entry.requests]
         names = sorted({f"{entry.method} {entry.name}" for entry in seen})
         return [

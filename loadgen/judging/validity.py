@@ -50,7 +50,7 @@ class Validity:
         return [reason for reason in self._found() if reason.invalidates]
 
     def notes(self) -> list[Reason]:
-        """Return what has to be said of the run, though it is to be believed."""
+        """Return the notes about the run, which don't make it invalid."""
         return [reason for reason in self._found() if not reason.invalidates]
 
     def _found(self) -> list[Reason]:

@@ -1,10 +1,10 @@
 """Keeps one bad worker from taking the master down.
 
-Locust's listener ends with the first message it can't read or didn't expect, and the master is
-deaf from then on; a message of a wrong shape breaks the statistics of all workers. Here such
-messages are dropped, and the log names the worker and the key it came under. A worker speaks for
-itself only: a message that names another sender is dropped too, and so is one under a key that is
-no longer admitted, although its connection still stands. What a message may make the master keep is
+Locust's listener ends with the first message it can't read or didn't expect, and the master is deaf
+from then on; a message of a wrong shape breaks the statistics of all workers. Here such messages
+are dropped, and the log names the worker and the key it came under. A worker may report only about
+itself: a message that names another sender is dropped too. So is a message with a key that is no
+longer admitted, although its connection is still open. What a message may make the master keep is
 bounded, for the key it came under and for all of them (`message_bounds`).
 """
 
@@ -35,7 +35,7 @@ WITHOUT_DATA = frozenset({"client_stopped", "spawning", "quit"})
 
 
 class PlainRecord(logging.LogRecord):
-    """A line of the master's log, in which a worker's words can't pass for another line.
+    """A line of the master's log, in which a worker's text can't look like another line.
 
     Locust logs ids and versions as workers send them.
     """

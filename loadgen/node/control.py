@@ -1,4 +1,4 @@
-"""Control of a master from its own machine: one request, one answer, over a Unix socket.
+"""Controls a master from its own machine: one request and one answer, over a Unix socket.
 
     stop     stop the load gracefully; answers at once, the final snapshot tells when it is done
     quit     stop, ask the workers to quit, write the reports, end the process

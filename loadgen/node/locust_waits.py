@@ -1,8 +1,8 @@
 """Ends Locust's own waits in a master when what they wait for is there, not a second later.
 
-Locust looks once a second whether its workers have come and whether their users have gone, and
-waits half a second for whoever quits. Each of these waits is a `sleep` of a module's own name, so
-only that name is given a sleep which is over as soon as the condition holds.
+Locust looks once a second whether its workers have connected and whether their users have stopped,
+and waits half a second for a worker that quits. Each of these waits is a `sleep` of a module's own
+name, so only that name is given a sleep which is over as soon as the condition holds.
 """
 
 import time

@@ -1,6 +1,6 @@
 """How much of the master's memory the workers of one key may take, and all keys together.
 
-Locust keeps each name, error, exception, response time and second that a worker has ever told. A
+Locust keeps each name, error, exception, response time and second that a worker ever reported. A
 broken or hostile worker would fill the master with them. Texts are cut here before Locust sees
 them; what is new is charged to the key that the worker came under, and what is beyond the bound is
 counted under one name that says so, so that no request is lost from the totals.

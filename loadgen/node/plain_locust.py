@@ -8,7 +8,7 @@ the same exporter as a child: a scrape costs Locust nothing, and the exporter ou
 scrape. Settings are environment variables: `LOADGEN_EXPORTER_LISTEN` (127.0.0.1:9646) and
 `LOADGEN_EXPORTER_OPTIONS`, words of `python -m exporter`'s command line (`--compatible-names`).
 
-Workers of a plain Locust say nothing of what they sent, so nothing is said of losses on the way.
+Workers of a plain Locust don't report their own counts, so lost requests can't be noticed.
 """
 
 import logging
@@ -89,7 +89,7 @@ class PlainPublisher:
             self._measured_from = time.time()
 
     def publish(self) -> None:
-        """Send one snapshot; a fault of it costs that one."""
+        """Send one snapshot; if it can't be made, only this one is missing."""
         try:
             self._send(self.snapshot().pack())
         except Exception:  # anything raised here would reach Locust and change its exit code

@@ -3,8 +3,8 @@
 A *node settings* file is desired state: Ansible writes it on a fleet, the local cluster in its
 private directory. A *run settings* file is running state: `loadgen` puts it into the node's state
 directory as `run.json` before they start the processes of a run, and take it away afterwards.
-Without one the node stands idle with the scenario of the run before (`idle.json`), or with one of
-the kit's own.
+Without one the node is idle, with the scenario of the run before (`idle.json`) or with one of the
+kit's own.
 """
 
 import shlex

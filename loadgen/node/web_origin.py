@@ -1,4 +1,4 @@
-"""Who may speak to the web UI: its own pages, not other sites in the same browser.
+"""Admits requests to the web UI from its own pages only, not from other sites in the same browser.
 
 Locust's web UI answers every origin (CORS) and takes its requests as plain forms, so any page that
 an operator opens could start load or read the statistics. Here a request that another origin made

@@ -68,7 +68,7 @@ def replaced(parts: Sequence[Part], expressions: Mapping[str, str]) -> list[Part
 
 
 def comment(text: str) -> str:
-    """Return text as it may stand in a docstring, on one line: nothing in it ends the docstring."""
+    """Return text that is safe in a docstring: one line, and nothing in it ends the docstring."""
     return "".join("_" if one in '"\\' or not one.isprintable() else one for one in text)
 
 

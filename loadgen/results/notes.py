@@ -2,8 +2,8 @@
 
 In a closed model users wait for a slow answer, and while they wait they ask nothing: a target that
 stood still for five seconds is measured once a user, where an arrival process would have met it all
-the time (coordinated omission). Such a run says so, with the percentiles that its users' own pace
-implies beside those that were measured.
+the time (coordinated omission). The summary of such a run says so, and gives the percentiles that
+its users' own pace implies beside those that were measured.
 """
 
 from collections.abc import Sequence

@@ -109,7 +109,7 @@ class Summary(_Model):
     @computed_field  # type: ignore[prop-decorator]  # mypy doesn't know the two together
     @property
     def notes(self) -> tuple[str, ...]:
-        """Those of the reasons that are said of a run that is to be believed."""
+        """The reasons that don't make the run invalid."""
         said = zip(self.reasons, self.reason_kinds, strict=False)
         return tuple(sentence for sentence, kind in said if kind == NOTE)
 

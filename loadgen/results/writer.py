@@ -44,7 +44,7 @@ HASHES = ("release", "scenario")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has come to, before it is written. `versions` may hold two hashes beside."""
+    """A run's outcome, before it is written. `versions` may hold two hashes beside."""
 
     verdict: Verdict
     reasons: Sequence[str]

@@ -74,7 +74,7 @@ class Published(BaseModel):
 
 
 class LoadCount(BaseModel):
-    """How many trials at one load held, of how many that said something of the target."""
+    """How many trials at one load held, of those that said something about the target."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""What a run has shown so far: its last snapshot, its SLOs, its faults, and what it comes to."""
+"""The state of a run so far: its last snapshot, its SLOs, its faults, and its verdict."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,7 +125,7 @@ class Course:
         return list(fresh.values())
 
     def unmatched(self) -> list[str]:
-        """Return, once, what SLOs speak of no request, when there was time for some."""
+        """Return, once, a sentence for each SLO that matches no request after some time."""
         last = self.last
         if self._looked or last is None or last.test_started_at is None:
             return []
@@ -141,7 +141,7 @@ class Course:
         workers_expected: int,
         versions: Mapping[str, str],
     ) -> Outcome:
-        """Return what the run has come to; `interrupted` when its own process was told to end it.
+        """Return the run's outcome; `interrupted` if its own process was asked to end it.
 
         `stop_was_ours` when that process, or the one that took over, asked the master to stop.
         """

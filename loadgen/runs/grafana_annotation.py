@@ -1,6 +1,6 @@
 """Tells Grafana of a run that has ended: one annotation from its start to its end.
 
-Configured by the environment, so that the token never stands on a command line:
+It is configured by environment variables, so that the token is never on a command line:
 
     LOADGEN_GRAFANA_URL     https://monitor1.example.com:3000
     LOADGEN_GRAFANA_TOKEN   a service account's token that may write annotations

@@ -1,6 +1,6 @@
 """Tells people of a run that has ended: a webhook, and GitHub's summary of a job's step.
 
-Configured by the environment, so that an address which is a secret stands on no command line:
+It is configured by environment variables, so that a secret address is never on a command line:
 
     LOADGEN_WEBHOOK_URL     gets a POST with JSON: `text` for chat (Slack, Mattermost, Rocket.Chat),
                             and `run` with figures and the results' directory for programs
@@ -41,7 +41,7 @@ def check(environment: Mapping[str, str]) -> None:
 
 
 def notify(summary: Summary, environment: Mapping[str, str], directory: Path) -> list[str]:
-    """Tell everybody that is configured; return a sentence for each that could not be told.
+    """Notify every configured receiver; return a sentence for each one that could not be reached.
 
     `directory` holds the run's results.
     """

@@ -157,7 +157,7 @@ class Run:
         return snapshot is not None
 
     def _take_parting_words(self) -> None:
-        """Learn what the master said while it ended: its locustfile may ask for an exit code."""
+        """Read the master's last snapshots: its locustfile may ask for an exit code."""
         for _ in range(PARTING_SNAPSHOTS):
             snapshot = self._cluster.next_snapshot(0)
             if snapshot is None:

@@ -1,6 +1,6 @@
 """Asks a Prometheus how busy the target's machines were during a run, for its report.
 
-Configured by the environment, so that a login never stands on a command line:
+It is configured by environment variables, so that a login is never on a command line:
 
     LOADGEN_PROMETHEUS_URL    http://127.0.0.1:9090, say, as `make monitoring` has it; with a login
                               (https://user:password@…), and SSL_CERT_FILE names a private CA

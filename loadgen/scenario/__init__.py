@@ -1,8 +1,8 @@
 """What a locustfile imports: `from loadgen.scenario import FastUser, AccountPool`.
 
-The names below are the kit's promise to a user's code; what lies in the modules beside them may
-change. They are loaded when the first one is asked for, as they bring Locust, which patches the
-standard library, and the kit's own commands use some of these modules without it.
+The kit keeps the names below stable for users' code; the modules beside this one may change. They
+are loaded when the first one is asked for, as they bring Locust, which patches the standard
+library, and the kit's own commands use some of these modules without it.
 """
 
 from importlib import import_module

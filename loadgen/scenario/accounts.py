@@ -1,8 +1,9 @@
 """Each simulated user has an account of its own, whichever worker it runs on.
 
-The master reads the accounts and is the only one to hand them out: a user that starts asks for
-one, a user that stops gives it back. So no line of the file is in two hands, however many workers
-come and go, and the file need not be on the workers. Without workers the same process does both.
+The master reads the accounts and is the only one to hand them out: a user that starts asks for one,
+a user that stops gives it back. So no two users have the same line of the file, however many
+workers come and go, and the workers don't need the file. Without workers the same process does
+both.
 
 In a locustfile:
 

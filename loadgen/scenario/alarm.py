@@ -1,8 +1,8 @@
 """A client that delivers an alarm: it tries until somebody acknowledges.
 
 A *transaction* is one alarm, from the moment it is triggered to the first 2xx. It takes one
-*attempt* or many; both are recorded, apart, because a target's outage shows as failed attempts and
-as long transactions, and hiding either would lie.
+*attempt* or many. Attempts and transactions are recorded separately, because a target's outage
+shows as failed attempts and as long transactions, and both have to be seen.
 """
 
 import itertools

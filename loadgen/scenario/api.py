@@ -1,6 +1,6 @@
 """Operations of a described API, with examples to send and answers to check.
 
-What a locustfile made by `loadgen scaffold` stands on. An answer is right when its status is one
+The base of locustfiles that `loadgen scaffold` makes. An answer is right when its status is one
 that the description has, 2xx or 3xx, and its JSON fits the schema of that status.
 """
 

@@ -1,4 +1,4 @@
-"""Where in an answer a value stands that a later request needs: a token, an identifier, a link.
+"""Where an answer contains a value that a later request needs: a token, an identifier, a link.
 
 Used twice: a recording is searched with these to find where each value came from, and the
 locustfile made from it finds the value of its own session at the same place.

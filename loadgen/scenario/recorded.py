@@ -1,4 +1,4 @@
-"""What a locustfile made by `make record` stands on: a session replayed page by page.
+"""The base of locustfiles that `make record` makes: a session is replayed page by page.
 
 A session's requests are sent one after the other, with the values that its own answers gave
 (`v`), the account of its own user, and the pauses of the person who was recorded.
@@ -113,7 +113,7 @@ class RecordedSession(SequentialTaskSet):
     def websocket(
         self, path: str, *, name: str, sends: Sequence[tuple[float, Message]], receives: int
     ) -> None:
-        """Open a WebSocket beside what comes next: send each message at its second, hear others.
+        """Open a WebSocket while the replay goes on: send messages at their times, receive others.
 
         It stays open until as many messages came as were recorded, or the session ends; fewer
         within ten seconds of the last one sent are a failed `WS receive`.

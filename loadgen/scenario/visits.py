@@ -1,6 +1,6 @@
 """Visits that arrive at a rate: each asks for some pages of a mix, with pauses between them.
 
-What a locustfile made by `loadgen mix` stands on. A visit is an arrival of the open model: it comes
+The base of locustfiles that `loadgen mix` makes. A visit is an arrival of the open model: it comes
 when it is due, whatever the target does, as a new visitor without cookies.
 
     THINK_TIME_RATIO   pauses as a multiple of those in the log (1); 0 leaves them out

@@ -1,4 +1,4 @@
-"""What a machine is, as far as it bears on a measurement: kept with each run."""
+"""A description of a machine, as far as it matters for a measurement; it is kept with each run."""
 
 import os
 import platform

@@ -55,6 +55,6 @@ def class_name(stem: str, taken: Collection[str]) -> str:
 
 
 def in_docstring(text: str, longest: int) -> str:
-    """Return text as it may stand in a docstring, on one line: nothing in it ends the docstring."""
+    """Return text that is safe in a docstring: one line, and nothing in it ends the docstring."""
     shown = "".join("_" if one in '"\\' or not one.isprintable() else one for one in text)
     return shown[:longest].rstrip(" .")

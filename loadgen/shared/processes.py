@@ -76,8 +76,8 @@ def start_command(
 class Child:
     """One child process in a session of its own, its output in a log file.
 
-    A terminal's Ctrl-C doesn't reach it: whoever starts it decides when it ends. When its starter
-    dies, the pipe given as `--lifeline` closes, and the child ends by itself.
+    A terminal's Ctrl-C doesn't reach it: the process that starts it decides when it ends. When its
+    starter dies, the pipe given as `--lifeline` closes, and the child ends by itself.
     """
 
     def __init__(

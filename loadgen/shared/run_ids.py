@@ -1,8 +1,8 @@
 """A run's id, and the one way from an id to a directory.
 
-Ids come back from hosts, in reports and snapshots, and whoever runs a locustfile there decides what
-they say. A `RunId` can't be made of anything but what the kit itself makes, so that none of them
-names a way out, a link of the archive, or a hidden file.
+Hosts send ids back in reports and snapshots, and a locustfile that runs there can change them. A
+`RunId` can only be made from text of the form that the kit itself makes, so that no id names a path
+outside, a link of the archive, or a hidden file.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""TCP ports that a run uses unless it is told others; the fleet role's defaults are the same."""
+"""TCP ports that a run uses by default; the fleet role has the same defaults."""
 
 WEB_PORT = 8089
 MASTER_BIND_PORT = 5557

@@ -95,7 +95,7 @@ class Slo(BaseModel):
 
     @property
     def subject(self) -> str:
-        """What it speaks of: "GET /item/[id]", "tag search", "all requests"."""
+        """Which requests it limits: "GET /item/[id]", "tag search", "all requests"."""
         which = f"tag {self.tag}" if self.tag else self.name
         return " ".join(part for part in (self.method, which) if part) or "all requests"
 
@@ -131,7 +131,7 @@ class Slo(BaseModel):
     def choose(
         self, entries: Sequence[EntryStatistics], tags: RequestTags
     ) -> list[EntryStatistics]:
-        """Return the rows that it speaks of.
+        """Return the rows of the requests that it limits.
 
         Transactions count requests again, so they are chosen by their method, or name by name.
         """
@@ -148,7 +148,7 @@ class Slo(BaseModel):
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether a name is as a pattern says, in which each star stands for any characters."""
+    """Tell whether a name matches a pattern, in which each star stands for any characters."""
     # fnmatch would read the [id] of a name as a set of characters, and a regular expression takes
     # years for a pattern of many stars, which a host may send with the run that it reports.
     first, *rest = pattern.split("*")

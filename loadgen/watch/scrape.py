@@ -49,7 +49,7 @@ class Scrape:
 
     @property
     def up(self) -> bool:
-        """Whether the exporter hears the master."""
+        """Whether the exporter receives the master's messages."""
         return self.gauges.get("locust_up") == 1
 
 

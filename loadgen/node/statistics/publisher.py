@@ -178,7 +178,7 @@ class Publisher:
 
 
 def _watch_epochs(stats: RequestStats, publisher: Publisher) -> None:
-    """Wrap the two methods by which Locust forgets, whoever calls them.
+    """Wrap the two methods with which Locust clears its statistics, whoever calls them.
 
     No event covers them all: `--reset-stats` and a test start fire none beforehand.
     """

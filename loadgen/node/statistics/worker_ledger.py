@@ -1,4 +1,4 @@
-"""What workers said of themselves, held against what the master received and saw.
+"""Compares what workers reported about themselves with what the master received and saw.
 
 Pure: the publisher feeds it reports and sightings. An *epoch* is a stretch of uninterrupted
 statistics, a *test* may have several (each reset starts one).

@@ -1,9 +1,9 @@
 """Compares runs by name: what changed, how surely, and whether it is a regression.
 
 Each side is one run, or several repetitions of one. With repetitions the interval is Student's t
-over the runs (`run_spread`): it speaks of the target as it is from run to run. With one run a side
-it is a bootstrap of the requests (`resampling`): it speaks of this pair of runs only. A change
-counts when its whole interval lies beyond a tolerance.
+over the runs (`run_spread`): it includes how the target varies from run to run. With one run on
+each side it is a bootstrap of the requests (`resampling`): it applies to this pair of runs only. A
+change counts when its whole interval lies beyond a tolerance.
 """
 
 import math
@@ -77,7 +77,7 @@ def compare(
 
 
 def scope(before: int, after: int, confidence: float) -> str:
-    """Say what the intervals speak of, given the number of runs on each side."""
+    """Say to what the intervals apply, given the number of runs on each side."""
     percent = f"{100 * confidence:g} %"
     if before == after == 1:
         return (

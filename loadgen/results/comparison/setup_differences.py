@@ -1,7 +1,7 @@
 """What two sides of a comparison were that isn't the target: fields, versions, scenario, machines.
 
-A comparison of runs that were asked for different things compares the asking, so this is said
-before any number.
+If two runs had different specifications, a comparison compares these, so the differences are
+printed before any number.
 """
 
 import json

@@ -2,7 +2,8 @@
 
 Locust's loop sleeps 0 s after a task without a wait, so that other users come to their turn. A
 request that was answered has already let them, so its user goes on at once. A task without an
-answer (a refused connection) sleeps as ever, or its user would keep all others from running.
+answer (a refused connection) sleeps as in plain Locust, or its user would keep all others from
+running.
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
 Firing the event costs a fifth of a small request: a dict of ten fields, a copy of the listeners, a
 call by keywords for each. An ordinary request (tally.py says which) may skip that if all listeners
-say by `ordinarily` which of their methods takes one directly. Locust's own listener is known. Any
-other listener, one more or one less, and the event is fired as ever.
+say by `ordinarily` which of their methods takes one directly. Locust's own listener is known. If
+there is any other listener, or one is missing, the event is fired as in plain Locust.
 """
 
 from collections.abc import Callable

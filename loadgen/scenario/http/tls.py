@@ -1,4 +1,4 @@
-"""TLS over a connection: verified unless told otherwise, resumed when the server lets it.
+"""TLS over a connection: verified unless that is switched off, resumed if the server allows it.
 
 The records pass through memory (`ssl.MemoryBIO`), so that one system call moves what OpenSSL would
 otherwise fetch with two.
