@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -80,9 +81,11 @@ def declared() -> list[Row]:
 
 
 def kept(row: Row) -> Row | None:
-    """Return the outcome that the last run left for a case."""
+    """Return the outcome that the last run left for a case, which may have been reworded since."""
     path = row_path(row.test)
-    return Row(**json.loads(path.read_text())) if path.exists() else None
+    if not path.exists():
+        return None
+    return replace(Row(**json.loads(path.read_text())), part=row.part, done=row.done)
 
 
 def silent(row: Row) -> bool:
