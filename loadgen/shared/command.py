@@ -37,7 +37,8 @@ class _Heedless(io.FileIO):
 def outlive_readers() -> None:
     """Let this process go on when nobody reads its output any more, as after `loadgen run | head`.
 
-    What it prints then goes nowhere. A run would otherwise end, and its results would be lost.
+    What it prints then goes nowhere. A run would otherwise end, and its results would be lost. For
+    the same reason a character that the terminal's encoding lacks is printed as its code.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -47,7 +48,7 @@ def outlive_readers() -> None:
         heedless = io.BufferedWriter(_Heedless(stream.fileno(), "wb", closefd=False))
         line_by_line = stream.line_buffering or name == "stderr"
         text = io.TextIOWrapper(
-            heedless, stream.encoding, stream.errors, line_buffering=line_by_line
+            heedless, stream.encoding, "backslashreplace", line_buffering=line_by_line
         )
         setattr(sys, name, text)
 

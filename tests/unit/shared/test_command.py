@@ -1,5 +1,6 @@
 """How an entry point ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,16 @@ def test_a_path_that_the_system_refuses_is_a_sentence_and_a_fault_here_is_not(
     assert said.startswith(f"loadgen: {tmp_path}/file/x can't be used (Not a directory): check")
     with pytest.raises(FileNotFoundError):
         command.ending((tmp_path / "absent" / "x").mkdir, "loadgen")
+
+
+def test_a_character_that_the_terminal_lacks_is_printed_as_its_code(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "loadgen", "init", "shop\N{HORIZONTAL ELLIPSIS}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "cd shop\\u2026\n" in ended.stdout
