@@ -8,7 +8,7 @@ from typing import Any
 
 from loadgen.api_descriptions import schemas, values
 from loadgen.api_descriptions.description import METHODS, Description, Node
-from loadgen.shared.headers import is_header
+from loadgen.shared.origin import is_header
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

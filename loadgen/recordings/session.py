@@ -21,8 +21,7 @@ from loadgen.recordings.fields import form_fields, is_same_form, json_fields, pa
 from loadgen.recordings.har import Entry
 from loadgen.recordings.secrets import Secrets
 from loadgen.recordings.source import Expression
-from loadgen.shared.headers import is_header
-from loadgen.shared.origin import web_origin
+from loadgen.shared.origin import is_header, web_origin
 from loadgen.shared.request_names import group_path
 
 SHORTEST_PAUSE_SECONDS = 0.1

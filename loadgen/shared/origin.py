@@ -1,14 +1,18 @@
-"""A URL's host and origin as browsers write them.
+"""What HTTP writes: a URL's host and origin as browsers have them, and which headers it carries.
 
-https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin
+https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin; RFC 9110, 5.1 and 5.5
 """
 
+import re
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import idna
 
+TOKEN = re.compile(r"[!#$%&'*+.^`|~\w-]+", re.ASCII)
+"""A name of a header or a method."""
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -54,3 +58,8 @@ def canonical(host: str) -> str:
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise ValueError(f"{host!r} is not the name of a host: {error}; correct it") from error
+
+
+def is_header(name: str, value: str) -> bool:
+    """Tell whether a header of this name and value can be sent."""
+    return TOKEN.fullmatch(name) is not None and _FIELD_VALUE.fullmatch(value) is not None

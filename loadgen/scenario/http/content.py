@@ -117,6 +117,21 @@ _CODINGS: dict[str, Callable[[], _Decompressor]] = {
 }
 
 
+# What servers write there although it changes no byte; browsers and curl's users see the body.
+_NO_CODINGS = {
+    "",
+    "identity",
+    "none",
+    "null",
+    "binary",
+    "utf-8",
+    "utf8",
+    "7bit",
+    "8bit",
+    "aws-chunked",
+}
+
+
 class _Stage:
     """One coding; gzip and zstd may be several members or frames after each other."""
 
@@ -160,7 +175,7 @@ class Decoder:
 
     def __init__(self, codings: Sequence[str]) -> None:
         names = [name.strip().lower() for name in ",".join(codings).split(",")]
-        applied = [name for name in names if name not in {"", "identity"}]
+        applied = [name for name in names if name not in _NO_CODINGS]
         self._stages = [_Stage(name) for name in reversed(applied)]
         self._started = False
 

@@ -17,6 +17,8 @@ from geventhttpclient.header import Headers
 from requests.models import RequestEncodingMixin
 from requests.utils import requote_uri
 
+from loadgen.shared.origin import TOKEN, is_header
+
 Fields = Mapping[str, Any]
 Lines = dict[str, str]
 """Header lines by lower-case name, each with its CRLF; "" for one that is to be left out."""
@@ -25,8 +27,6 @@ _MAX_KEPT = 4096
 _CHANGING = frozenset({"cookie", "content-length", "transfer-encoding"})
 Key = tuple[object, ...]
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _PLAIN_TARGET = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,/:;=?@]+")
 _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -187,7 +187,7 @@ def _line(name: str, value: Any) -> str:
     if value is None:
         return ""
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    if not _TOKEN.fullmatch(name) or not _FIELD_VALUE.fullmatch(text):
+    if not is_header(name, text):
         raise ValueError(
             f"the header {name!r}: {text!r} can't be sent: a name is one word, a value is latin-1 "
             "without line breaks; correct it in the locustfile"
@@ -205,7 +205,7 @@ def basic_auth(user: str | bytes, password: str | bytes) -> str:
 
 def checked_method(method: str) -> str:
     """Return the method in capitals; ValueError if it is no token."""
-    if not _TOKEN.fullmatch(method):
+    if not TOKEN.fullmatch(method):
         raise ValueError(f"the method {method!r} can't be sent: a method is one word; correct it")
     return method.upper()
 

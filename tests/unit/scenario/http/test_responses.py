@@ -1,10 +1,12 @@
 """What both clients make of responses, good and bad."""
 
 import gc
+import gzip
 import json
 
 import pytest
 
+from loadgen.scenario.http import content
 from tests.unit.scenario.http.awkward import BIG, TEXT, Awkward
 from tests.unit.scenario.http.conftest import Client
 from tests.unit.scenario.http.differences import by_kind
@@ -344,3 +346,9 @@ def test_nothing_is_left_behind_by_a_client_that_is_dropped(ours: Client) -> Non
         ours.http.get(path)
     ours.http.close()
     assert gc.collect() < 200
+
+
+@pytest.mark.parametrize("coding", ["none", "UTF-8", "binary", "aws-chunked", "aws-chunked, gzip"])
+def test_a_coding_that_changes_no_byte_is_none(coding: str) -> None:
+    body = gzip.compress(b"hello") if "gzip" in coding else b"hello"
+    assert content.decode(body, [coding]) == b"hello"
