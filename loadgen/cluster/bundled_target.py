@@ -1,5 +1,6 @@
 """The bundled target of a run on this machine that was given no host."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from loadgen.shared.ports import LOOPBACK, free_port
 from loadgen.shared.processes import Child, end_all
 
 DEFAULT_SIMULATOR = "hello"
-START_SECONDS = 15.0
+START_SECONDS = 60.0
+LOOK_SECONDS = 0.05
 END_SECONDS = 3.0
 
 
@@ -25,16 +27,25 @@ class BundledTarget:
 
     def require_answer(self) -> None:
         """Wait until it answers. OperationError tells why it ended; TargetError: it is silent."""
-        try:
-            require_answer(self.host, START_SECONDS)
-        except TargetError as error:
-            if self.process.alive:
-                raise
-            said = self.process.log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise OperationError(
-                f"the bundled target ended by itself: {''.join(said) or 'it said nothing'};"
-                " give a target's address with --host instead"
-            ) from error
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                require_answer(self.host)
+            except TargetError as error:
+                if not self.process.alive:
+                    raise OperationError(self._ending()) from error
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOOK_SECONDS)
+            else:
+                return
+
+    def _ending(self) -> str:
+        said = self.process.log.read_text(errors="replace").strip().splitlines()[-1:]
+        return (
+            f"the bundled target ended by itself: {''.join(said) or 'it said nothing'};"
+            " give a target's address with --host instead"
+        )
 
     def end(self) -> None:
         """End it; it may remove its own files first."""

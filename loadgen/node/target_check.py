@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import time
 import urllib.error
 from urllib.parse import urlsplit
 
@@ -13,25 +12,11 @@ TIMEOUT_SECONDS = 5.0
 NEXT = "check the address, or that the target is up and reachable from here"
 
 
-def require_answer(host: str, patience_seconds: float = 0.0, verify: bool = True) -> None:
-    """Return once the target answers an HTTP request or, for other schemes, a connection.
+def require_answer(host: str, verify: bool = True) -> None:
+    """Return if the target answers an HTTP request or, for other schemes, a connection.
 
-    Any HTTP status is an answer. With patience, refused connections are tried again until it is
-    over, for a target that is just starting. Raises TargetError with the cause.
+    Any HTTP status is an answer. Raises TargetError with the cause.
     """
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        try:
-            _ask(host, verify)
-        except TargetError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _ask(host: str, verify: bool) -> None:
     parts = urlsplit(host)
     try:
         if parts.scheme in ("http", "https"):
