@@ -38,9 +38,10 @@ def recording(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
 
 
 def _replay(loadgen: Runner, locustfile: Path, url: str) -> Run:
+    """Replay; each user ends the session that it is in, however long a busy machine takes."""
     return loadgen.start(
         *("--locustfile", str(locustfile), "--host", url, "--users", "10", "--spawn-rate", "10"),
-        *("--run-time", "8s", "--workers", "1"),
+        *("--run-time", "8s", "--stop-timeout", "60s", "--workers", "1"),
         results=loadgen.tmp_path / locustfile.stem,
     )
 
