@@ -158,6 +158,11 @@ def find_locustfile(path: str) -> Path:
         candidate = (base / path).resolve()
         if candidate.exists() and (candidate.is_dir() or candidate.suffix == ".py"):
             return candidate
+    if (Path.cwd() / path).exists():
+        raise UsageError(
+            f"--locustfile {path} is no Python file by its name: Locust imports files whose names "
+            "end with .py; rename it"
+        )
     raise UsageError(
         f"--locustfile {path} was not found in {Path.cwd()}: give the path of a Python file with a "
         "User class, or of a directory of such files"

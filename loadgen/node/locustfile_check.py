@@ -268,7 +268,15 @@ def _explain(error: BaseException) -> str:
             f"{error.filename} isn't there: a path is best built from Path(__file__).parent, as "
             "the working directory differs from machine to machine"
         )
-    return f"{type(error).__name__}: {_text(error)}"
+    said = f"{type(error).__name__}: {_text(error)}".rstrip(": ")
+    if isinstance(error, SystemExit):
+        return (
+            f"it ends the process that imports it ({said}): put what is for a start by hand, such "
+            'as run_single_user or the reading of sys.argv, under if __name__ == "__main__"'
+        )
+    if isinstance(error, EOFError):
+        return f"it asks for input ({said}), and nobody answers in a run: read it from a variable"
+    return said
 
 
 def _text(error: BaseException) -> str:

@@ -219,3 +219,15 @@ def test_links_within_stay_links_in_the_archive_and_modes_are_narrow(tmp_path: P
 )  # fmt: skip
 def test_links_lead_out_by_their_text(path: str, link: str, out: bool) -> None:
     assert leads_out(PurePosixPath(path), link) is out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("locustfile", "is no Python file by its name"), ("nowhere.py", "was not found in")],
+)
+def test_a_locustfile_of_another_name_is_told_from_one_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.chdir(write(tmp_path, "locustfile"))
+    with pytest.raises(UsageError, match=said):
+        find_scenario([name])
