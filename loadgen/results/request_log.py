@@ -17,6 +17,7 @@ them, ordered by start.
 
 import logging
 import math
+import operator
 from pathlib import Path
 
 import polars as pl
@@ -29,12 +30,16 @@ from loadgen.node.statistics.request_log_format import (
     TIMES,
     requests_in,
 )
+from loadgen.results.parquet_size import unpacked_bytes
 from loadgen.results.statistics_file import Trace
 from loadgen.shared.errors import UsageError
 
 logger = logging.getLogger(__name__)
 MERGED_FILE = "requests.parquet"
 TRACES_MAX = 20
+CHUNK_BYTES_MAX, LOG_BYTES_MAX, FOOTER_BYTES_MAX = 256 << 20, 16 << 30, 64 << 20
+"""What a chunk, and a run's log, may come to when they are unpacked; the log's own description."""
+NO_LOG = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 CHANCE_DEVIATIONS = 6
 """A sample smaller than this many standard deviations below its mean isn't chance."""
 
@@ -97,11 +102,16 @@ def slowest_traces(run_directory: Path) -> list[Trace]:
 
 
 def _is_ours(chunk: Path) -> bool:
-    """Tell whether a chunk can be read; one from a host that sends anything else is left aside."""
+    """Tell whether a chunk can be read; one from a host that sends anything else is left aside.
+
+    It is unpacked only when its pages say that this takes no more memory than a chunk may.
+    """
     try:
+        with chunk.open("rb") as file:
+            _require_at_most(unpacked_bytes(file), CHUNK_BYTES_MAX)
         rows = pl.scan_parquet(chunk).select(pl.len()).collect().item()
         ours = bool(rows <= CHUNK_ROWS and _holds_requests(pl.read_parquet(chunk)))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+    except (*NO_LOG, OSError, ValueError):
         ours = False
     if not ours:
         logger.warning("%s is no request log of this release and is left out", chunk)
@@ -112,7 +122,18 @@ def _holds_requests(chunk: pl.DataFrame) -> bool:
     if chunk.schema != CHUNK_SCHEMA:
         return False
     starts, durations = (chunk[times].list.len().fill_null(0).to_list() for times in TIMES)
-    return starts == durations and 0 not in starts and sum(starts) <= CHUNK_ROWS
+    if starts != durations or 0 in starts or sum(starts) > CHUNK_ROWS:
+        return False
+    # A text stands in the row of each request that it belongs to.
+    texts = chunk.select(pl.sum_horizontal(pl.col(pl.String).str.len_bytes().fill_null(0)))
+    each = texts.to_series().to_list()
+    return bool(sum(map(operator.mul, starts, each)) <= CHUNK_BYTES_MAX)
+
+
+def _require_at_most(found: int, most: int) -> None:
+    """ValueError: it is more."""
+    if found > most:
+        raise ValueError(f"it has {found:,} bytes unpacked, and {most:,} are the most")
 
 
 def read_log(run_directory: Path) -> pl.DataFrame:
@@ -124,12 +145,14 @@ def read_log(run_directory: Path) -> pl.DataFrame:
             "specification, or --request-log"
         )
     try:
+        with path.open("rb") as file:
+            _require_at_most(unpacked_bytes(file, FOOTER_BYTES_MAX), LOG_BYTES_MAX)
         log = pl.scan_parquet(path)
         # A log of an earlier release lacks some columns: without a phase the times decide.
         for name in {"phase", "trace_id"} - set(log.collect_schema()):
             log = log.with_columns(pl.lit(None, pl.String).alias(name))
         return log.select(list(SCHEMA)).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (*NO_LOG, OSError, ValueError) as error:
         raise UsageError(
             f"{path} can't be read as a request log: {str(error).splitlines()[0]}; it is written "
             "by loadgen only"

@@ -1,6 +1,9 @@
 """Each parser of a file or value from elsewhere gives a value, or the kit's own error."""
 
+import contextlib
+import io
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ from hypothesis import strategies as st
 
 from loadgen.node import request_log as node_log
 from loadgen.node.settings import RunSettings, load_node_settings
+from loadgen.node.statistics.request_log_format import TIMES
 from loadgen.results import request_log
 from loadgen.results.journal import JOURNAL_FILE, Journal
+from loadgen.results.parquet_size import unpacked_bytes
 from loadgen.results.statistics_file import STATISTICS_FILE, load_record
 from loadgen.scenario.account_file import parse_accounts, read_accounts
 from loadgen.scenario.shapes.rates import read_hours, read_points
@@ -227,6 +232,56 @@ def test_noise_ends_in_a_sentence(
 ) -> None:
     check(tmp_path)
     outcome("Each gives a value, or the kit's own error in one sentence.")
+
+
+@pytest.mark.fault(PART, "A worker host sends request logs of some kilobytes that hold gigabytes.")
+def test_a_parquet_bomb_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    import polars as pl  # noqa: PLC0415  it takes a moment to import
+
+    monkeypatch.setattr(request_log, "CHUNK_BYTES_MAX", 8 << 20)
+    good = node_log.RequestLog(tmp_path / "requests", "good")
+    good.add("GET", "/", 1.0)
+    good.write()
+    bad = tmp_path / "hosts" / "bad" / "requests"
+    bad.mkdir(parents=True)
+    row = pl.read_parquet(next((tmp_path / "requests").iterdir()))
+    for name, texts, times in (
+        ("each", [f"{'x' * 100_000}{n}" for n in range(100)], 1),
+        ("rows", ["x" * 200_000] * 100, 1),
+        ("times", ["x" * 200_000], 100),
+    ):
+        lists = [pl.lit([1] * times, pl.List(pl.Int64)).alias(one) for one in TIMES]
+        frame = pl.concat([row] * len(texts)).with_columns(pl.Series("name", texts), *lists)
+        frame.write_parquet(bad / f"{name}.parquet", compression="zstd")
+        assert (bad / f"{name}.parquet").stat().st_size < 100_000
+    with (bad / "each.parquet").open("rb") as file:
+        assert unpacked_bytes(file) > 10_000_000
+    read = pl.read_parquet
+    monkeypatch.setattr(pl, "read_parquet", lambda chunk: unbombed(read, chunk))
+
+    assert request_log.merge_log(tmp_path) == 1
+    monkeypatch.setattr(request_log, "LOG_BYTES_MAX", 10)
+    with pytest.raises(UsageError, match="are the most"):
+        request_log.read_log(tmp_path)
+    outcome("They are left aside unread, and the other hosts' rows are kept.")
+
+
+def unbombed(read: Callable[[Path], Any], chunk: Path) -> Any:
+    assert chunk.name != "each.parquet", "it was unpacked"
+    return read(chunk)
+
+
+@given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 255))
+def test_the_end_of_a_parquet_file_is_read_or_refused(noise: bytes, at: int, byte: int) -> None:
+    footer = bytearray(noise)
+    whole = b"PAR1" + bytes(footer) + struct.pack("<I", len(footer)) + b"PAR1"
+    changed = bytearray(whole)
+    changed[-min(at + 1, len(changed))] = byte
+    for content in (whole, bytes(changed), noise):
+        with contextlib.suppress(ValueError):
+            unpacked_bytes(io.BytesIO(content))
 
 
 @pytest.mark.fault(
