@@ -41,7 +41,8 @@ def _frame(alike: Alike, worker: str, phase: Phase) -> pl.DataFrame:
     """Return requests with CHUNK_SCHEMA's columns."""
     counts = [len(times) // 2 for times in alike.values()]
     cells = _numbers(b"".join(alike.values()))
-    kind = pl.select(pl.int_range(len(counts)).repeat_by(pl.Series(counts))).to_series().explode()
+    repeated = pl.int_range(len(counts)).repeat_by(pl.Series(counts)).explode().set_sorted()
+    kind = pl.select(repeated).to_series()
     starts, durations = cells.gather_every(2, 1) * 1e6, cells.gather_every(2) * 1e3
     times = {"start_us": _whole(starts), "duration_us": _whole(durations)}
     lists = pl.DataFrame({"kind": kind, **times}).group_by("kind", maintain_order=True).agg(*times)
