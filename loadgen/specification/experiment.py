@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from loadgen.shared.errors import UsageError
-from loadgen.specification.run import Duration, RunSpecification, specify_as
+from loadgen.specification.run import Duration, RunSpecification, plain_rule, specify_as
 from loadgen.specification.yaml_files import load_mapping
 
 
@@ -191,9 +191,9 @@ def make_experiment(fields: Mapping[str, Any]) -> Experiment:
 
 def _describe(place: Sequence[int | str], value: object, rule: str) -> str:
     field = ".".join(map(str, place))
-    rule = rule.removeprefix("Value error, ").replace("a valid tuple", "a list, as [one, two]")
+    rule = plain_rule(rule)
     shown = f" {value!r}" if isinstance(value, str | int | float) and field else ""
-    return f"  {field}{shown}: {rule[0].lower() + rule[1:]}" if field else f"  {rule}"
+    return f"  {field}{shown}: {rule}" if field else f"  {rule}"
 
 
 def schema() -> str:

@@ -11,12 +11,12 @@ from loadgen.cluster.local import LocalCluster
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--users=0"], "--users '0' can't be used: it must be greater than or equal to 1"),
-        (["--users=-1"], "--users '-1' can't be used: it must be greater than or equal to 1"),
-        (["--users=ten"], "--users 'ten' can't be used: it must be a valid integer"),
+        (["--users=0"], "--users '0' can't be used: it must be at least 1"),
+        (["--users=-1"], "--users '-1' can't be used: it must be at least 1"),
+        (["--users=ten"], "--users 'ten' can't be used: it must be a whole number"),
         (
             ["--users=10000000"],
-            "--users '10000000' can't be used: it must be less than or equal to 1000000",
+            "--users '10000000' can't be used: it must be at most 1000000",
         ),
         (
             ["--run-time", "5 bananas"],
