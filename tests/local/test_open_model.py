@@ -48,7 +48,7 @@ def test_rate_is_taken_over_from_a_lost_worker(tmp_path: Path) -> None:
         workers = [locust("--worker", f"--master-port={port}") for _ in range(2)]
         master = locust(
             *("--master", f"--master-bind-port={port}", "--expect-workers", "2", "--headless"),
-            *("--host", url, "--arrival-rate", f"{RATE:g}", "--run-time", "60s"),
+            *("--host", url, "--arrival-rate", f"{RATE:g}", "--run-time", "300s"),
         )
         try:
             await_(lambda: received() > 20, f"load\n{log.read_text()}")
