@@ -181,6 +181,6 @@ def test_a_flood_of_messages_keeps_the_master_from_nothing(
         with Worker(run, keys(loadgen), "friend") as friend:
             assert friend.is_answered(), run.logs()
     verdict = ended(run, "generator_cpu")  # the flood can take all of the master's core
-    assert lines_of(run, "in the name of another")
+    assert lines_of(run, "another worker as its sender")
     assert len(run.logs()) < MEGABYTE, "the flood reached the disk"
     outcome(f"{verdict}; {count:,} messages made {len(run.logs()) // 1024} KiB of log.")
