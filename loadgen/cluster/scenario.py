@@ -158,6 +158,11 @@ def find_locustfile(path: str) -> Path:
         candidate = (base / path).resolve()
         if candidate.exists() and (candidate.is_dir() or candidate.suffix == ".py"):
             return candidate
+    if path.startswith(("http://", "https://")):
+        raise UsageError(
+            f"--locustfile {path} is an address: loadgen runs files of this machine, so that the "
+            "results can name what ran; download it and give its path"
+        )
     if (Path.cwd() / path).exists():
         raise UsageError(
             f"--locustfile {path} is no Python file by its name: Locust imports files whose names "

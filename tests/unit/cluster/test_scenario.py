@@ -223,7 +223,11 @@ def test_links_lead_out_by_their_text(path: str, link: str, out: bool) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("locustfile", "is no Python file by its name"), ("nowhere.py", "was not found in")],
+    [
+        ("locustfile", "is no Python file by its name"),
+        ("nowhere.py", "was not found in"),
+        ("http://127.0.0.1/locustfile.py", "is an address: loadgen runs files of this machine"),
+    ],
 )
 def test_a_locustfile_of_another_name_is_told_from_one_that_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
