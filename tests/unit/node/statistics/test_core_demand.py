@@ -40,7 +40,6 @@ def test_waiting_for_a_core_counts_as_needing_it() -> None:
         [sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=60, check=True
     )
     idle, moment, seconds, busy = finished.stdout.splitlines()
-    assert float(idle) < 50
     # A busy machine may make more than a moment of it.
     is_moment = float(seconds) < DEMAND_SECONDS
     assert moment == idle or not is_moment, "a moment is too short to tell a percentage"

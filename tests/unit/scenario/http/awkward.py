@@ -86,6 +86,10 @@ SAYS: dict[str, list[bytes | None]] = {
     "/closes-unannounced": [PLAIN, None],
     "/no-answer": [None],
     "/truncated": [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello", None],
+    "/cut-off-redirect": [
+        b"HTTP/1.1 302 Found\r\nLocation: /plain\r\nContent-Length: 100\r\n\r\nhello",
+        None,
+    ],
     "/truncated-head": [b"HTTP/1.1 200 OK\r\nContent-Le", None],
     "/truncated-chunk": [_CHUNKED + b"a\r\nhello", None],
     "/no-last-chunk": [_CHUNKED + b"5\r\nhello\r\n", None],

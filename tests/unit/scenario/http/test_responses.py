@@ -100,6 +100,11 @@ def test_a_body_that_is_cut_off_is_a_failure(client: Client, path: str) -> None:
     assert response.status_code == expected
 
 
+def test_a_redirect_whose_body_is_cut_off_is_no_answer_either(client: Client) -> None:
+    response = client.http.get("/cut-off-redirect")
+    assert response.status_code == by_kind(client.kind, "cut-off redirect", 200, 0)
+
+
 def test_a_server_that_never_answers_is_not_pestered(client: Client, server: Awkward) -> None:
     client.http.get("/no-answer")
     assert server.connections == by_kind(client.kind, "closed without answer", 12, 1)
