@@ -40,15 +40,18 @@ class Follower:
         self._master = ""
         self._ended = threading.Event()
         self._parted = threading.Event()
-        threading.Thread(target=self._follow, daemon=True, name="follower").start()
+        self._thread = threading.Thread(target=self._follow, daemon=True, name="follower")
+        self._thread.start()
 
     def wait_for_parting(self) -> None:
         """Wait a moment for the last snapshot of a master that has ended."""
         self._parted.wait(PARTING_SECONDS)
 
     def end(self) -> None:
-        """Stop following; the remote end notices at its next line."""
+        """Stop following and disconnect, so that nothing of the connection stays here."""
         self._ended.set()
+        self._remote.close()
+        self._thread.join(SILENCE_SECONDS)
 
     def _follow(self) -> None:
         while not self._ended.is_set():

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -383,3 +384,32 @@ def test_a_flood_of_snapshots_waits_in_a_bounded_row(monkeypatch: pytest.MonkeyP
 
     assert follower.snapshots.qsize() <= 30
     assert [follower.snapshots.get().time for _ in range(30)][-1] == 199.0
+
+
+def test_whoever_stops_following_has_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        """Says nothing until its connection is closed."""
+
+        def __init__(self, _: Node) -> None:
+            self.closed, self.asked = threading.Event(), threading.Event()
+            self.open = 0
+
+        def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+            self.open += 1
+            self.asked.set()
+            self.closed.wait(10)
+            raise OperationError("it was closed")
+            yield b""
+
+        def close(self) -> None:
+            self.open = 0
+            self.closed.set()
+
+    monkeypatch.setattr("loadgen.fleet.follower.Remote", Silent)
+    follower = Follower(cast("Remote", Hostile()), RUN)
+    remote = cast("Silent", follower._remote)
+    assert remote.asked.wait(10)
+    follower.end()
+
+    assert remote.open == 0
+    assert not follower._thread.is_alive()
