@@ -3,6 +3,7 @@
 Each is one of the checks of `loadgen.judging.validity` and reads snapshots alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadgen.judging.check import Reason
@@ -50,58 +51,55 @@ class Exceptions:
 
 
 @dataclass
-class ListenerExceptions:
-    """Exceptions of listeners and load shapes: Locust itself ends with exit code 2 then."""
+class _Outside:
+    """Exceptions that came from elsewhere than a task: when the first one came, and all of them."""
 
     _first: float | None = None
-    _last: Snapshot | None = None
+    _raised: Sequence[ExceptionCount] = ()
 
     def add(self, snapshot: Snapshot) -> None:
         """Note when the first one came."""
-        self._last = snapshot
-        if self._first is None and any(one.is_outside_tasks for one in snapshot.exceptions):
+        self._raised = [one for one in snapshot.exceptions if self._is_meant(one)]
+        if self._first is None and self._raised:
             self._first = snapshot.time
+
+    def _is_meant(self, raised: ExceptionCount) -> bool:
+        raise NotImplementedError
+
+    def _said(self) -> str:
+        most = max(self._raised, key=lambda one: one.occurrences)
+        count = sum(one.occurrences for one in self._raised)
+        return f"from {clock(self._first or 0)} {_line(most)} ({count:,} such exceptions in all)"
+
+
+class ListenerExceptions(_Outside):
+    """Exceptions of listeners and load shapes: Locust itself ends with exit code 2 then."""
+
+    def _is_meant(self, raised: ExceptionCount) -> bool:
+        return raised.is_outside_tasks
 
     def reasons(self) -> list[Reason]:
         """Return one for any number of them."""
-        raised = (
-            [one for one in self._last.exceptions if one.is_outside_tasks] if self._last else []
-        )
-        if self._first is None or not raised:
+        if self._first is None or not self._raised:
             return []
-        most = max(raised, key=lambda one: one.occurrences)
         sentence = (
-            f"from {clock(self._first)} {_line(most)}"
-            f" ({sum(one.occurrences for one in raised):,} such exceptions in all). It was a"
-            " listener of events, a load shape or the making of a user; exceptions.csv says where"
+            f"{self._said()}. It was a listener of events, a load shape or the making of a user; "
+            "exceptions.csv says where"
         )
         return [Reason("listeners", self._first, sentence)]
 
 
-@dataclass
-class StopExceptions:
+class StopExceptions(_Outside):
     """Exceptions of on_stop: what users do at their end was not done, and all else was."""
 
-    _first: float | None = None
-    _last: Snapshot | None = None
-
-    def add(self, snapshot: Snapshot) -> None:
-        """Note when the first one came."""
-        self._last = snapshot
-        if self._first is None and any(one.is_in_on_stop for one in snapshot.exceptions):
-            self._first = snapshot.time
+    def _is_meant(self, raised: ExceptionCount) -> bool:
+        return raised.is_in_on_stop
 
     def reasons(self) -> list[Reason]:
         """Return a note for any number of them."""
-        raised = [one for one in self._last.exceptions if one.is_in_on_stop] if self._last else []
-        if self._first is None or not raised:
+        if self._first is None or not self._raised:
             return []
-        most = max(raised, key=lambda one: one.occurrences)
-        sentence = (
-            f"from {clock(self._first)} {_line(most)}"
-            f" ({sum(one.occurrences for one in raised):,} such exceptions in all); see"
-            " exceptions.csv"
-        )
+        sentence = f"{self._said()}; see exceptions.csv"
         return [Reason("on_stop", self._first, sentence, invalidates=False)]
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from loadgen.judging.check import Check, Reason
 from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import Verdict
 from loadgen.results.summary import ResponseTimes, Summary, WorkerCounts
@@ -109,3 +110,16 @@ def summary(
         specification={"users": 2, "host": "http://127.0.0.1:1"},
         slos=slos,
     )
+
+
+def counted(requests: int) -> Snapshot:
+    """Return a snapshot of so many requests, all of which one worker sent."""
+    entries = [entry(response_times={10.0: requests})]
+    return snapshot(requests, entries=entries, workers=[worker(sent=requests)])
+
+
+def found(check: Check, *snapshots: Snapshot) -> list[Reason]:
+    """Return what a check says of snapshots."""
+    for item in snapshots:
+        check.add(item)
+    return check.reasons()

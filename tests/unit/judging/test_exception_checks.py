@@ -2,21 +2,9 @@
 
 from dataclasses import replace
 
-from loadgen.judging.check import Check, Reason
 from loadgen.judging.exception_checks import Exceptions, ListenerExceptions, StopExceptions
 from loadgen.shared.snapshot import IN_ON_STOP, OUTSIDE_TASKS, ExceptionCount, Snapshot
-from tests.unit.samples import entry, snapshot, worker
-
-
-def found(check: Check, *snapshots: Snapshot) -> list[Reason]:
-    for item in snapshots:
-        check.add(item)
-    return check.reasons()
-
-
-def counted(requests: int) -> Snapshot:
-    entries = [entry(response_times={10.0: requests})]
-    return snapshot(requests, entries=entries, workers=[worker(sent=requests)])
+from tests.unit.samples import counted, found
 
 
 def raised(count: int, users: int = 4) -> Snapshot:

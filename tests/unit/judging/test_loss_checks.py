@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 
-from loadgen.judging.check import Check, Reason
 from loadgen.judging.generator_checks import ClockJumps, Stalls
 from loadgen.judging.loss_checks import (
     CutRequests,
@@ -12,18 +11,7 @@ from loadgen.judging.loss_checks import (
     RefusedValues,
 )
 from loadgen.shared.snapshot import BEYOND_BOUNDS, Snapshot
-from tests.unit.samples import START, entry, snapshot, worker
-
-
-def found(check: Check, *snapshots: Snapshot) -> list[Reason]:
-    for item in snapshots:
-        check.add(item)
-    return check.reasons()
-
-
-def counted(requests: int) -> Snapshot:
-    entries = [entry(response_times={10.0: requests})]
-    return snapshot(requests, entries=entries, workers=[worker(sent=requests)])
+from tests.unit.samples import START, counted, entry, found, snapshot, worker
 
 
 def test_a_lost_worker_is_bounded_by_its_fastest_second() -> None:
