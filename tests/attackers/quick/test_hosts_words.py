@@ -398,8 +398,8 @@ def test_whoever_stops_following_has_disconnected(monkeypatch: pytest.MonkeyPatc
             self.open += 1
             self.asked.set()
             self.closed.wait(10)
+            yield from ()
             raise OperationError("it was closed")
-            yield b""
 
         def close(self) -> None:
             self.open = 0
