@@ -155,8 +155,9 @@ def _machine() -> str:
         f"{platform.python_version()} ({_build()}), {versions}, {_version('nginx', '-v')}, "
         f"{_version('wrk', '-v')}, {_version('h2load', '--version')}, {_named('k6', k6_binary())}, "
         f"{_named('autocannon', autocannon_binary())}. The target has one core and the generator "
-        "another; a rate is of that one core. Medians of paired runs; ratios are taken within a "
-        "round. At a constant rate FastUser's times count from when a request was due.\n"
+        "another, and each rate is that of the generator's one core. Each figure is the median of "
+        "several rounds. In a round every generator runs once, and ratios compare runs of the same "
+        "round. At a constant rate FastUser's times begin when a request was due.\n"
     )
 
 
@@ -210,10 +211,10 @@ def _table(result: Results) -> str:
 def _accuracy_table(accuracies: list[Accuracy]) -> str:
     lines = [
         "## Accuracy against known delays\n",
-        "The target answers after 2 ms, every 50th time after 20 ms, and notes what the delay "
-        "really was. An error is a generator's percentile less the target's own, in milliseconds. "
-        "wrk does not print its least.\n",
-        "| connections | generator | requests/s | error of p50 | of p99 | of the least |",
+        "The target answers after 2 ms, and every 50th time after 20 ms. It records how long each "
+        "delay really was. An error is the generator's percentile minus the target's, in "
+        "milliseconds. wrk does not print its shortest time.\n",
+        "| connections | generator | requests/s | error of p50 | of p99 | of the shortest time |",
         "|---|---|---|---|---|---|",
     ]
     for one in accuracies:
@@ -251,13 +252,14 @@ def _kit_table(kit: Switched, beside: list[Beside]) -> str:
     rest = 1 - (full.worker - plain.worker) / 1000
     lines = [
         "## What the kit costs a worker\n",
-        "A request's CPU was measured in one process, small GET, 50 users, without and with the "
-        f"kit's part for {TURN_REQUESTS:,} requests in turn. What goes on beside the requests was "
-        "measured in workers of 50 requests/s, at the same time, each with its own master. The "
-        f"exporter was scraped every 5 s. {_spread(kit)} Beside the requests the kit takes "
-        f"{full.worker - plain.worker:.1f} ms more of a worker's second. So a core with all of it "
-        f"makes {kit.ratio * rest:.3f} of {PLAIN}'s rate. TLS towards the target: compare the "
-        "HTTPS table with the plain one.\n",
+        "The CPU time of a request was measured in one process with 50 users and small GETs. It "
+        f"made {TURN_REQUESTS:,} requests without the kit's part, then as many with it, and so on. "
+        "The work beside the requests was measured in workers that made 50 requests/s. They ran at "
+        "the same time, each with a master of its own, and the exporter was scraped every 5 s. "
+        f"{_spread(kit)} Beside the requests the kit uses {full.worker - plain.worker:.1f} ms more "
+        "of each second of a worker. A core with all of the kit therefore makes "
+        f"{kit.ratio * rest:.3f} times as many requests as {PLAIN}. To see what TLS towards the "
+        "target costs, compare the HTTPS table with the plain one.\n",
         "| how | a request, µs | worker beside requests, ms/s | master, ms/s | exporter, ms/s |",
         "|---|---|---|---|---|",
     ]
@@ -274,22 +276,23 @@ def _spread(found: Switched) -> str:
     low, _, high = quantiles(found.ratios, n=4)
     return (
         f"A request took {fmean(found.without):.1f} µs of CPU without it and "
-        f"{fmean(found.having):.1f} µs with it, so the rate of a core is {found.ratio:.3f} of what "
-        f"it is without (of {len(found.ratios)} pairs half were between {low:.3f} and {high:.3f})."
+        f"{fmean(found.having):.1f} µs with it, so a core makes {found.ratio:.3f} times as many "
+        f"requests with it (half of {len(found.ratios)} pairs were between {low:.3f} and "
+        f"{high:.3f})."
     )
 
 
 def _logged_text(found: Switched) -> str:
     return (
-        "## The request log\n\nOne process, small GET, 50 users, without and with the log for "
-        f"{TURN_REQUESTS:,} requests in turn. {_spread(found)}\n"
+        "## The request log\n\nOne process with 50 users made small GETs, "
+        f"{TURN_REQUESTS:,} without the log, then as many with it, and so on. {_spread(found)}\n"
     )
 
 
 def _growth_table(growth: dict[int, Counted]) -> str:
     lines = [
         "## How it grows with workers\n",
-        "Request events without a target, through the launcher, one worker on each core.\n",
+        "The launcher's workers, one on each core, fired request events without a target.\n",
         "| workers | events/s | one worker = 1 |",
         "|---|---|---|",
     ]
@@ -302,8 +305,9 @@ def _growth_table(growth: dict[int, Counted]) -> str:
 def _masters_table(masters: list[MasterLoad]) -> str:
     lines = [
         "## The master\n",
-        "A real master under simulated workers (`simulated_workers.py`): each reports all names "
-        "once a second. How long it takes to answer a heartbeat, over ZeroMQ under CURVE.\n",
+        "A real master had simulated workers (`simulated_workers.py`), each of which reported all "
+        "names once a second. The table says how long the master took to answer a heartbeat over "
+        "ZeroMQ with CURVE.\n",
         "| workers | names | master's core | heartbeat p50, ms | slowest, ms |",
         "|---|---|---|---|---|",
     ]
@@ -317,20 +321,22 @@ def _masters_table(masters: list[MasterLoad]) -> str:
 
 def _waiting_text(waiting: Waiting) -> str:
     return (
-        f"## Many users in one worker\n\n{waiting.users:,} users, each with a request in "
-        f"{waiting.wait_seconds:g} s: all started {waiting.ramp_seconds:.1f} s after the first at "
-        f"a spawn rate of {waiting.spawn_rate:,}/s; {waiting.memory_bytes_a_user / 1e3:.1f} kB of "
-        f"memory a user; {waiting.per_second:,.0f} requests/s on {waiting.cpu_ratio:.0%} of a "
-        f"core. A wait ended {waiting.late_p50_ms:.1f} ms late (p50), {waiting.late_p99_ms:.1f} ms "
-        "(p99): they all started within the ramp, a tenth of a second's at a time.\n"
+        f"## Many users in one worker\n\n{waiting.users:,} users made one request each in "
+        f"{waiting.wait_seconds:g} s. With a spawn rate of {waiting.spawn_rate:,}/s the last user "
+        f"started {waiting.ramp_seconds:.1f} s after the first. Each user took "
+        f"{waiting.memory_bytes_a_user / 1e3:.1f} kB of memory. Together they made "
+        f"{waiting.per_second:,.0f} requests/s and used {waiting.cpu_ratio:.0%} of a core. Half of "
+        f"the waits ended at most {waiting.late_p50_ms:.1f} ms late, and 99 of 100 at most "
+        f"{waiting.late_p99_ms:.1f} ms late. Waits end together because the users of each tenth of "
+        "a second start together.\n"
     )
 
 
 def _scrape_text(scrape: Scrape) -> str:
     return (
-        f"## A scrape\n\n{scrape.names:,} names and {scrape.workers} workers, "
-        f"{scrape.megabytes:.1f} MB over HTTP: median {scrape.median_seconds:.3f} s, slowest "
-        f"{scrape.slowest_seconds:.3f} s.\n"
+        f"## A scrape\n\nA scrape of {scrape.names:,} names and {scrape.workers} workers sent "
+        f"{scrape.megabytes:.1f} MB over HTTP. The median took {scrape.median_seconds:.3f} s, and "
+        f"the slowest {scrape.slowest_seconds:.3f} s.\n"
     )
 
 
@@ -338,10 +344,10 @@ def _endurance_text(found: Endurance) -> str:
     _, first_bytes, first_open = found.samples[len(found.samples) // 3]
     requests, last_bytes, last_open = found.samples[-1]
     return (
-        f"## Endurance\n\n{requests:,} requests by 50 users in one process: "
-        f"{first_bytes / 1e6:.2f} MB and {first_open} descriptors after a third, "
-        f"{last_bytes / 1e6:.2f} MB and {last_open} at the end, "
-        f"{found.slope:+.4f} bytes a request, {found.failures} failures.\n"
+        f"## Endurance\n\n50 users in one process made {requests:,} requests. The process "
+        f"had {first_bytes / 1e6:.2f} MB and {first_open} open descriptors after a third of them, "
+        f"and {last_bytes / 1e6:.2f} MB and {last_open} at the end. Its memory changed by "
+        f"{found.slope:+.4f} bytes for each request, and {found.failures} requests failed.\n"
     )
 
 

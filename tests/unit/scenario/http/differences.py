@@ -1,4 +1,4 @@
-"""Where FastUser behaves otherwise than FastHttpUser, on purpose. docs/http-user.md has the same.
+"""How FastUser differs from FastHttpUser on purpose. docs/http-user.md has the same table.
 
 A test that asks for `by_kind` names one of these; the tests also see that each is documented.
 """
@@ -12,38 +12,62 @@ DIFFERENCES = {
         "accepts any certificate",
         "verifies, unless `insecure` or `--insecure-target`",
     ),
-    "timeout argument": ("becomes a query parameter", "limits this request, in seconds"),
-    "encoded size": ("response_length is of the decoded body", "of the body as received"),
-    "broken coding": ("fails the request at once", "fails where the body is looked at"),
-    "several gzip members": ("gives the first", "gives all, as RFC 1952 has it"),
+    "`timeout` argument": ("becomes a query parameter", "limits this request, in seconds"),
+    "size of an encoded body": (
+        "response_length is the decoded body's",
+        "response_length is that of the body as received",
+    ),
+    "a body that can't be decoded": (
+        "fails the request at once",
+        "fails the request when the body is used",
+    ),
+    "several gzip members": ("gives the first one", "gives all of them, as RFC 1952 says"),
     "zstd and stacked codings": ("raises ValueError in the task", "decodes them"),
-    "unknown coding": ("raises ValueError in the task", "fails where the body is looked at"),
-    "empty coded body": ("fails the request", "is an empty body"),
-    "binary text": ("`text` is None when no charset fits", "is UTF-8 with replacements"),
-    "cut-off body": ("status and part of the body, with the error", "status 0, with the error"),
-    "closed without answer": ("tries up to 12 connections", "fails, after one safe retry at most"),
-    "more than was asked for": ("mixes it into the response", "gives the response, then closes"),
-    "switching protocols": ("fails to parse", "gives status 101 as a failure"),
-    "endless header": ("reads until the timeout", "fails at 256 KiB"),
+    "unknown coding": ("raises ValueError in the task", "fails the request when the body is used"),
+    "empty body with a coding": ("fails the request", "is an empty body"),
+    "text in no known charset": ("`text` is None", "`text` is UTF-8 with replacement characters"),
+    "body that ends too soon": (
+        "gives the status, a part of the body and the error",
+        "gives status 0 and the error",
+    ),
+    "connection closed without a response": (
+        "tries up to 12 connections",
+        "fails after at most one safe retry",
+    ),
+    "bytes after the response": (
+        "mixes them into the response",
+        "gives the response, then closes the connection",
+    ),
+    "status 101 (switching protocols)": ("can't be parsed", "is a failure with status 101"),
+    "header without an end": ("is read until the timeout", "fails at 256 KiB"),
     "lists in forms": ("sends the list's Python text", "sends the name once for each value"),
-    "credentials in host": ("go to every host", "go to that host only"),
-    "files and iterables": ("are streamed, chunked", "are read first, sent with a length"),
-    "retries": ("max_retries", "are refused"),
-    "geventhttpclient pools": ("are shared as `client_pool`", "are refused; it has its own Pool"),
-    "raw bytes in Location": ("are encoded twice", "are UTF-8, as browsers take them"),
+    "user and password in `host`": ("are sent to every host", "are sent to that host only"),
+    "files and iterables as bodies": (
+        "are sent in chunks while they are read",
+        "are read first and sent with a length",
+    ),
+    "retries": ("are set by `max_retries`", "are refused"),
+    "geventhttpclient's pools": (
+        "are shared as `client_pool`",
+        "are refused; FastUser has its own Pool",
+    ),
+    "raw bytes in Location": ("are encoded twice", "are read as UTF-8, as in browsers"),
     "malformed Location": ("raises ValueError in the task", "fails the request"),
-    "cut-off redirect": ("is followed", "fails as every cut-off body"),
-    "redirected PUT and DELETE": ("become GET at 301 and 302", "stay what they are"),
-    "unknown charset": ("raises LookupError in the task", "is UTF-8 with replacements"),
+    "redirect whose body ends too soon": ("is followed", "fails, as every body that ends too soon"),
+    "redirected PUT and DELETE": ("become GET after 301 and 302", "keep their method"),
+    "unknown charset": (
+        "raises LookupError in the task",
+        "`text` is UTF-8 with replacement characters",
+    ),
     "several Content-Types": ("raise AttributeError in the task", "the last one counts"),
-    "odd line ends and lengths": ("fail the request", "are taken as RFC 9112 has it"),
+    "odd line ends and lengths": ("fail the request", "are accepted as far as RFC 9112 allows"),
     "JSON with a BOM": ("raises JSONDecodeError", "is parsed"),
-    "cookies": ("Netscape's rules", "RFC 6265, as browsers"),
-    "names in other scripts": ("are sent raw as Host", "are sent in punycode"),
-    "request.body": ("is text for json", "is bytes, as sent"),
-    "response.elapsed": (
-        "a timedelta, missing in with-blocks",
-        "a number with total_seconds(), everywhere",
+    "cookies": ("follow Netscape's rules", "follow RFC 6265, as in browsers"),
+    "host names in other scripts": ("are sent unchanged in Host", "are sent in Punycode"),
+    "`request.body`": ("is a text for `json`", "is the bytes that were sent"),
+    "`response.elapsed`": (
+        "is a timedelta, and missing in with-blocks",
+        "is always there, a number with `total_seconds()`",
     ),
 }
 
@@ -59,20 +83,21 @@ LOCUSTS_TESTS = {
         "looks into geventhttpclient's pool; FastUser has its own"
     ),
     "TestFastHttpSession.test_iter_lines": (
-        "replaces the response by a mock of `iter_content`, which FastUser's lines don't pass"
+        "replaces the response by a mock of `iter_content`, which FastUser's `iter_lines` doesn't "
+        "call"
     ),
     "TestFastHttpSession.test_json_payload": (
-        "wants `request.body` as text for json; FastUser gives the bytes that were sent"
+        "expects `request.body` to be a text for json; FastUser gives the bytes that were sent"
     ),
     "TestFastHttpUserClass.test_max_redirect_setting": (
-        "wants a failure at max_redirects = 0; with today's geventhttpclient FastHttpUser gives "
-        "the redirect itself, too"
+        "expects a failure with max_redirects = 0; FastUser gives the redirect itself, and so does "
+        "FastHttpUser with today's geventhttpclient"
     ),
     "TestFastHttpUserClass.test_network_timeout_setting": (
-        "wants geventhttpclient's `error.original`; the error itself is the TimeoutError here"
+        "expects geventhttpclient's `error.original`; FastUser's error is the TimeoutError itself"
     ),
     "TestFastHttpUserClass.test_shared_client_pool": (
-        "shares a geventhttpclient pool, which FastUser refuses in words"
+        "shares a geventhttpclient pool, which FastUser refuses with a message"
     ),
 }
 """Tests of Locust's test_fasthttp.py that FastUser does not pass, each with the reason."""

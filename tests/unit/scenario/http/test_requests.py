@@ -99,7 +99,7 @@ def test_a_list_in_a_form(client: Client, server: Awkward) -> None:
 
 
 def test_a_file_is_sent_whole(client: Client, server: Awkward) -> None:
-    by_kind(client.kind, "files and iterables", None, None)
+    by_kind(client.kind, "files and iterables as bodies", None, None)
     client.http.post("/echo", data=io.BytesIO(b"content"))
     assert server.received[-1].body == b"content"
 
@@ -171,7 +171,7 @@ def test_credentials_in_the_host_stay_with_it(kind: str, server: Awkward) -> Non
     made.http.get(server.url.replace("127.0.0.1", "localhost") + "/echo")
     close(made)
     leaked = bool(server.received[-1].values("authorization"))
-    assert leaked == by_kind(kind, "credentials in host", True, False)
+    assert leaked == by_kind(kind, "user and password in `host`", True, False)
 
 
 def test_a_host_with_a_path_comes_before_every_path(kind: str, server: Awkward) -> None:
@@ -186,12 +186,12 @@ def test_a_request_can_be_looked_at(client: Client) -> None:
     assert response.request.method == "POST"
     assert response.request.url == response.url == client.last["url"]
     assert response.request.headers["X-A"] == response.request.headers["x-a"] == "1"
-    by_kind("FastUser", "request.body", None, None)
+    by_kind("FastUser", "`request.body`", None, None)
 
 
 def test_the_timeout_argument(client: Client, server: Awkward) -> None:
     client.http.get("/echo", timeout=1.5)
-    expected = by_kind(client.kind, "timeout argument", "/echo?timeout=1.5", "/echo")
+    expected = by_kind(client.kind, "`timeout` argument", "/echo?timeout=1.5", "/echo")
     assert server.received[-1].target == expected
 
 
@@ -208,7 +208,7 @@ def test_the_timeout_argument(client: Client, server: Awkward) -> None:
 )
 def test_what_is_not_supported_is_refused(attributes: dict[str, Any]) -> None:
     by_kind("FastUser", "retries", None, None)
-    by_kind("FastUser", "geventhttpclient pools", None, None)
+    by_kind("FastUser", "geventhttpclient's pools", None, None)
     with pytest.raises(StopTest, match=next(iter(attributes))):
         make_client("FastUser", "http://127.0.0.1:1", **attributes)
 
@@ -253,7 +253,7 @@ def test_an_open_file_goes_by_its_name_alone(
 
 def test_a_name_in_another_script_is_sent_in_punycode() -> None:
     made = make_client("FastUser", "http://B\u00fccher.example:8080")
-    by_kind("FastUser", "names in other scripts", None, None)
+    by_kind("FastUser", "host names in other scripts", None, None)
     assert made.http._origin.host_line == "Host: xn--bcher-kva.example:8080\r\n"
 
 

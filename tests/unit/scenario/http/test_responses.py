@@ -96,18 +96,18 @@ def test_no_response_is_a_failure_without_status(client: Client, path: str) -> N
 def test_a_body_that_is_cut_off_is_a_failure(client: Client, path: str) -> None:
     response = client.http.get(path)
     assert client.last["exception"] is not None
-    expected = by_kind(client.kind, "cut-off body", 200, 0)
+    expected = by_kind(client.kind, "body that ends too soon", 200, 0)
     assert response.status_code == expected
 
 
 def test_a_redirect_whose_body_is_cut_off_is_no_answer_either(client: Client) -> None:
     response = client.http.get("/cut-off-redirect")
-    assert response.status_code == by_kind(client.kind, "cut-off redirect", 200, 0)
+    assert response.status_code == by_kind(client.kind, "redirect whose body ends too soon", 200, 0)
 
 
 def test_a_server_that_never_answers_is_not_pestered(client: Client, server: Awkward) -> None:
     client.http.get("/no-answer")
-    assert server.connections == by_kind(client.kind, "closed without answer", 12, 1)
+    assert server.connections == by_kind(client.kind, "connection closed without a response", 12, 1)
 
 
 @pytest.mark.parametrize("path", ["/garbage-after", "/answers-twice", "/answers-late"])
@@ -117,17 +117,17 @@ def test_what_was_not_asked_for_never_becomes_a_response(client: Client, path: s
         response = client.http.get(path)
         seen.append((response.status_code, response.content))
     clean = seen == [(200, b"hello")] * 3
-    assert clean == by_kind(client.kind, "more than was asked for", False, True)
+    assert clean == by_kind(client.kind, "bytes after the response", False, True)
 
 
 def test_switching_protocols_is_a_failure(client: Client) -> None:
     response = client.http.get("/upgrade")
     assert client.last["exception"] is not None
-    assert response.status_code == by_kind(client.kind, "switching protocols", 0, 101)
+    assert response.status_code == by_kind(client.kind, "status 101 (switching protocols)", 0, 101)
 
 
 def test_an_endless_header_is_refused(ours: Client) -> None:
-    by_kind("FastUser", "endless header", None, None)
+    by_kind("FastUser", "header without an end", None, None)
     assert ours.http.get("/endless-header").status_code == 0
     assert "header is larger than" in str(ours.last["exception"])
 
@@ -147,7 +147,10 @@ def test_a_coded_body_is_decoded(client: Client, path: str) -> None:
     assert response.text == TEXT
     decoded = len(TEXT.encode())
     expected = by_kind(
-        client.kind, "encoded size", decoded, len(response.body or b"") if client.ours else 0
+        client.kind,
+        "size of an encoded body",
+        decoded,
+        len(response.body or b"") if client.ours else 0,
     )
     assert client.last["response_length"] == expected
     assert client.last["exception"] is None
@@ -222,15 +225,15 @@ def test_all_members_of_a_gzip_body_count(client: Client) -> None:
 def test_an_empty_coded_body_is_empty(client: Client) -> None:
     response = client.http.get("/empty-gzip")
     failed = client.last["exception"] is not None
-    assert failed == by_kind(client.kind, "empty coded body", True, False)
+    assert failed == by_kind(client.kind, "empty body with a coding", True, False)
     assert failed or response.content == b""
 
 
 @pytest.mark.parametrize(
     ("path", "difference"),
     [
-        ("/not-gzip", "broken coding"),
-        ("/short-gzip", "broken coding"),
+        ("/not-gzip", "a body that can't be decoded"),
+        ("/short-gzip", "a body that can't be decoded"),
         ("/unknown-coding", "unknown coding"),
     ],
 )
@@ -281,7 +284,7 @@ def test_binary_text_is_at_least_a_text(client: Client) -> None:
     response = client.http.get("/big")
     assert response.content == BIG
     has_text = response.text is not None
-    assert has_text == by_kind(client.kind, "binary text", False, True)
+    assert has_text == by_kind(client.kind, "text in no known charset", False, True)
 
 
 def test_json(client: Client) -> None:
@@ -341,7 +344,7 @@ def test_a_response_gives_its_times(ours: Client) -> None:
     assert 0 < second.time_to_first_byte < second.elapsed
     assert first.elapsed > first.connect_time
     assert ours.last["response_time"] == second.elapsed * 1000
-    by_kind("FastUser", "response.elapsed", None, None)
+    by_kind("FastUser", "`response.elapsed`", None, None)
     assert second.elapsed.total_seconds() == second.elapsed
 
 
