@@ -7,6 +7,7 @@ when the cluster goes; logs and reports go straight into the run's results direc
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -203,6 +204,9 @@ class LocalCluster:
                 self._master.kill()
         if self._master and not faults:
             self._take_what_is_left(self._master)
+            if (self._master.exit_code or 0) < 0:
+                name = signal.Signals(-(self._master.exit_code or 0)).name
+                faults["master"] = f"was ended by {name} while it quit, so its reports may be cut"
         for worker in self._workers:
             worker.terminate()
         killed = []

@@ -40,7 +40,7 @@ from loadgen.node.settings import (
     load_node_settings,
     load_run_settings,
 )
-from loadgen.node.statistics import listener_faults, time_rounding
+from loadgen.node.statistics import exits, listener_faults, time_rounding
 from loadgen.node.statistics.reporter import Reporter
 from loadgen.shared import command
 from loadgen.shared.loopback import is_loopback
@@ -117,6 +117,8 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
 
     def on_init(environment: Environment, **_: object) -> None:
         listener_faults.install(environment)
+        if run is not None:
+            exits.Exits(environment, run.run_id, lambda: _finish_reports(environment)).watch()
         if role == "worker":
             reporter = loadgen.node.statistics.reporter.install(environment, node, run)
             _install_request_log(environment, run, reporter)
@@ -132,6 +134,13 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
             web_login.install(environment, node.web.login_file)
 
     events.init.add_listener(on_init)
+
+
+def _finish_reports(environment: Environment) -> None:
+    """Write what Locust's CSV files still lack; a worker has none."""
+    writer = getattr(environment.web_ui, "stats_csv_writer", None)
+    if isinstance(writer, stats.StatsCSVFileWriter):
+        writer.close_files()
 
 
 def _install_seed(environment: Environment) -> None:

@@ -9,6 +9,7 @@ from loadgen.judging.ending import ending_of
 from loadgen.judging.slo_judge import Judge
 from loadgen.judging.validity import Validity, default_checks
 from loadgen.judging.verdict import decide
+from loadgen.node.statistics.exits import AskedExit
 from loadgen.results.timeline import Timeline
 from loadgen.results.writer import Outcome
 from loadgen.shared.snapshot import Snapshot
@@ -21,6 +22,9 @@ UNMATCHED_SECONDS = 3.0
 """After this long under load an SLO that speaks of no request is said: its name may be misspelt."""
 
 
+LOGS_NAMED = 2
+
+
 @dataclass
 class Course:
     """What a run has shown so far.
@@ -28,8 +32,9 @@ class Course:
     `faults` are machines and processes that failed: the verdict is error. `invalid` are reasons
     beside those that the snapshots give. `load_seconds` is how long the load is to last,
     None where a load shape or somebody in the web UI decides it; `exit_code` is what the locustfile
-    asked for. `missing` names hosts that the run was allowed to begin without. `totals` are those
-    of the last snapshot, over all names.
+    asked for, and `asked_exits` what each process's log says of that at its end. `missing` names
+    hosts that the run was allowed to begin without. `totals` are those of the last snapshot, over
+    all names.
     """
 
     judge: Judge
@@ -45,6 +50,7 @@ class Course:
     load_seconds: float | None = None
     exit_code: int | None = None
     missing: tuple[str, ...] = ()
+    asked_exits: tuple[AskedExit, ...] = ()
     _announced: set[str] = field(default_factory=set)
     _looked: bool = False
 
@@ -171,7 +177,7 @@ class Course:
                 faults=faults,
                 invalid=invalid,
                 slos=judged,
-                exit_code=self.exit_code,
+                exit_code=self._code_asked,
             ),
             reasons=(*faults, *invalid, *asked, *ends, *(note.sentence for note in notes)),
             reason_kinds=("fault",) * len(faults)
@@ -196,10 +202,17 @@ class Course:
         if not self.warm:
             self.invalid["warm_up"] = "the run ended before its warm-up, so nothing was measured"
 
+    @property
+    def _code_asked(self) -> int:
+        return self.exit_code or max((one.code for one in self.asked_exits), default=0)
+
     def _exit_code_asked(self) -> list[str]:
-        if not self.exit_code:
+        code = self._code_asked
+        if not code:
             return []
+        logs = [one.log for one in self.asked_exits if one.code == code]
+        where = f"; see {' and '.join(logs[:LOGS_NAMED])}" if logs else ""
         return [
-            f"the locustfile asked for exit code {self.exit_code} (environment.process_exit_code, "
-            "or an exit of its own), so the run has not passed"
+            f"the locustfile asked for exit code {code} (environment.process_exit_code, or an exit "
+            f"of its own), so the run has not passed{where}"
         ]

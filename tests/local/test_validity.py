@@ -1,5 +1,6 @@
 """Each reason not to believe a run, provoked for real, through the command line."""
 
+import csv
 import os
 import shutil
 import textwrap
@@ -204,6 +205,20 @@ class Endless(LoadTestShape):
 def ask(environment, **_):
     environment.process_exit_code = 42
 """
+WORKER_ASKS = """
+@events.quitting.add_listener
+def ask(environment, **_):
+    if not isinstance(environment.runner, MasterRunner):
+        environment.process_exit_code = 7
+"""
+MASTER_LEAVES = """
+import os
+
+@events.quitting.add_listener
+def leave(environment, **_):
+    if isinstance(environment.runner, MasterRunner):
+        os._exit(9)
+"""
 MASTER_QUITS = """
 @events.test_start.add_listener
 def plan_the_end(environment, **_):
@@ -246,6 +261,26 @@ def test_the_run_time_ends_an_endless_shape_and_the_exit_code_counts(
     assert run.summary["verdict"] == "failed"
     assert "exit code 42 (environment.process_exit_code" in run.summary["reasons"][0]
     assert 2 <= run.summary["measured_seconds"] <= 10, run.summary
+
+
+def test_an_exit_code_that_a_worker_asks_for_while_it_quits_counts(
+    loadgen: Runner, tmp_path: Path
+) -> None:
+    code, run = loadgen.finish(*options(tmp_path, WORKER_ASKS, "2s"))
+    assert code in (1, 3), run.output
+    (said,) = (one for one in run.summary["reasons"] if "exit code 7" in one)
+    assert "see hosts/localhost/worker-1.log" in said
+
+
+def test_a_master_that_leaves_at_once_leaves_whole_reports_and_its_exit_code(
+    loadgen: Runner, tmp_path: Path
+) -> None:
+    code, run = loadgen.finish(*options(tmp_path, MASTER_LEAVES, "2s"))
+    assert code in (1, 3), run.output
+    assert any("exit code 9" in one for one in run.summary["reasons"]), run.output
+    rows = list(csv.DictReader((run.directory / "stats.csv").read_text().splitlines()))
+    counted = run.summary["requests"] + run.summary["after_stop"]["requests"]
+    assert int(rows[-1]["Request Count"]) == counted
 
 
 def test_a_locustfile_that_ends_the_run_is_named(loadgen: Runner, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from locust.stats import RequestStats
 from loadgen.node.settings import NodeSettings, RunSettings
 from loadgen.node.statistics.load_test import LoadTest
 from loadgen.node.statistics.measured_interval import MeasuredInterval
+from loadgen.shared.exit_codes import exit_code
 from loadgen.shared.snapshot import (
     LOADING,
     EntryStatistics,
@@ -192,15 +193,6 @@ def _exceptions(runner: MasterRunner) -> list[ExceptionCount]:
         ExceptionCount(str(one["msg"])[:MAX_ERROR_CHARACTERS], one["count"])
         for one in islice(runner.exceptions.values(), MAX_ERRORS)
     ]
-
-
-def exit_code(asked: object) -> int | None:
-    """Return a process's exit code as `sys.exit` takes it: what is no number is 1."""
-    if asked is None:
-        return None
-    if not isinstance(asked, int):
-        return int(bool(asked))
-    return int(asked) if asked >= 0 else asked % 256
 
 
 def _within(release: Path, name: str) -> str:

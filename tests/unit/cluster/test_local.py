@@ -62,6 +62,7 @@ def test_the_exit_code_of_a_master_that_was_ended_while_it_quit_is_asked_for(
     monkeypatch.setattr(local, "PARTING_SECONDS", 0.01)
     monkeypatch.setattr(ENDED, "exit_code", code)
     cluster._last = snapshot(1)
-    cluster.finish()
+    faults = cluster.finish()
+    assert [one[:21] for one in faults.values()] == (["was ended by SIGSEGV "] if code < 0 else [])
     last = cluster.next_snapshot(0)
     assert (last.exit_code if last else None) == asked

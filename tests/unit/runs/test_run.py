@@ -10,6 +10,7 @@ import pytest
 from exporter.archive import Archive
 from loadgen.cluster.fake import FakeCluster, Happening
 from loadgen.node.locustfile_check import Inspection
+from loadgen.node.statistics.exits import AskedExit
 from loadgen.results.summary import Summary
 from loadgen.runs import run as run_module
 from loadgen.runs.progress import Progress
@@ -343,6 +344,17 @@ def test_an_exit_code_that_the_locustfile_sets_last_is_honoured(tmp_path: Path) 
     summary, _ = play(tmp_path, at(1), final(5), at(6, exit_code=42))
     assert summary.verdict == "failed"
     assert "exit code 42" in summary.reasons[0]
+
+
+def test_an_exit_code_that_a_log_tells_is_honoured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [AskedExit(7, "hosts/a/worker-1.log"), AskedExit(3, "hosts/b/worker-1.log")]
+    monkeypatch.setattr(run_module, "asked", lambda *_: iter(told))
+    summary, _ = play(tmp_path, at(1), final(5))
+    assert summary.verdict == "failed"
+    assert "exit code 7" in summary.reasons[0]
+    assert summary.reasons[0].endswith("; see hosts/a/worker-1.log")
 
 
 def test_what_a_listener_raises_while_the_master_quits_is_held_against_the_run(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadgen.node.statistics.master_snapshot import exit_code
+from loadgen.shared.exit_codes import exit_code
 
 
 @pytest.mark.parametrize(

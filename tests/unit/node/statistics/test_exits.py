@@ -1,0 +1,68 @@
+"""What a listener does to leave at once while Locust quits is borne, said and found again."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from locust.env import Environment
+
+from loadgen.node.statistics.exits import AskedExit, Exits, asked
+
+LINE = "[2026-11-26 10:00:00,000] host/ERROR/loadgen.node.statistics.exits: "
+
+
+class LeftError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """One whose exits are watched; `os._exit` only raises."""
+
+    def leave(status: int) -> None:
+        raise LeftError(status)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+    made = Environment()
+    Exits(made, "run", lambda: called.append("reports")).watch()
+    called.clear()
+    return made
+
+
+called: list[str] = []
+
+
+@pytest.mark.parametrize("event", ["quitting", "quit"])
+@pytest.mark.parametrize(("given", "code"), [(7, 7), (None, 0), ("no data", 1)])
+def test_the_other_listeners_are_called_after_one_that_exits(
+    environment: Environment, event: str, given: object, code: int
+) -> None:
+    hook = getattr(environment.events, event)
+    hook.add_listener(lambda **_: sys.exit(given))  # type: ignore[arg-type]
+    hook.add_listener(lambda **_: called.append("after"))
+    hook.fire()
+    assert called == ["after"]
+    assert environment.process_exit_code == code
+
+
+@pytest.mark.usefixtures("environment")
+def test_os_exit_says_its_code_and_finishes_the_reports(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(LeftError):
+        os._exit(3)
+    assert called == ["reports"]
+    assert caplog.messages == ["Run run: the locustfile asked for exit code 3"]
+
+
+def test_codes_are_found_in_the_logs_of_their_own_run(tmp_path: Path) -> None:
+    logs = tmp_path / "hosts" / "worker1"
+    logs.mkdir(parents=True)
+    said = "the locustfile asked for exit code"
+    (logs / "a.log").write_text(f"{LINE}Run run: {said} 0\n{LINE}Run run: {said} 7\nthe end\n")
+    (logs / "b.log").write_text(f"{LINE}Run run-2: {said} 8\n")
+    (logs / "c.log").write_text(f"{LINE}Run run: {said} 9\n{LINE}Run run: {said} 0\n")
+    (logs / "d.log").symlink_to(logs / "a.log")
+    (logs / "e.log").write_bytes(b"\xff")
+    assert list(asked(tmp_path, "run")) == [AskedExit(7, "hosts/worker1/a.log")]
