@@ -11,8 +11,9 @@ import pytest
 
 from tests.local.conftest import MARKER, processes_marked
 
-TIMEOUT_SECONDS = 120
-TRIES = 3
+TIMEOUT_SECONDS = 240
+# A slower try gives a busy machine's delays less weight.
+SPEEDS = (60, 30, 30)
 
 
 def _study(results: Path, *arguments: str) -> tuple[int, str, str]:
@@ -41,11 +42,12 @@ def _study(results: Path, *arguments: str) -> tuple[int, str, str]:
     return finished.returncode, finished.stdout, finished.stderr
 
 
+@pytest.mark.timeout(len(SPEEDS) * TIMEOUT_SECONDS)
 @pytest.mark.parametrize("seed", [42, 7, 2026])
 def test_scaled_hour_reproduces_the_published_one(seed: int, tmp_path: Path) -> None:
     """Beside other work the machine's own delays can pass a tenth: then the hour is run again."""
-    for _ in range(TRIES):
-        code, output, errors = _study(tmp_path, "--speed", "60", "--seed", str(seed))
+    for speed in SPEEDS:
+        code, output, errors = _study(tmp_path, "--speed", str(speed), "--seed", str(seed))
         if code != 1:
             break
     assert code == 0, output + errors
@@ -54,7 +56,7 @@ def test_scaled_hour_reproduces_the_published_one(seed: int, tmp_path: Path) -> 
     assert abs(float(figures["median"]) - 2.009) <= 0.2009
     assert abs(float(figures["mean"]) - 2.780) <= 0.278
     assert int(figures["above average limit"]) >= 25
-    print(f"\nseed {seed}: {figures}")
+    print(f"\nseed {seed} at speed {speed}: {figures}")
     directory = tmp_path / "latest"
     assert (directory / "alarm-study.txt").read_text() in output
     assert {path.suffix for path in directory.glob("alarm-study.*")} == {

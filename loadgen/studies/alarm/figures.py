@@ -26,7 +26,7 @@ WORST = 8
 
 
 @dataclass(frozen=True)
-class Response:
+class AlarmResponse:
     """One transaction: seconds from the run's first trigger to its own, and to its end.
 
     `refused` tells whether an attempt failed meanwhile: an outage, not a stall of a machine.
@@ -76,7 +76,7 @@ def evaluate_log(log: pl.DataFrame, speed: float) -> tuple[dict[str, Figure], st
     return {"alarm-study": draw_study(responses)}, text
 
 
-def study_responses(log: pl.DataFrame, speed: float) -> tuple[list[Response], int]:
+def study_responses(log: pl.DataFrame, speed: float) -> tuple[list[AlarmResponse], int]:
     """Return the alarms as the study counts them, and how many came after the published hour.
 
     A tester's own log is the study's: it counts whole.
@@ -88,7 +88,7 @@ def study_responses(log: pl.DataFrame, speed: float) -> tuple[list[Response], in
     return within, len(found) - len(within)
 
 
-def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[Response]:
+def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[AlarmResponse]:
     """Return the acknowledged alarms of a request log, in the order of their triggers.
 
     `speed` is that of a time-scaled run: its seconds are multiplied with it. Raises UsageError when
@@ -110,7 +110,9 @@ def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[Response]:
     first = frame["start_us"][0]
     scale = speed / 1e6
     return [
-        Response((start - first) * scale, duration * scale, _any(failures, start, start + duration))
+        AlarmResponse(
+            (start - first) * scale, duration * scale, _any(failures, start, start + duration)
+        )
         for start, duration in frame.select("start_us", "duration_us").iter_rows()
     ]
 
@@ -120,12 +122,12 @@ def _any(times: list[int], start: int, end: int) -> bool:
     return following < len(times) and times[following] <= end
 
 
-def stalls(responses: Sequence[Response]) -> list[Response]:
+def stalls(responses: Sequence[AlarmResponse]) -> list[AlarmResponse]:
     """Return responses above the average's limit that no outage explains."""
     return [one for one in responses if one.seconds > AVERAGE_SECONDS_MAX and not one.refused]
 
 
-def evaluate(responses: Sequence[Response]) -> StudyFigures:
+def evaluate(responses: Sequence[AlarmResponse]) -> StudyFigures:
     """Compute the study's figures of at least one response."""
     times = [response.seconds for response in responses]
     return StudyFigures(
@@ -139,14 +141,14 @@ def evaluate(responses: Sequence[Response]) -> StudyFigures:
     )
 
 
-def worst(responses: Sequence[Response], count: int = WORST) -> list[Response]:
+def worst(responses: Sequence[AlarmResponse], count: int = WORST) -> list[AlarmResponse]:
     """Return the slowest responses, in the order of their triggers, as the study lists them."""
     slowest = sorted(responses, key=lambda response: response.seconds, reverse=True)[:count]
     return sorted(slowest, key=lambda response: response.at)
 
 
 def draw_study(
-    responses: Sequence[Response],
+    responses: Sequence[AlarmResponse],
     expected_outage_seconds: Sequence[float] = EXPECTED_OUTAGE_SECONDS,
 ) -> Figure:
     """Draw responses over time with the minimum, the limit, and the outages that were expected."""
@@ -215,7 +217,7 @@ def describe_search(steps: Sequence[SearchStep]) -> str:
     )
 
 
-def describe(figures: StudyFigures, responses: Sequence[Response]) -> str:
+def describe(figures: StudyFigures, responses: Sequence[AlarmResponse]) -> str:
     """Return the figures beside the published ones, the verdict and the worst, as text."""
     rows = [
         ("responses", "d"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from loadgen.scenario.alarm import AlarmClient
 from loadgen.simulators.faults import FaultSchedule, FaultSettings
 from loadgen.simulators.service import LockLaw, constant
-from loadgen.studies.alarm.figures import PUBLISHED_SECONDS, Response
+from loadgen.studies.alarm.figures import PUBLISHED_SECONDS, AlarmResponse
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class _Device:
         return True
 
 
-def simulate(seed: int, settings: StudySettings | None = None) -> list[Response]:
+def simulate(seed: int, settings: StudySettings | None = None) -> list[AlarmResponse]:
     """Return the responses of one run of the study."""
     settings = settings or StudySettings()
-    device, responses = _Device(seed, settings), list[Response]()
+    device, responses = _Device(seed, settings), list[AlarmResponse]()
     while device.now < settings.duration:
         triggered = device.now
         delivery = device.client.deliver()
-        responses.append(Response(triggered, delivery.seconds, delivery.attempts > 1))
+        responses.append(AlarmResponse(triggered, delivery.seconds, delivery.attempts > 1))
         device.sleep(settings.interval)
     return responses

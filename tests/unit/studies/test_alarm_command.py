@@ -14,7 +14,7 @@ SPREADS = [Spread("above_average_limit", 24, 26), Spread("above_maximum_limit", 
 
 
 def test_published_figures_deviate_from_themselves_in_nothing() -> None:
-    assert deviations(PUBLISHED, SPREADS, PUBLISHED) == []
+    assert deviations(PUBLISHED, SPREADS, PUBLISHED, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,19 @@ def test_published_figures_deviate_from_themselves_in_nothing() -> None:
 )
 def test_each_figure_that_is_off_is_told(change: dict[str, float], sentence: str) -> None:
     changed = replace(PUBLISHED, **change)  # type: ignore[arg-type]
-    (told,) = deviations(changed, SPREADS, changed)
+    (told,) = deviations(changed, SPREADS, changed, 60)
     assert told.startswith(sentence)
+
+
+def test_a_slow_machine_is_named_where_the_speed_makes_it_count() -> None:
+    slow = replace(PUBLISHED, median=2.24)
+    (told,) = deviations(slow, SPREADS, slow, 60)
+    assert told.endswith(
+        "at --speed 60 the 4.0 ms that a request takes on this machine count as 0.240 s: use a "
+        "quieter machine or a lower --speed"
+    )
+    (in_real_time,) = deviations(slow, SPREADS, slow, 1)
+    assert "--speed" not in in_real_time
 
 
 def test_spread_over_seeds_holds_the_published_counts() -> None:
@@ -54,7 +65,7 @@ def test_report_keeps_table_and_pictures_with_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     responses = simulate(42, StudySettings(overhead=0.008))
-    assert report(responses, SPREADS, tmp_path) == []
+    assert report(responses, SPREADS, tmp_path, 60) == []
     text = (tmp_path / "alarm-study.txt").read_text()
     assert "The published hour is reproduced." in text
     assert text in capsys.readouterr().out
@@ -65,5 +76,5 @@ def test_stall_of_the_machine_is_told_and_not_taken_for_an_outage(tmp_path: Path
     responses = simulate(42, StudySettings(overhead=0.008))
     stalled = [*responses[:-1], replace(responses[-1], seconds=11.0)]
     exact = [Spread("above_average_limit", 25, 25)]
-    assert report(stalled, exact, tmp_path) == []
+    assert report(stalled, exact, tmp_path, 60) == []
     assert "is no outage's: a machine stalled" in (tmp_path / "alarm-study.txt").read_text()

@@ -12,7 +12,7 @@ from loadgen.shared.errors import UsageError
 from loadgen.studies.alarm.figures import (
     PUBLISHED,
     PUBLISHED_SECONDS,
-    Response,
+    AlarmResponse,
     describe,
     draw_study,
     evaluate,
@@ -42,7 +42,9 @@ def _log(*rows: tuple[int, int | None, str, str | None]) -> pl.DataFrame:
     )
 
 
-RESPONSES = [Response(float(at), seconds) for at, seconds in enumerate([2.0, 2.1, 11.0, 35.0, 2.2])]
+RESPONSES = [
+    AlarmResponse(float(at), seconds) for at, seconds in enumerate([2.0, 2.1, 11.0, 35.0, 2.2])
+]
 
 
 def test_transactions_are_the_acknowledged_alarms_by_trigger() -> None:
@@ -52,7 +54,7 @@ def test_transactions_are_the_acknowledged_alarms_by_trigger() -> None:
         (2_000_000, 1_000, "POST", None),
         (6_000_000, 9_000_000, "ALARM", "not acknowledged"),
     )
-    assert transactions(log) == [Response(0.0, 3.0), Response(4.0, 2.0)]
+    assert transactions(log) == [AlarmResponse(0.0, 3.0), AlarmResponse(4.0, 2.0)]
 
 
 def test_outages_are_told_from_stalls_by_the_attempts_that_failed() -> None:
@@ -63,7 +65,7 @@ def test_outages_are_told_from_stalls_by_the_attempts_that_failed() -> None:
         (60_000_000, 1_000, "POST", "500"),
     )
     assert [one.refused for one in transactions(log)] == [True, False]
-    assert stalls(transactions(log)) == [Response(40.0, 12.0)]
+    assert stalls(transactions(log)) == [AlarmResponse(40.0, 12.0)]
 
 
 def test_time_scaled_runs_are_scaled_back() -> None:
@@ -109,7 +111,11 @@ def test_compliance_needs_both_the_average_and_the_maximum(
 
 
 def test_worst_are_the_slowest_in_the_order_of_their_triggers() -> None:
-    assert worst(RESPONSES, 3) == [Response(2, 11.0), Response(3, 35.0), Response(4, 2.2)]
+    assert worst(RESPONSES, 3) == [
+        AlarmResponse(2, 11.0),
+        AlarmResponse(3, 35.0),
+        AlarmResponse(4, 2.2),
+    ]
 
 
 def test_description_has_both_columns_the_verdict_and_the_worst() -> None:
