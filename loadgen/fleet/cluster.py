@@ -11,8 +11,6 @@ import queue
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from loadgen.cluster.inspection import look_as_node, variables_notice
@@ -30,12 +28,12 @@ from loadgen.fleet.inventory import Inventory
 from loadgen.fleet.joined import find_joined, with_joined
 from loadgen.fleet.probing import (
     Probe,
-    certificate_faults,
-    clock_fault,
     may_miss,
     probe,
+    probe_faults,
     refuse_local_options,
-    release_fault,
+    report_faults,
+    require_bearable,
     require_free,
     said_of,
     share_workers,
@@ -58,13 +56,13 @@ from loadgen.fleet.requests import (
 from loadgen.node.locustfile_check import Inspection
 from loadgen.node.settings import RunSettings
 from loadgen.scenario.account_file import handed_over
-from loadgen.shared.errors import NodeError, OperationError, TargetError, UsageError
+from loadgen.shared.errors import NodeError, OperationError, TargetError
 from loadgen.shared.machine import Machine
 from loadgen.shared.run_ids import RunId, run_directory
 from loadgen.shared.snapshot import Snapshot
 from loadgen.shared.text import in_url
 from loadgen.specification.plan import RunPlan
-from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
+from loadgen.specification.run import RunSpecification
 
 SINCE_SLACK_SECONDS = 2.0
 ADOPTION_SECONDS = 15.0
@@ -134,13 +132,19 @@ class FleetCluster:
         )
         probes = on_all(self._remotes, probe)
         self._leave_out(probes, specification.allow_missing)
-        faults = {**probes.faults, **self._probe_faults(probes.answers)}
+        self._offsets |= {name: one.offset_seconds for name, one in probes.answers.items()}
+        master = self.inventory.master.name
+        faults = {
+            **probes.faults,
+            **probe_faults(probes.answers, master, self.release, self._deploy),
+        }
         sound = {name: one for name, one in self._remotes.items() if name not in faults}
         share = -(-specification.users // len(self._worker_remotes()))
         reports = ask_all(sound, Preflight(users=share, scenario=self.scenario))
         faults.update(reports.faults)
         for name, report in reports.answers.items():
-            said = [*report.faults, *self._report_faults(name, report)]
+            is_worker = name in self._worker_remotes()
+            said = [*report.faults, *report_faults(report, is_worker, self._deploy)]
             if said:
                 faults[name] = "; also, ".join(said)
         if faults:
@@ -313,47 +317,16 @@ class FleetCluster:
             del probes.faults[name]
             self._remotes.pop(name).close()
 
-    def _probe_faults(self, probes: Mapping[str, Probe]) -> dict[str, str]:
-        faults = {}
-        reference = probes.get(self.inventory.master.name)
-        for name, one in probes.items():
-            self._offsets[name] = one.offset_seconds
-            fault = release_fault(one.release, self.release, self._deploy)
-            if not fault and reference:
-                fault = clock_fault(one, reference)
-            if fault:
-                faults[name] = fault
-        return faults
-
     @property
     def _deploy(self) -> str:
         """The command that would bring this run's release to the fleet."""
         return f"make deploy INVENTORY={self.inventory.path}"
 
-    def _report_faults(self, name: str, report: NodeReport) -> list[str]:
-        faults = []
-        if report.locust_version != version("locust"):
-            faults.append(
-                f"has Locust {report.locust_version}, this machine has {version('locust')}; "
-                f"run {self._deploy}"
-            )
-        if report.certificate:
-            faults += certificate_faults(report.certificate, datetime.now(UTC))
-        if name in self._worker_remotes() and not report.workers:
-            faults.append(f"has no worker process; run {self._deploy}")
-        return faults
-
     def _share(self, specification: RunSpecification, reports: Mapping[str, NodeReport]) -> None:
         available = {name: reports[name].workers for name in self._worker_remotes()}
         self._shares = share_workers(specification.workers, available)
         self.workers_expected = sum(self._shares.values())
-        each = specification.users / self.workers_expected
-        if each > MAXIMUM_USERS_PER_WORKER:
-            raise UsageError(
-                f"--users {specification.users} on {self.workers_expected} workers is {each:,.0f} "
-                f"a worker; a process bears at most {MAXIMUM_USERS_PER_WORKER:,}: give fewer "
-                "users or add worker hosts"
-            )
+        require_bearable(specification.users, self.workers_expected)
 
     def _prepare(self, remote: Remote, plan: RunPlan) -> NodeReport:
         is_master = remote is self._master

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from cryptography import x509
@@ -14,7 +15,7 @@ from loadgen.judging.generator_checks import CLOCK_OFFSET_SECONDS_MAX
 from loadgen.node.settings import SOFTWARE
 from loadgen.shared.errors import BusyError, OperationError, UsageError
 from loadgen.shared.snapshot import UNDER_WAY
-from loadgen.specification.run import RunSpecification
+from loadgen.specification.run import MAXIMUM_USERS_PER_WORKER, RunSpecification
 
 PROBE = ["sh", "-c", f"readlink {SOFTWARE}/current || echo none; date +%s.%N"]
 
@@ -46,6 +47,36 @@ def probe(remote: Remote) -> Probe:
             "file that prints something does that: look there"
         ) from error
     return Probe(Path(link).name, offset, error_seconds=(after - before) / 2)
+
+
+def probe_faults(
+    probes: Mapping[str, Probe], master: str, release: str, deploy: str
+) -> dict[str, str]:
+    """Tell nodes that have another release, or a clock that is apart from the master's.
+
+    `deploy` is the command that would bring the release.
+    """
+    reference = probes.get(master)
+    faults = {}
+    for name, one in probes.items():
+        fault = release_fault(one.release, release, deploy)
+        if not fault and reference:
+            fault = clock_fault(one, reference)
+        if fault:
+            faults[name] = fault
+    return faults
+
+
+def report_faults(report: NodeReport, is_worker: bool, deploy: str) -> list[str]:
+    """Tell what of a node's report keeps it out of a run."""
+    faults, ours = [], version("locust")
+    if report.locust_version != ours:
+        faults.append(f"has Locust {report.locust_version}, this machine has {ours}; run {deploy}")
+    if report.certificate:
+        faults += certificate_faults(report.certificate, datetime.now(UTC))
+    if is_worker and not report.workers:
+        faults.append(f"has no worker process; run {deploy}")
+    return faults
 
 
 def release_fault(found: str, wanted: str, deploy: str) -> str:
@@ -103,6 +134,16 @@ def share_workers(wanted: int | None, available: Mapping[str, int]) -> dict[str,
             if shares[name] < available[name] and sum(shares.values()) < wanted:
                 shares[name] += 1
     return shares
+
+
+def require_bearable(users: int, workers: int) -> None:
+    """UsageError: so many users are more than so many worker processes bear."""
+    each = users / workers
+    if each > MAXIMUM_USERS_PER_WORKER:
+        raise UsageError(
+            f"--users {users} on {workers} workers is {each:,.0f} a worker; a process bears at "
+            f"most {MAXIMUM_USERS_PER_WORKER:,}: give fewer users or add worker hosts"
+        )
 
 
 def may_miss(down: int, workers: int, allowed: float) -> bool:
