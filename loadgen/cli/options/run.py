@@ -20,6 +20,14 @@ def _words(text: str) -> list[str]:
 
 def _add_run_options(verb: VerbParser) -> None:
     # Values stay text here: the specification checks them, and says the same for experiment files.
+    _add_what_is_given(verb)
+    _add_measurement(verb)
+    _add_load(verb)
+    _add_ports(verb)
+    _add_allowances(verb)
+
+
+def _add_what_is_given(verb: VerbParser) -> None:
     add = verb.add_argument
     add("--experiment", type=Path, help="an experiment file; the options below override its fields")
     _add_common_options(verb)
@@ -38,6 +46,10 @@ def _add_run_options(verb: VerbParser) -> None:
         help="a file with lines NAME=VALUE, which become environment variables of the locustfile",
     )
     add_results(verb)
+
+
+def _add_measurement(verb: VerbParser) -> None:
+    add = verb.add_argument
     add("--warm-up", help="how long to load before the measurement begins (default: 0s)")
     add("--arrival-rate", help="arrivals a second, for a locustfile with an open model")
     add("--seed", help="the seed of random choices (default: one is drawn; the results keep it)")
@@ -53,6 +65,11 @@ def _add_run_options(verb: VerbParser) -> None:
         action="store_true",
         help="also write response-times.log, in the format of the alarm study's testers",
     )
+
+
+def _add_load(verb: VerbParser) -> None:
+    """Add Locust's own options, under its names."""
+    add = verb.add_argument
     add(
         "--locustfile",
         "-f",
@@ -71,6 +88,10 @@ def _add_run_options(verb: VerbParser) -> None:
     add("--exclude-tags", "-E", type=_words, help="run no tasks with these tags")
     add("--user-classes", type=_words, help="run only these User classes of the locustfile")
     add("--stop-timeout", help="how long users may take to finish at the end (default: 10s)")
+
+
+def _add_ports(verb: VerbParser) -> None:
+    add = verb.add_argument
     add("--web-port", help=f"the port of Locust's web UI (default: {WEB_PORT})")
     add("--tls-cert", help="a PEM file with the web UI's certificate")
     add("--tls-key", help="a PEM file with the key of this certificate")
@@ -78,6 +99,10 @@ def _add_run_options(verb: VerbParser) -> None:
     add("--master-bind-port", help=words)
     words = f"the port at which metrics are served (default: {EXPORTER_PORT})"
     add("--exporter-port", help=words)
+
+
+def _add_allowances(verb: VerbParser) -> None:
+    add = verb.add_argument
     add(
         "--allow-no-requests",
         action="store_true",

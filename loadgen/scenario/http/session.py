@@ -213,9 +213,7 @@ class HttpSession(Verbs):
         limits = self._pool.settings.timeouts if timeout is None else Timeouts.of(timeout)
         started = perf_counter()
         if self._intended:
-            intended = self._intended.pop(getcurrent(), started)
-            start_time -= started - intended
-            started = intended
+            start_time, started = self._as_intended(start_time, started)
         try:
             self._exchange(response, origin, sent, (limits, stream))
             if response.status_code in redirect.CODES and allow_redirects:
@@ -238,19 +236,30 @@ class HttpSession(Verbs):
         meta = {
             "request_type": method,
             "name": name,
-            "context": {**self._user.context(), **context} if self._user else context,
+            "context": context,
             "exception": response.error,
             "start_time": start_time,
             "url": request.url,
             "response_length": size,
             "response_time": response.seconds * 1000,
         }
+        self._report(response, meta)
+        return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both
+
+    def _as_intended(self, start_time: float, started: float) -> tuple[float, float]:
+        """Return both times as they would be had the greenlet's request started when intended."""
+        intended = self._intended.pop(getcurrent(), started)
+        return start_time - (started - intended), intended
+
+    def _report(self, response: Response, meta: dict[str, Any]) -> None:
+        """Fire the event, or leave that to the end of the with-block; the user adds its context."""
+        if self._user:
+            meta["context"] = {**self._user.context(), **meta["context"]}
         if isinstance(response, CaughtResponse):
             response.request_meta, response.request_event = meta, self._event
             response.told = self._told
         else:
             self._event.fire(response=response, **meta)
-        return response  # type: ignore[return-value]  # as FastHttpUser has it: one type for both
 
     def _told(
         self, method: str, name: str, milliseconds: float, size: int, start: float, status: int
