@@ -10,12 +10,11 @@ from math import isfinite
 from operator import add
 
 from exporter.histogram import BUCKETS, count_into_buckets
-from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot
+from loadgen.shared.snapshot import OTHER_ERRORS, EntryStatistics, ErrorCount, Snapshot
 
 Key = tuple[str, str]
 """(method, name), as labels."""
 
-OTHER_ERRORS = "other errors"
 CLIPPED = "…"
 
 

@@ -11,7 +11,7 @@ from exporter.grafana.parts import (
     SATURATION,
     WARNING,
     Column,
-    Steps,
+    Thresholds,
     dashboard,
     lines,
     number,
@@ -91,8 +91,8 @@ def _overview(made: Dashboard) -> Dashboard:
             )
         )
     )
-    apart: Steps = [(None, GOOD), (0.25, WARNING), (0.5, BAD)]
-    any_is_odd: Steps = [(None, GOOD), (1, WARNING)]
+    apart: Thresholds = [(None, GOOD), (0.25, WARNING), (0.5, BAD)]
+    any_is_odd: Thresholds = [(None, GOOD), (1, WARNING)]
     refused = f"sum({greatest('locust_test_values_refused', FLEET)}) or vector(0)"
     for title, description, unit, expression, steps in (
         (

@@ -28,11 +28,11 @@ Query = tuple[str, str]
 """PromQL, and the legend of its series."""
 
 GOOD, WARNING, BAD = "green", "orange", "red"
-Steps = list[tuple[float | None, str]]
+Thresholds = list[tuple[float | None, str]]
 """From each value on, a colour; the first value is None."""
-FAILURES: Steps = [(None, GOOD), (0.001, WARNING), (0.01, BAD)]
-ONE_IS_BAD: Steps = [(None, GOOD), (1, BAD)]
-SATURATION: Steps = [(None, GOOD), (0.7, WARNING), (0.9, BAD)]
+FAILURES: Thresholds = [(None, GOOD), (0.001, WARNING), (0.01, BAD)]
+ONE_IS_BAD: Thresholds = [(None, GOOD), (1, BAD)]
+SATURATION: Thresholds = [(None, GOOD), (0.7, WARNING), (0.9, BAD)]
 
 
 def _query(number: int, query: Query) -> prometheus.Dataquery:
@@ -46,12 +46,14 @@ def _query(number: int, query: Query) -> prometheus.Dataquery:
     )
 
 
-def _thresholds(steps: Steps) -> builders.ThresholdsConfig:
+def _thresholds(steps: Thresholds) -> builders.ThresholdsConfig:
     thresholds = [models.Threshold(value=value, color=color) for value, color in steps]
     return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(thresholds)
 
 
-def _tile(title: str, description: str, unit: str, steps: Steps | None, width: int) -> stat.Panel:
+def _tile(
+    title: str, description: str, unit: str, steps: Thresholds | None, width: int
+) -> stat.Panel:
     return (
         stat.Panel()
         .title(title)
@@ -71,7 +73,7 @@ def number(
     unit: str,
     expression: str,
     *,
-    steps: Steps | None = None,
+    steps: Thresholds | None = None,
     width: int = 4,
 ) -> stat.Panel:
     """Show one value, big, as of the end of the time shown."""
@@ -152,7 +154,7 @@ class Column:
     title: str
     expression: str
     unit: str = "locale"
-    steps: Steps | None = None
+    steps: Thresholds | None = None
     words: Mapping[str, tuple[str, str]] | None = None
     hidden: bool = False
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from loadgen.access_logs import writer
-from loadgen.access_logs.reading import Reading
+from loadgen.access_logs.reading import LogReading
 from loadgen.access_logs.traffic import Traffic
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import write_texts
@@ -19,7 +19,7 @@ def mix(options: Namespace) -> int:
         raise UsageError(f"--factor is {options.factor:g}; it must be above 0")
     output, experiment = _outputs(options)
     host = _host(options.host)
-    reading, traffic = Reading(), Traffic()
+    reading, traffic = LogReading(), Traffic()
     for hit in reading.hits(options.logs):
         traffic.add(hit)
     traffic.finish()
@@ -66,7 +66,11 @@ def _host(given: str | None) -> str | None:
 
 
 def _report(
-    options: Namespace, reading: Reading, traffic: Traffic, made: writer.Profile, paths: list[Path]
+    options: Namespace,
+    reading: LogReading,
+    traffic: Traffic,
+    made: writer.Profile,
+    paths: list[Path],
 ) -> str:
     lengths, pauses = writer.sample(traffic.lengths), writer.sample(traffic.pauses)
     mean = sum(lengths) / len(lengths)

@@ -17,7 +17,7 @@ SHOWN_CHARACTERS = 60
 
 
 @dataclass
-class Reading:
+class LogReading:
     """What reading came to: lines that were read, lines that could not be, and why files ended."""
 
     lines: int = 0

@@ -8,10 +8,9 @@ from typing import Any
 
 from loadgen.api_descriptions import schemas, values
 from loadgen.api_descriptions.description import METHODS, Description, Node
-from loadgen.shared.origin import is_header
+from loadgen.shared.origin import FORM, is_header
 
 JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
 _WORDS = re.compile(r"[^0-9a-zA-Z]+|(?<=[a-z0-9])(?=[A-Z])")
 LONGEST_NAME = 60
 _PLACES = {"header": "headers", "query": "query", "cookie": "cookies"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loadgen.judging.verdict import EXIT_CODES
 from loadgen.results import catalogue
-from loadgen.results.catalogue import LATEST
+from loadgen.results.archive import LATEST
 from loadgen.results.comparison.setup_differences import setup_differences
 from loadgen.results.page.index_page import renew_index
 from loadgen.runs.series import load_capacity

@@ -23,13 +23,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loadgen.shared.errors import OperationError
-from loadgen.shared.run_ids import run_directory
+from loadgen.shared.run_ids import SPECIFICATION_FILE, run_directory
 
 STATE = Path("/var/lib/loadgen")
 RUNS = STATE / "runs"
 VERDICTS = STATE / "verdicts"
 VERDICTS_MAX, VERDICTS_SEEN = 200, 1200
-SPECIFICATION_FILE = "specification.json"
 USER = "loadgen"
 LAST_SCRAPE_SECONDS = 5.0
 KEPT_BYTES_MAX = 1 << 20

@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from loadgen.cluster.packages import this_platform, this_python
 from loadgen.cluster.scenario_files import SHA256
 from loadgen.fleet import agent_files as files
-from loadgen.fleet.agent_files import RUNS, SPECIFICATION_FILE
+from loadgen.fleet.agent_files import RUNS
 from loadgen.fleet.agent_units import Units
 from loadgen.fleet.requests import UNIX_TIME_MAX, WORD_CHARACTERS_MAX, NodeReport
 from loadgen.node import control
 from loadgen.node.settings import RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError
-from loadgen.shared.run_ids import run_directory
+from loadgen.shared.run_ids import SPECIFICATION_FILE, run_directory
 
 
 def report(node: NodeSettings, units: Units | None = None) -> NodeReport:

@@ -38,7 +38,7 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-class Account:
+class Allowance:
     """What every key has spent, against a bound for each and one for the sum."""
 
     def __init__(self, key_max: int, sum_max: int) -> None:
@@ -62,8 +62,8 @@ class Bounds:
 
     def __init__(self) -> None:
         self._entries: object = None
-        self._cells = Account(KEY_CELLS_MAX, SUM_CELLS_MAX)
-        self._kept = Account(KEY_KEPT_CHARACTERS_MAX, SUM_KEPT_CHARACTERS_MAX)
+        self._cells = Allowance(KEY_CELLS_MAX, SUM_CELLS_MAX)
+        self._kept = Allowance(KEY_KEPT_CHARACTERS_MAX, SUM_KEPT_CHARACTERS_MAX)
         self._kept_of: dict[tuple[str, str], int] = {}
         self._workers: defaultdict[str, set[str]] = defaultdict(set)
         self._rounded: set[float] = set()
@@ -85,7 +85,7 @@ class Bounds:
         if runner.stats.entries is not self._entries:
             # Every worker's account starts at zero with a new test.
             self._entries = runner.stats.entries
-            self._cells = Account(KEY_CELLS_MAX, SUM_CELLS_MAX)
+            self._cells = Allowance(KEY_CELLS_MAX, SUM_CELLS_MAX)
         if kind == "stats":
             self._bound_entries(owner, data, runner.stats)
             data["errors"] = self._bound_errors(owner, data["errors"], runner.stats)

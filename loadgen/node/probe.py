@@ -32,7 +32,7 @@ ENDS = (GreenletExit, StopUser, InterruptTaskSet, RescheduleTask, RescheduleTask
 
 
 @dataclass
-class Steps:
+class RequestPrinter:
     """Prints each request as it ends, and counts."""
 
     requests: int = 0
@@ -104,18 +104,18 @@ def probe(locustfile: Path, host: str) -> int:
     environment.parsed_options = get_parser(default_config_files=[]).parse_args([])
     runner = environment.create_local_runner()
     events.init.fire(environment=environment, runner=runner, web_ui=None)
-    steps = Steps()
-    events.request.add_listener(steps)
+    printer = RequestPrinter()
+    events.request.add_listener(printer)
     for name, kind in users.items():
         print(name)
         kind.host = host or kind.host
         try:
             walk(kind(environment))
         except Exception as fault:
-            steps.failures += 1
+            printer.failures += 1
             print(f"     FAILED: {locustfile_check.describe_import_error(fault)}")
-    print(f"{steps.requests} requests, {steps.failures} failed")
-    return 1 if steps.failures else 0
+    print(f"{printer.requests} requests, {printer.failures} failed")
+    return 1 if printer.failures else 0
 
 
 def main() -> int:

@@ -12,13 +12,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from loadgen.recordings.har import Entry, is_static_type
 from loadgen.scenario.extractors import Seen
+from loadgen.shared.origin import FORM
 
 STATIC_TYPES = {"stylesheet", "script", "image", "font", "media", "manifest", "texttrack", "ping"}
 STATIC_ENDINGS = """.css .js .mjs .map .png .jpg .jpeg .gif .svg .webp .avif .ico .woff .woff2 .ttf
 .otf .eot .mp4 .webm .mp3 .webmanifest"""
 REDIRECTS = {301, 302, 303, 307, 308}
 TEXT, BINARY = 1, 2
-FORM = "application/x-www-form-urlencoded"
 _COOKIE_ENDS = re.compile(r"\n|,\s*(?=[\w.-]+=)", re.ASCII)
 _COOKIE_NAME = re.compile(r"[\w.-]+", re.ASCII)
 

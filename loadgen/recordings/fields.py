@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from loadgen.recordings import multipart
-from loadgen.recordings.exchange import FORM, Exchange
+from loadgen.recordings.exchange import Exchange
+from loadgen.shared.origin import FORM
 
 Pairs = list[tuple[str, str]]
 

@@ -10,7 +10,6 @@ from urllib.parse import unquote_plus
 from loadgen.recordings import content, multipart, source
 from loadgen.recordings.correlation import IDENTIFIER, Correlation
 from loadgen.recordings.exchange import (
-    FORM,
     REDIRECTS,
     Exchange,
     exchange,
@@ -21,7 +20,7 @@ from loadgen.recordings.fields import form_fields, is_same_form, json_fields, pa
 from loadgen.recordings.har import Entry
 from loadgen.recordings.secrets import Secrets
 from loadgen.recordings.source import Expression
-from loadgen.shared.origin import is_header, web_origin
+from loadgen.shared.origin import FORM, is_header, web_origin
 from loadgen.shared.request_names import group_path
 
 SHORTEST_PAUSE_SECONDS = 0.1

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from loadgen.results import archive
+from loadgen.results.archive import LATEST
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.statistics_file import Record, load_record
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
@@ -16,7 +17,7 @@ from loadgen.shared.errors import UsageError, why_unread
 from loadgen.shared.files import point
 from loadgen.shared.text import format_seconds
 
-LATEST, BASELINE = "latest", "baseline"
+BASELINE = "baseline"
 COLUMNS = 80
 
 

@@ -20,7 +20,7 @@ JOURNAL_FILE = "journal.jsonl"
 Fields = Mapping[str, JsonValue]
 
 
-class Entry(BaseModel):
+class JournalEntry(BaseModel):
     """One line. `summary` is None when the step began, and set when its run was judged."""
 
     model_config = ConfigDict(frozen=True)
@@ -36,13 +36,13 @@ class Journal:
 
     def __init__(self, path: Path, find_summary: Callable[[str], Summary | None]) -> None:
         self._path, self._find_summary = path, find_summary
-        self._begun: dict[int, Entry] = {}
-        self._done: dict[int, Entry] = {}
+        self._begun: dict[int, JournalEntry] = {}
+        self._done: dict[int, JournalEntry] = {}
         for entry in _read(path):
             (self._begun if entry.summary is None else self._done)[entry.step] = entry
 
     @property
-    def done(self) -> list[Entry]:
+    def done(self) -> list[JournalEntry]:
         """Return the finished steps, in order."""
         return [self._done[step] for step in sorted(self._done)]
 
@@ -57,14 +57,14 @@ class Journal:
         if known is not None and known.summary is not None:
             self._require_same(known, fields)
             return known.summary
-        entry = Entry(step=step, fields=dict(fields), run_id=new_run_id)
+        entry = JournalEntry(step=step, fields=dict(fields), run_id=new_run_id)
         self._append(entry)
         summary = run(new_run_id)
         if summary.verdict != "interrupted":
             self._finish(entry, summary)
         return summary
 
-    def _adopt(self, step: int) -> Entry | None:
+    def _adopt(self, step: int) -> JournalEntry | None:
         """Take over a run that ended after the journal's last line."""
         begun = self._begun.get(step)
         summary = self._find_summary(begun.run_id) if begun else None
@@ -72,27 +72,27 @@ class Journal:
             return None
         return self._finish(begun, summary)
 
-    def _finish(self, entry: Entry, summary: Summary) -> Entry:
+    def _finish(self, entry: JournalEntry, summary: Summary) -> JournalEntry:
         done = entry.model_copy(update={"summary": summary})
         self._append(done)
         self._done[entry.step] = done
         return done
 
-    def _require_same(self, known: Entry, fields: Fields) -> None:
+    def _require_same(self, known: JournalEntry, fields: Fields) -> None:
         if known.fields != dict(fields):
             raise UsageError(
                 f"{self._path} belongs to another series: its step {known.step} was "
                 f"{json.dumps(known.fields)}, now it would be {json.dumps(dict(fields))}"
             )
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: JournalEntry) -> None:
         with self._path.open("ab") as file:
             file.write(entry.model_dump_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def _read(path: Path) -> list[Entry]:
+def _read(path: Path) -> list[JournalEntry]:
     """Read every whole line; one that a kill cut short is dropped from the file."""
     if not path.exists():
         return []
@@ -101,7 +101,7 @@ def _read(path: Path) -> list[Entry]:
     if len(whole) < len(text):
         os.truncate(path, len(whole))
     try:
-        return [Entry.model_validate_json(line) for line in whole.splitlines()]
+        return [JournalEntry.model_validate_json(line) for line in whole.splitlines()]
     except ValidationError as error:
         raise UsageError(
             f"{path} can't be read as a journal: {error.errors()[0]['msg']}; it is written by "

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from loadgen.cluster.scenario import Scenario
-from loadgen.results.summary import Origin
+from loadgen.results.summary import Provenance
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import open_like, read_regular, write_text
+from loadgen.shared.run_ids import SPECIFICATION_FILE
 from loadgen.specification.run import RunSpecification
 
-SPECIFICATION_FILE, SCENARIO = "specification.json", "scenario"
+SCENARIO = "scenario"
 BYTES_MAX = 20 * 1024 * 1024
 
 
-def keep(directory: Path, specification: RunSpecification, scenario: Scenario) -> Origin:
+def keep(directory: Path, specification: RunSpecification, scenario: Scenario) -> Provenance:
     """Keep a run's specification and scenario in its directory; return where they came from."""
     fields = specification.model_dump(mode="json", exclude_unset=True)
     members = scenario.listing.members
@@ -41,7 +42,7 @@ def keep(directory: Path, specification: RunSpecification, scenario: Scenario) -
     fields["locustfile"] = ",".join(f"{SCENARIO}/{name}" for name in scenario.locustfiles)
     write_text(directory / SPECIFICATION_FILE, json.dumps(fields, indent=2) + "\n")
     commit, modified = commit_of(scenario.directory)
-    return Origin(commit=commit, modified=modified)
+    return Provenance(commit=commit, modified=modified)
 
 
 def _without_links(path: str, flags: int) -> int:

@@ -11,7 +11,7 @@ UNSETTLED_SECONDS = 30
 
 
 @dataclass
-class Seconds:
+class SecondBins:
     """Requests answered in each bin of `width` whole seconds (Unix)."""
 
     width: int = 1
@@ -44,7 +44,7 @@ class Seconds:
 
     def counts(self) -> list[SecondCount]:
         """Return the bins, oldest first, those without an answer as zeros."""
-        whole = Seconds(self.width, {}, dict(self._bins))
+        whole = SecondBins(self.width, {}, dict(self._bins))
         for count in self._recent.values():
             whole._settle(count)
         bins = whole._bins

@@ -45,7 +45,7 @@ class AfterStop(_Model):
     maximum_seconds: float | None = None
 
 
-class Origin(_Model):
+class Provenance(_Model):
     """Where a run's files came from: the project's commit, and whether it had other changes."""
 
     commit: str = ""
@@ -104,7 +104,7 @@ class Summary(_Model):
     after_stop: AfterStop = AfterStop()
     description: str = ""
     machines: tuple[Machine, ...] = ()
-    origin: Origin = Origin()
+    origin: Provenance = Provenance()
 
     @computed_field  # type: ignore[prop-decorator]  # mypy doesn't know the two together
     @property

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from loadgen.results.name_windows import NameWindow, NameWindows
-from loadgen.results.seconds import Seconds
+from loadgen.results.seconds import SecondBins
 from loadgen.shared.histograms import gain, merge
-from loadgen.shared.snapshot import ErrorCount, Snapshot
+from loadgen.shared.snapshot import OTHER_ERRORS, ErrorCount, Snapshot
 from loadgen.shared.totals import Totals
 
 POINTS_MAX = 1200
 ERRORS_MAX = 6
-OTHER_ERRORS = "other errors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Timeline:
 
     points_max: int = POINTS_MAX
     points: list[Point] = field(default_factory=list)
-    completed: Seconds = field(default_factory=Seconds)
+    completed: SecondBins = field(default_factory=SecondBins)
     _names: NameWindows = field(default_factory=NameWindows)
     _epoch: str = ""
     _earlier: Totals = field(default_factory=lambda: Totals(0.0))
@@ -83,7 +82,7 @@ class Timeline:
         if self._epoch != snapshot.epoch:
             self._epoch, self._final, self.points = snapshot.epoch, False, []
             self._earlier, self._errors = Totals(snapshot.measured_from), {}
-            self.completed, self._names = Seconds(), NameWindows(snapshot.measured_from)
+            self.completed, self._names = SecondBins(), NameWindows(snapshot.measured_from)
         if self._final:
             return
         self.completed.add(snapshot.completed)

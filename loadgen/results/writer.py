@@ -25,7 +25,7 @@ from loadgen.results.summary import (
     SUMMARY_FILE,
     AfterStop,
     ErrorResult,
-    Origin,
+    Provenance,
     ResponseTimes,
     Summary,
     WorkerCounts,
@@ -57,7 +57,7 @@ class Outcome:
     versions: Mapping[str, str]
     ended_at: datetime
     machines: tuple[Machine, ...] = ()
-    origin: Origin = field(default_factory=Origin)
+    origin: Provenance = field(default_factory=Provenance)
     target_cpu: tuple[HostCpu, ...] = ()
 
 
@@ -225,7 +225,7 @@ def _record(
     )
 
 
-def _with_scenario(origin: Origin, versions: Mapping[str, str]) -> Origin:
+def _with_scenario(origin: Provenance, versions: Mapping[str, str]) -> Provenance:
     """Name the scenario as every node did."""
     scenario = versions.get("scenario") or origin.scenario_sha256
     return origin.model_copy(update={"scenario_sha256": scenario})

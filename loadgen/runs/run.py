@@ -18,7 +18,7 @@ from loadgen.results import archive
 from loadgen.results.kept import keep
 from loadgen.results.page.index_page import renew_index
 from loadgen.results.statistics_file import HostCpu
-from loadgen.results.summary import Origin, Summary
+from loadgen.results.summary import Provenance, Summary
 from loadgen.results.writer import write_results
 from loadgen.runs.course import RUN_FAULT, Course
 from loadgen.runs.planning import make_plan
@@ -92,7 +92,7 @@ class Run:
         self._course.load_seconds = plan.load_seconds
         self._course.missing = tuple(cluster.missing.values())
         self._stop_was_ours = False
-        self._origin = Origin()
+        self._origin = Provenance()
 
     def _keep(self) -> None:
         """Keep what another person needs to repeat the run; a full disk is said at its end."""

@@ -13,6 +13,8 @@ import idna
 TOKEN = re.compile(r"[!#$%&'*+.^`|~\w-]+", re.ASCII)
 """A name of a header or a method."""
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+FORM = "application/x-www-form-urlencoded"
+"""The content type of a form's fields."""
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 

@@ -36,6 +36,10 @@ TRANSACTION_METHODS = frozenset({"ARRIVAL", "ALARM", "TRANSACTION"})
 """Rows of these methods time what requests make up, which have rows of their own."""
 
 
+OTHER_ERRORS = "other errors"
+"""What errors beyond a bound are counted under, in metrics and in reports."""
+
+
 @dataclass(frozen=True, slots=True)
 class EntryStatistics:
     """Merged statistics of one `(method, name)` over all workers since the epoch began.

@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator
 from types import TracebackType
 
+from loadgen.fleet.agent_files import SCRAPE_BYTES_MAX
 from loadgen.fleet.connections.ssh import PYTHON, Remote, in_release
 from loadgen.fleet.inventory import Inventory
 from loadgen.shared.errors import OperationError
-from loadgen.watch.scrape import END, SCRAPE_BYTES_MAX, Scrape, read
+from loadgen.watch.scrape import END, Scrape, read
 
 CA = "/etc/loadgen/tls/ca.pem"
 SCRAPE = "/etc/loadgen/scrape"

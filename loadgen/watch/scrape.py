@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 END = b"# EOF\n"
-SCRAPE_BYTES_MAX = 64 << 20
 GREATEST = 1e18
 """No count, time or size of a run is beyond it; what is beyond, or no number, is left out."""
 

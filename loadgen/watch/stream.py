@@ -14,12 +14,13 @@ import sys
 import threading
 import time
 
+from loadgen.fleet.agent_files import SCRAPE_BYTES_MAX
 from loadgen.shared import command
 from loadgen.shared.errors import UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.loopback import open_directly
 from loadgen.watch.endpoints import add_exporter_options
-from loadgen.watch.scrape import END, SCRAPE_BYTES_MAX
+from loadgen.watch.scrape import END
 
 TIMEOUT_SECONDS = 5.0
 INTERVAL_SECONDS = 1.0

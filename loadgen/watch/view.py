@@ -26,7 +26,7 @@ RATIOS = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class LivePoint:
     """What came between two scrapes: rates a second, quantiles in seconds."""
 
     rate: float
@@ -41,7 +41,7 @@ class History:
     def __init__(self) -> None:
         self.whole: deque[Scrape] = deque(maxlen=WHOLE)
         self.gone = False
-        self._points: deque[Point] = deque(maxlen=POINTS)
+        self._points: deque[LivePoint] = deque(maxlen=POINTS)
 
     def add(self, scrape: Scrape) -> None:
         """Take in a scrape; counters that went back are those of another exporter."""
@@ -74,7 +74,7 @@ class History:
         return next(scrape for scrape in self.whole if scrape.time >= since)
 
     @property
-    def points(self) -> list[Point]:
+    def points(self) -> list[LivePoint]:
         """What came between neighbours, oldest first."""
         return list(self._points)
 
@@ -83,8 +83,8 @@ class History:
         return _rate(self.earlier, self.last, name, failures=failures)
 
 
-def _point(before: Scrape, after: Scrape) -> Point:
-    return Point(
+def _point(before: Scrape, after: Scrape) -> LivePoint:
+    return LivePoint(
         _rate(before, after, None),
         _rate(before, after, None, failures=True),
         tuple(_quantile(ratio, before, after) for ratio in RATIOS),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """A difference, after minus before, and its bounds."""
 
     difference: float
@@ -25,7 +25,7 @@ class Interval:
 
 def t_interval(
     before: Sequence[float], after: Sequence[float], confidence: float, variance_min: float
-) -> Interval:
+) -> ConfidenceInterval:
     """Return the difference of two means and its interval; three values at least are needed."""
     # It takes a third of a second to import, and one run a side is compared without it.
     from scipy.special import stdtrit  # noqa: PLC0415
@@ -36,7 +36,7 @@ def t_interval(
     error, freedom = (_apart if own else _pooled)(before, after, variance_min)
     difference = _mean(after) - _mean(before)
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
-    return Interval(difference, difference - reach, difference + reach)
+    return ConfidenceInterval(difference, difference - reach, difference + reach)
 
 
 def _pooled(

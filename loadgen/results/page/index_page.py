@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from loadgen.results.catalogue import BASELINE, LATEST, broken_runs, list_runs
+from loadgen.results.archive import LATEST
+from loadgen.results.catalogue import BASELINE, broken_runs, list_runs
 from loadgen.results.comparison.setup_differences import describe_setup
 from loadgen.results.page.rendering import render
 from loadgen.results.summary import Summary

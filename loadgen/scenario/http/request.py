@@ -17,7 +17,7 @@ from geventhttpclient.header import Headers
 from requests.models import RequestEncodingMixin
 from requests.utils import requote_uri
 
-from loadgen.shared.origin import TOKEN, is_header
+from loadgen.shared.origin import FORM, TOKEN, is_header
 
 Fields = Mapping[str, Any]
 Lines = dict[str, str]
@@ -43,7 +43,7 @@ def _content_type(kind: str) -> Lines:
 
 NO_LINES: Lines = {}
 _TEXT_LINES = _content_type("text/plain; charset=utf-8")
-_FORM_LINES = _content_type("application/x-www-form-urlencoded; charset=utf-8")
+_FORM_LINES = _content_type(f"{FORM}; charset=utf-8")
 _BYTES_LINES = _content_type("application/octet-stream")
 
 

@@ -7,8 +7,8 @@ from starlette.routing import Route
 from loadgen.simulators.dspace import hal
 from loadgen.simulators.dspace.security import (
     REALM,
-    Account,
     Accounts,
+    EPerson,
     account_of,
     hand_out,
     rotate,
@@ -102,7 +102,7 @@ def _secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
-def _eperson(api: str, account: Account) -> hal.Json:
+def _eperson(api: str, account: EPerson) -> hal.Json:
     return {
         "id": account.uuid,
         "uuid": account.uuid,

@@ -31,7 +31,7 @@ REALM = 'password realm="DSpace REST API"'
 
 
 @dataclass
-class Account:
+class EPerson:
     """A person who may log in; `salt` is empty while nobody is logged in as them."""
 
     uuid: str
@@ -47,8 +47,8 @@ class Accounts:
 
     seed: int
     clock: Callable[[], float] = time.time
-    by_email: dict[str, Account] = field(default_factory=dict)
-    by_uuid: dict[str, Account] = field(default_factory=dict)
+    by_email: dict[str, EPerson] = field(default_factory=dict)
+    by_uuid: dict[str, EPerson] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._random = random.Random(f"accounts {self.seed}")
@@ -56,21 +56,21 @@ class Accounts:
         hashed = _hash(accounts.password())
         for email in (accounts.ADMINISTRATOR, *accounts.load()):
             identifier = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-            account = Account(identifier, email, hashed, email == accounts.ADMINISTRATOR)
+            account = EPerson(identifier, email, hashed, email == accounts.ADMINISTRATOR)
             self.by_email[email] = self.by_uuid[identifier] = account
 
     def new_token(self) -> str:
         """Return a new CSRF token."""
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
-    def login(self, email: str, password: str) -> Account | None:
+    def login(self, email: str, password: str) -> EPerson | None:
         """Return the account that these credentials open."""
         account = self.by_email.get(email)
         if account is None or not hmac.compare_digest(_hash(password), account.password_hash):
             return None
         return account
 
-    def issue(self, account: Account) -> str:
+    def issue(self, account: EPerson) -> str:
         """Return a new JWT for the account."""
         account.salt = account.salt or self._random.randbytes(16).hex()
         claims = {
@@ -81,7 +81,7 @@ class Accounts:
         }
         return jwt.encode(claims, self._key + account.salt.encode(), algorithm="HS256")
 
-    def authenticate(self, token: str) -> Account | None:
+    def authenticate(self, token: str) -> EPerson | None:
         """Return the account of a JWT; None when it is malformed, forged, expired or logged out."""
         options = {"verify_signature": False, "verify_exp": False}
         try:
@@ -95,7 +95,7 @@ class Accounts:
             return None
         return account
 
-    def logout(self, account: Account) -> None:
+    def logout(self, account: EPerson) -> None:
         """Invalidate every token of the account."""
         account.salt = ""
 
@@ -139,13 +139,13 @@ class Security:
         return response
 
 
-def account_of(request: Request) -> Account | None:
+def account_of(request: Request) -> EPerson | None:
     """Return who is asking; None for an anonymous visitor."""
-    account: Account | None = request.scope["dspace.account"]
+    account: EPerson | None = request.scope["dspace.account"]
     return account
 
 
-def require_account(request: Request) -> Account:
+def require_account(request: Request) -> EPerson:
     """Return who is asking; 401 for an anonymous visitor."""
     account = account_of(request)
     if account is None:

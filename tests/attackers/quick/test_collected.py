@@ -18,6 +18,7 @@ from loadgen.fleet import agent_files, agent_scenarios, collecting
 from loadgen.fleet.requests import Take
 from loadgen.node.settings import NodeSettings
 from loadgen.shared.errors import OperationError
+from loadgen.shared.run_ids import SPECIFICATION_FILE
 from tests.faults.record import Outcome
 from tests.unit.playbooks.modules import run_module
 
@@ -329,7 +330,7 @@ def test_planted_links_lead_root_nowhere(
     with agent_files.as_owner():
         (state / "runs").symlink_to(roots)
         (state / "run").mkdir()
-        for name in (agent_files.SPECIFICATION_FILE, "metrics.prom", "requests"):
+        for name in (SPECIFICATION_FILE, "metrics.prom", "requests"):
             (state / "run" / name).symlink_to(secret)
 
     with pytest.raises(PermissionError):
@@ -337,7 +338,7 @@ def test_planted_links_lead_root_nowhere(
     agent_files.make_results(state / "run", "{}")
     with pytest.raises(FileExistsError):
         agent_files.create(state / "run" / "requests", "{}")
-    assert agent_files.read_kept(state / "run" / agent_files.SPECIFICATION_FILE) == "{}"
+    assert agent_files.read_kept(state / "run" / SPECIFICATION_FILE) == "{}"
     with pytest.raises(OperationError):
         agent_files.read_kept(state / "run" / "metrics.prom")
     sent = io.BytesIO()

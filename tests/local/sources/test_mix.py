@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from loadgen.access_logs.reading import Reading
+from loadgen.access_logs.reading import LogReading
 from loadgen.access_logs.traffic import Traffic
 from loadgen.cli.main import main
 from tests.local.conftest import Runner, loadgen
@@ -19,7 +19,7 @@ PAGES = ["/"] * 5 + ["/items/7"] * 3 + ["/items/8/edit", "/search?q=x"]
 
 
 def _read(log: Path) -> tuple[Counter[str], Traffic]:
-    reading, traffic = Reading(), Traffic()
+    reading, traffic = LogReading(), Traffic()
     for hit in reading.hits([log]):
         if not hit.path.startswith("/_state"):
             traffic.add(hit)

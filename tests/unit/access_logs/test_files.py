@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from loadgen.access_logs.lines import Hit
-from loadgen.access_logs.reading import Reading
+from loadgen.access_logs.reading import LogReading
 from loadgen.shared.errors import UsageError
 from tests.unit.access_logs.test_mix import line, mix
 
@@ -41,8 +41,8 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def _hits(path: Path) -> tuple[list[Hit], Reading]:
-    reading = Reading()
+def _hits(path: Path) -> tuple[list[Hit], LogReading]:
+    reading = LogReading()
     return list(reading.hits([path])), reading
 
 
@@ -60,7 +60,7 @@ def test_a_packed_log_that_ends_early_is_never_taken_for_whole(kind: str, tmp_pa
     path = tmp_path / "access.log"
     packed = PACKED[kind](LOG * 20)
     path.write_bytes(packed[: len(packed) * 3 // 4])
-    reading = Reading()
+    reading = LogReading()
     said = ""
     try:
         list(reading.hits([path]))

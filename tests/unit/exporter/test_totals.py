@@ -1,5 +1,5 @@
-from exporter.totals import OTHER_ERRORS, Fold, Limits, Sums
-from loadgen.shared.snapshot import ErrorCount
+from exporter.totals import Fold, Limits, Sums
+from loadgen.shared.snapshot import OTHER_ERRORS, ErrorCount
 from tests.unit.exporter.samples import entry, snapshot
 
 HOME = ("GET", "/")
