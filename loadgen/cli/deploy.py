@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from loadgen.deploy.ansible_user import require_user
 from loadgen.deploy.inventory_lock import hold
 from loadgen.shared.errors import UsageError
 from loadgen.shared.project import KIT, cache_directory, own_directory
@@ -18,7 +19,10 @@ ASK = "--ask-vault-pass"
 
 
 def playbook(name: str, options: Sequence[str]) -> list[str]:
-    """Return the command that runs a playbook. UsageError where Ansible or the playbook lacks."""
+    """Return the command that runs a playbook.
+
+    UsageError: Ansible or the playbook is missing, or this user can't run Ansible.
+    """
     program = Path(sys.executable).with_name("ansible-playbook")
     path = PLAYBOOKS / f"{name}.yml"
     if not program.is_file():
@@ -28,6 +32,7 @@ def playbook(name: str, options: Sequence[str]) -> list[str]:
         )
     if not path.is_file():
         raise UsageError(f"{path} isn't there: run loadgen {name} from a checkout of the kit")
+    require_user()
     return [str(program), *options, str(path)]
 
 

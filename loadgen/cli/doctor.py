@@ -19,6 +19,7 @@ from typing import Literal
 import psutil
 
 from loadgen.cluster.local import require_free_port
+from loadgen.deploy.ansible_user import require_user
 from loadgen.shared.errors import LoadgenError
 from loadgen.shared.text import plain_line
 from loadgen.specification.run import RunSpecification
@@ -128,7 +129,7 @@ def _ports() -> Iterator[Finding]:
 def _programs() -> Iterator[Finding]:
     ansible = Path(sys.executable).with_name("ansible-playbook")
     if ansible.is_file() and find_spec("fabric"):
-        yield Finding("ok", "fleet verbs", f"{ansible} and Fabric are installed")
+        yield _user(f"{ansible} and Fabric are installed")
     else:
         text = "Ansible and Fabric aren't installed here; make deploy INVENTORY=… installs them"
         yield Finding("look", "fleet verbs", text)
@@ -142,6 +143,14 @@ def _programs() -> Iterator[Finding]:
         path = shutil.which(name)
         state: Literal["ok", "look"] = "ok" if path else "look"
         yield Finding(state, name, path or f"isn't on PATH; {purpose}")
+
+
+def _user(installed: str) -> Finding:
+    try:
+        require_user()
+    except LoadgenError as error:
+        return Finding("look", "fleet verbs", str(error))
+    return Finding("ok", "fleet verbs", installed)
 
 
 def _fleet(path: Path, vault: Sequence[str]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loadgen.cluster.base import Cluster
 from loadgen.cluster.local import LocalCluster
@@ -39,11 +39,6 @@ LOADGENS_OWN = (
     *("--request-log", "--workers", "--exporter-port", "--skip-target-check", "--insecure-target"),
     *("--allow-no-requests", "--allow-missing", "--seed"),
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from loadgen.results.evaluation.pictures import Format
 
 
 def run(options: argparse.Namespace) -> int:
@@ -190,30 +185,25 @@ def _refuse_own_options(passed_on: Sequence[str]) -> None:
 def finish_series(series: Series) -> int:
     """Carry out a series, draw its picture, print what it came to; return the exit code."""
     # Drawing takes a moment to import, and most runs are no series.
+    from loadgen.results.evaluation.pictures import save_picture  # noqa: PLC0415
     from loadgen.runs import series_pictures  # noqa: PLC0415
 
     settings = series.experiment.search
     if settings is not None:
         found = series.search(settings)
         limits = _limits(series.experiment.slos)
-        _save(series_pictures.draw_search(found, limits), series.directory / "capacity")
-        _save(series_pictures.draw_curve(found), series.directory / "capacity-curve")
+        save_picture(series_pictures.draw_search(found, limits), series.directory / "capacity")
+        save_picture(series_pictures.draw_curve(found), series.directory / "capacity-curve")
         print(f"\n{capacity_search.describe(found)}")
         print(f"  {os.path.relpath(series.directory)}/capacity.json")
         return search_exit_code(found)
     rows = series.sweep()
     for field in series.experiment.sweep:
         picture = series_pictures.draw_sweep(rows, field)
-        _save(picture, series.directory / f"sweep-{field}")
+        save_picture(picture, series.directory / f"sweep-{field}")
     print(f"\n{sweep.describe(rows)}\n  {os.path.relpath(series.directory)}/table.csv")
     return sweep_exit_code(rows)
 
 
 def _limits(slos: Sequence[Slo]) -> list[float]:
     return [slo.limit for slo in slos if slo.unit == "s"]
-
-
-def _save(figure: "Figure", stem: Path, formats: "Sequence[Format] | None" = None) -> None:
-    from loadgen.results.evaluation import pictures  # noqa: PLC0415  as above
-
-    pictures.save_picture(figure, stem, formats or pictures.FORMATS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from loadgen.deploy.ansible_user import require_user
 from loadgen.shared.errors import UsageError
 from loadgen.shared.project import KIT, PYTHON_MODULE
 from loadgen.shared.text import in_url
@@ -172,6 +173,7 @@ def limit(nodes: Iterable[Node], pattern: str) -> tuple[Node, ...]:
 
 
 def _list(path: Path, vault: Sequence[str]) -> Mapping[str, Any]:
+    require_user()
     # In the directory of the playbooks, for their group_vars count too.
     module = [*PYTHON_MODULE, "loadgen.fleet.ansible_hosts"]
     own = ["--playbook-dir", str(KIT / "playbooks"), "--inventory", str(path)]

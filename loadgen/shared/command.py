@@ -22,6 +22,8 @@ REFUSED = frozenset(
         errno.ELOOP,
     )
 )
+NO_TEMPORARY = "No usable temporary directory"
+"""What Python's `tempfile` says first where it finds no directory that can be written to."""
 
 
 class _Heedless(io.FileIO):
@@ -65,6 +67,8 @@ def ending(carry_out: Callable[[], int | None], name: str = "") -> int:
     except LoadgenError as error:
         return _told(name, error)
     except OSError as error:
+        if error.filename is None and (error.strerror or "").startswith(NO_TEMPORARY):
+            return _told(name, OperationError(f"{error.strerror}: set TMPDIR to one of your own"))
         if error.filename is None or error.errno not in REFUSED:
             raise
         return _told(

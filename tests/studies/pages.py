@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.waiting import await_
 
-TIMEOUT_SECONDS = 600
+TIMEOUT_SECONDS = 1500
 ENDING_SECONDS = 120
 PROGRAMS = Path(sys.executable).parent
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

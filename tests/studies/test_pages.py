@@ -10,7 +10,7 @@ from tests.studies.pages import Session, steps
 PAGES = ("django", "research", "prometheus")  # tests/lab/test_page.py types `library`.
 
 
-@pytest.mark.timeout(1200)  # The search of the page `django` makes some twenty runs.
+@pytest.mark.timeout(1800)  # The search of the page `django` makes some twenty runs.
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_does_what_it_shows(name: str, tmp_path: Path) -> None:
     page = (PROJECT / "docs" / "start" / f"{name}.md").read_text()

@@ -1,5 +1,6 @@
 """How an entry point ends."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -66,3 +67,32 @@ def test_a_character_that_the_terminal_lacks_is_printed_as_its_code(tmp_path: Pa
     )
     assert ended.returncode == 0, ended.stderr
     assert "cd shop\\u2026\n" in ended.stdout
+
+
+def test_a_machine_without_a_temporary_directory_says_which_variable_to_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
+        raise FileNotFoundError(
+            errno.ENOENT, "No usable temporary directory found in ['/tmp', '/usr/tmp']"
+        )
+
+    assert command.ending(fail) == OperationError.exit_code
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "No usable temporary directory found in ['/tmp', '/usr/tmp']: set TMPDIR"
+    )
+
+
+@pytest.mark.parametrize("module", ["runs.series_pictures", "studies.alarm.figures"])
+def test_drawing_says_nothing_of_a_home_that_cannot_be_written(module: str) -> None:
+    code = f"import loadgen.results.evaluation.pictures, loadgen.{module}"
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "HOME": "/proc/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert said.stderr == ""
