@@ -110,7 +110,7 @@ record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR
 
 # --- experiments -----------------------------------------------------------------------------
 .PHONY: test-studies
-test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (some minutes)
+test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (35 minutes)
 	$(PYTEST) -s tests/studies
 
 .PHONY: results coverage
