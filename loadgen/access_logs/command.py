@@ -92,6 +92,13 @@ def _report(
             f" {reading.first_broken}"
         )
     lines += [f"check this one: {sentence}" for sentence in reading.cut]
+    if reading.zoneless:
+        named = ", ".join(path.name for path in reading.zoneless[:3])
+        more = " and others" if len(reading.zoneless) > 3 else ""
+        lines.append(
+            f"check this one: the times in {named}{more} have no zone and were taken as UTC, so a"
+            " change to or from summer time shows as an hour that is missing or doubled"
+        )
     if traffic.secrets:
         names = ", ".join(sorted(traffic.secrets))
         lines.append(f"taken out of addresses, as they may be secret: {names}")

@@ -44,6 +44,7 @@ def _moment(text: str) -> float | None:
     try:
         if "T" not in text:
             return float(text)
-        return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None

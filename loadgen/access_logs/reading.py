@@ -1,6 +1,7 @@
 """Reads access logs, plain or packed, several in the order of their times, a line at a time."""
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from loadgen.access_logs.formats import EXPECTED, kind_of, recognise
 from loadgen.access_logs.lines import Hit, Parse
 from loadgen.access_logs.unpacking import BROKEN, opened
+from loadgen.access_logs.w3c import W3C
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain_line
 
@@ -16,14 +18,23 @@ SAMPLE_LINES = 200
 SHOWN_CHARACTERS = 60
 
 
+_CLOCK = re.compile(
+    r"(?<!\d)\d\d:\d\d:\d\d(?:[.,]\d+)?(?P<zone>\s?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)\b)?"
+)
+
+
 @dataclass
 class LogReading:
-    """What reading came to: lines that were read, lines that could not be, and why files ended."""
+    """What reading came to: lines that were read, lines that could not be, and why files ended.
+
+    `zoneless` are the files whose times have no zone, so that they were taken as UTC.
+    """
 
     lines: int = 0
     broken: int = 0
     first_broken: str = ""
     cut: list[str] = field(default_factory=list)
+    zoneless: list[Path] = field(default_factory=list)
 
     def hits(self, paths: Sequence[Path]) -> Iterator[Hit]:
         """Yield each hit of the files, the earliest file first.
@@ -53,7 +64,10 @@ class LogReading:
                 f"{path} is no access log that can be read: {what}, and what is expected is"
                 f" {EXPECTED}"
             )
-        return parse, next(hit.time for hit in map(parse, used) if hit)
+        first, hit = next((line, hit) for line in used if (hit := parse(line)))
+        if not isinstance(parse, W3C) and _lacks_zone(first):
+            self.zoneless.append(path)
+        return parse, hit.time
 
     def _of_file(self, path: Path, parse: Parse) -> Iterator[Hit]:
         for number, line in self._text(path):
@@ -94,3 +108,9 @@ class LogReading:
                 f"{path} can't be read: {fault.strerror or fault}; give the path of an access log,"
                 " plain or packed"
             ) from fault
+
+
+def _lacks_zone(line: str) -> bool:
+    """Tell whether a line has times of day, and none of them a zone."""
+    zones = [found["zone"] for found in _CLOCK.finditer(line)]
+    return bool(zones) and not any(zones)

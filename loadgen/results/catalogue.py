@@ -1,5 +1,6 @@
 """Runs that were made: find them, list them, name a baseline, remove old ones."""
 
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from loadgen.shared.text import format_seconds
 
 BASELINE = "baseline"
 COLUMNS = 80
+NO_SUMMARY = "it has no summary: the run was killed, or is under way"
+_OF_LOCUST = re.compile(
+    r"(^|_)(stats|stats_history|failures|exceptions|requests|distribution)\.csv$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,10 @@ def summary_of(run: Path) -> Summary:
         raise UsageError(
             f"{run}/{SUMMARY_FILE} is {_no_summary(error)}; `loadgen results` lists the runs"
         ) from error
+    except ValueError as error:
+        raise UsageError(
+            f"{run}/{SUMMARY_FILE} can't be used: {error}; `loadgen results` lists the runs"
+        ) from error
 
 
 def record_of(run: Path) -> Record:
@@ -53,9 +62,10 @@ def find_run(results: Path, reference: str) -> Path:
     for candidate in (results / reference, Path(reference)):
         if (candidate / SUMMARY_FILE).is_file():
             return candidate.resolve()
-    found = sorted(path.parent for path in results.glob(f"{_literal(reference)}*/{SUMMARY_FILE}"))
+    is_path = "/" in reference
+    found = [] if is_path else sorted(results.glob(f"{_literal(reference)}*/{SUMMARY_FILE}"))
     if len(found) == 1:
-        return found[0].resolve()
+        return found[0].parent.resolve()
     if reference == BASELINE:
         raise UsageError(
             "no baseline is chosen yet: choose one with loadgen results --baseline RUN"
@@ -63,9 +73,25 @@ def find_run(results: Path, reference: str) -> Path:
     cause = (
         f"the ids of {len(found)} runs begin with it"
         if found
-        else f"it is neither a run in {results} nor the path of one"
+        else _what_else(Path(reference)) or f"it is neither a run in {results} nor the path of one"
     )
     raise UsageError(f"there is no run {reference!r}: {cause}; `loadgen results` lists the runs")
+
+
+def _what_else(path: Path) -> str:
+    """Say what is at a path that holds no run; empty when nothing is there."""
+    if path.is_dir() and archive.is_run(path.resolve()):
+        return NO_SUMMARY
+    beside = path.iterdir() if path.is_dir() else path.parent.glob(f"{_literal(path.name)}*")
+    if any(_OF_LOCUST.search(one.name) for one in beside):
+        return (
+            "these are files of `locust --csv`, which hold no histograms, so nothing can be "
+            "compared or drawn of them. Repeat the test with loadgen run, which takes the same "
+            "locustfile"
+        )
+    if path.is_dir():
+        return f"that directory holds no {SUMMARY_FILE}"
+    return "that is a file, and a run is a directory" if path.exists() else ""
 
 
 def _literal(text: str) -> str:
@@ -115,7 +141,7 @@ def broken_runs(results: Path) -> list[tuple[str, str]]:
         if (directory / JOURNAL_FILE).exists():
             continue
         if not (directory / SUMMARY_FILE).exists():
-            found.append((directory.name, "it has no summary: the run was killed, or is under way"))
+            found.append((directory.name, NO_SUMMARY))
             continue
         try:
             load_summary(directory)

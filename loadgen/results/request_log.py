@@ -151,9 +151,21 @@ def read_log(run_directory: Path) -> pl.DataFrame:
         # A log of an earlier release lacks some columns: without a phase the times decide.
         for name in {"phase", "trace_id"} - set(log.collect_schema()):
             log = log.with_columns(pl.lit(None, pl.String).alias(name))
-        return log.select(list(SCHEMA)).collect()
+        read = log.select(list(SCHEMA)).cast(SCHEMA).collect()
+        _require_sense(read)
     except (*NO_LOG, OSError, ValueError) as error:
         raise UsageError(
             f"{path} can't be read as a request log: {str(error).splitlines()[0]}; it is written "
             "by loadgen only"
         ) from error
+    return read
+
+
+def _require_sense(log: pl.DataFrame) -> None:
+    """ValueError: a row has no start, method or name, or ends before its start."""
+    for column in ("start_us", "method", "name"):
+        if log[column].null_count():
+            raise ValueError(f"{log[column].null_count():,} rows have no {column}")
+    negative = log.filter(pl.col("duration_us") < 0).height
+    if negative:
+        raise ValueError(f"{negative:,} rows have a negative duration_us")

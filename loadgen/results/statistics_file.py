@@ -64,7 +64,7 @@ def load_record(run_directory: Path) -> Record:
     """Read a run's statistics. UsageError when they are missing or not of this format."""
     path = run_directory / STATISTICS_FILE
     try:
-        return TypeAdapter(Record).validate_json(read_regular(path))
+        record = TypeAdapter(Record).validate_json(read_regular(path))
     except OSError as error:
         raise UsageError(
             f"{path} can't be read ({error.strerror}): give the directory of a run that was "
@@ -76,3 +76,11 @@ def load_record(run_directory: Path) -> Record:
             f"{path} can't be used ({first['msg']}): it was changed or cut off, or another release "
             "wrote it; give another run"
         ) from error
+    for entry in record.entries:
+        counts = (entry.failures, entry.requests - entry.failures, *entry.response_times.values())
+        if min(*counts, *entry.response_times, 0) < 0:
+            raise UsageError(
+                f"{path} can't be used: the counts of {entry.method} {entry.name} contradict each "
+                "other, so it was changed; give another run"
+            )
+    return record

@@ -1,5 +1,6 @@
 """What a run came to: the model of `summary.json`, read by report, JUnit, comparison and search."""
 
+import math
 import re
 from pathlib import Path
 
@@ -120,5 +121,17 @@ class Summary(_Model):
 
 
 def load_summary(run_directory: Path) -> Summary:
-    """Read a run's summary; raises OSError or pydantic's ValidationError."""
-    return Summary.model_validate_json(read_regular(run_directory / SUMMARY_FILE))
+    """Read a run's summary. Raises OSError, pydantic's ValidationError or another ValueError."""
+    summary = Summary.model_validate_json(read_regular(run_directory / SUMMARY_FILE))
+    times = summary.response_time_seconds
+    figures: dict[str, float | None] = {
+        "requests": summary.requests,
+        "failures": summary.failures,
+        "throughput_per_second": summary.throughput_per_second,
+        "measured_seconds": summary.measured_seconds,
+        **{f"response_time_seconds.{name}": value for name, value in times},
+    }
+    for name, value in figures.items():
+        if value is not None and not 0 <= value < math.inf:
+            raise ValueError(f"its {name} is {value}, which no run has")
+    return summary

@@ -5,12 +5,14 @@ import gzip
 import io
 import lzma
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from loadgen.access_logs import proxy_lines
 from loadgen.access_logs.lines import Hit
 from loadgen.access_logs.reading import LogReading
 from loadgen.shared.errors import UsageError
@@ -138,3 +140,33 @@ def test_what_is_no_access_log_is_named_with_the_next_step(
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "lacks"),
+    [
+        ('1.2.3.4 - - [26/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 200 5', False),
+        ('1.2.3.4 - - [26/Nov/2026:10:00:00] "GET / HTTP/1.1" 200 5', True),
+        ('{"time":"2026-11-26T10:00:00","method":"GET","path":"/","status":200}', True),
+        ('{"time":"2026-11-26T10:00:00Z","method":"GET","path":"/","status":200}', False),
+        ('{"time":1795687200.5,"method":"GET","path":"/","status":200}', False),
+    ],
+)
+def test_a_log_whose_times_have_no_zone_is_noted(line: str, lacks: bool, tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_text(f"{line}\n" * 3)
+    hits, reading = _hits(path)
+    assert len(hits) == 3
+    assert reading.zoneless == ([path] if lacks else [])
+
+
+def test_a_proxys_time_without_a_zone_does_not_depend_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert proxy_lines._moment("2026-11-26T10:00:00.5") == 1795687200.5
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shutil
@@ -8,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from loadgen.results import catalogue
+from loadgen.results.statistics_file import STATISTICS_FILE, Record, dump_record
 from loadgen.runs.series import Series, create_series
 from loadgen.shared.errors import UsageError
 from loadgen.specification.experiment import Experiment
 from tests.unit.results.many_runs import make_runs
-from tests.unit.samples import summary
+from tests.unit.samples import entry, summary
 
 
 def make(results: Path, name: str, age_days: float = 0) -> Path:
@@ -134,3 +136,73 @@ def test_a_summary_that_is_none_is_a_sentence(
     assert said in catalogue.describe(catalogue.list_runs(results), results)
     with pytest.raises(UsageError, match=re.escape(said)):
         catalogue.summary_of(run)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("a_stats.csv", "a_stats_history.csv"), "files of `locust --csv`"),
+        (("a_requests.csv", "a_distribution.csv"), "files of `locust --csv`"),
+        (("stats.csv", "failures.csv"), "files of `locust --csv`"),
+        (("notes.txt",), "that directory holds no summary.json"),
+        ((), "that directory holds no summary.json"),
+    ],
+)
+def test_a_directory_of_something_else_is_named(
+    results: Path, names: tuple[str, ...], said: str
+) -> None:
+    directory = results / "theirs"
+    directory.mkdir()
+    for name in names:
+        (directory / name).write_bytes(b"\xef\xbb\xbfType;Name\r\n")
+    with pytest.raises(UsageError, match=said):
+        catalogue.find_run(results, str(directory))
+    for name in names[:1]:
+        with pytest.raises(UsageError, match=r"locust --csv|that is a file"):
+            catalogue.find_run(results, str(directory / name))
+
+
+def test_the_prefix_that_locust_was_given_is_known(results: Path) -> None:
+    (results / "try_stats.csv").touch()
+    with pytest.raises(UsageError, match="locust --csv"):
+        catalogue.find_run(results, str(results / "try"))
+
+
+def test_a_run_that_was_killed_is_no_other_programs(results: Path) -> None:
+    killed = results / "20261120T000000Z-hello-0009"
+    killed.mkdir()
+    (killed / "stats.csv").touch()
+    with pytest.raises(UsageError, match="the run was killed, or is under way"):
+        catalogue.find_run(results, str(killed))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("requests", "-5"), ("failures", "-1"), ("throughput_per_second", "1e400"),
+     ("measured_seconds", "-2.5"), ("response_time_seconds", '{"p95": 1e999}')],
+)  # fmt: skip
+def test_figures_that_no_run_has_are_refused_and_said(
+    results: Path, field: str, value: str
+) -> None:
+    run = results / "20261125T000000Z-hello-0000"
+    text = (run / "summary.json").read_text()
+    (run / "summary.json").write_text(
+        f'{{"{field}": {value}, ' + text.replace(f'"{field}"', '"x"')[1:]
+    )
+    with pytest.raises(UsageError, match=f"its {field}[.p95]* is .*, which no run has"):
+        catalogue.summary_of(run)
+    assert "which no run has" in catalogue.describe(catalogue.list_runs(results), results)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("requests", -3), ("failures", 99), ("response_times", {"5": -3}), ("failures", -1)],
+)
+def test_counts_that_contradict_each_other_are_refused(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    record = json.loads(dump_record(Record([entry(response_times={5.0: 50})], [])))
+    record["entries"][0][field] = value
+    (tmp_path / STATISTICS_FILE).write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="contradict each other"):
+        catalogue.record_of(tmp_path)

@@ -239,3 +239,27 @@ def test_a_log_with_too_few_rows_is_named(
     said = shortage(rows, requests, ratio)
     assert bool(said) == short
     assert f"holds {rows:,} rows" in said or not short
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"start_us": None}, "rows have no start_us"),
+        ({"name": None}, "rows have no name"),
+        ({"duration_us": -5}, "negative duration_us"),
+        ({"start_us": "yesterday"}, "conversion"),
+    ],
+)
+def test_rows_that_no_run_writes_are_refused(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    log = RequestLog(tmp_path / "requests", "worker-1")
+    log.add("GET", "/a", 1.5, start_time=100.5)
+    log.write()
+    merge_log(tmp_path)
+    file = tmp_path / "requests.parquet"
+    pl.read_parquet(file).with_columns(**{k: pl.lit(v) for k, v in change.items()}).write_parquet(
+        file
+    )
+    with pytest.raises(UsageError, match=said):
+        read_log(tmp_path)
