@@ -19,6 +19,8 @@ from loadgen.specification.run import parse_duration
 
 def results(options: argparse.Namespace) -> int:
     """Carry out `loadgen results`: list runs, newest last; or name the baseline."""
+    if options.results.exists() and not options.results.is_dir():
+        raise UsageError(f"--results {options.results} is a file: give the directory of the runs")
     if options.baseline:
         run = catalogue.find_run(options.results, options.baseline)
         catalogue.name_baseline(options.results, run)

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import importlib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -169,3 +170,15 @@ def _and(names: Sequence[str]) -> str:
 
 def _has(names: Sequence[str]) -> str:
     return "have" if len(names) > 1 else "has"
+
+
+def positive(text: str) -> float:
+    """Read a number above 0; argparse's own `float` would also take nan, inf and -1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        rule = "give a number above 0, such as 0.5"
+        raise argparse.ArgumentTypeError(f"{text!r} can't be used; {rule}")
+    return value

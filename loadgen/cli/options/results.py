@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.results_directory import add_results
-from loadgen.cli.verb import Late, Verb, VerbParser
+from loadgen.cli.verb import Late, Verb, VerbParser, positive
 
 if TYPE_CHECKING:
     from loadgen.cli import results
@@ -16,9 +16,12 @@ else:
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(",") if part)
-    except ValueError as error:
-        raise _unusable(text, "numbers separated by commas, such as 10,30") from error
+        values = tuple(float(part) for part in text.split(",") if part)
+    except ValueError:
+        values = (math.nan,)
+    if not all(map(math.isfinite, values)):
+        raise _unusable(text, "numbers separated by commas, such as 10,30")
+    return values
 
 
 def _unusable(text: str, rule: str) -> argparse.ArgumentTypeError:
@@ -119,12 +122,12 @@ def _add_evaluate_options(verb: VerbParser) -> None:
     )
     verb.add_argument(
         "--interval",
-        type=float,
+        type=positive,
         help="the intended seconds between a user's requests; corrects for coordinated omission",
     )
     verb.add_argument(
         "--speed",
-        type=float,
+        type=positive,
         default=1.0,
         help="how many times faster than real time the alarm study ran (default: 1)",
     )

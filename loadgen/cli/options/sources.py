@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadgen.cli.verb import Late, Verb, VerbParser
+from loadgen.cli.verb import Late, Verb, VerbParser, positive
 
 if TYPE_CHECKING:
     from loadgen.access_logs import command as access_logs
@@ -29,7 +29,7 @@ def _add_mix_options(verb: VerbParser) -> None:
     )
     verb.add_argument(
         "--factor",
-        type=float,
+        type=positive,
         default=1.0,
         help="how many times as many visits as in the log (default: 1)",
     )

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.results_directory import add_results
-from loadgen.cli.verb import Late, Verb, VerbParser
+from loadgen.cli.verb import Late, Verb, VerbParser, positive
 
 if TYPE_CHECKING:
     from loadgen.studies.alarm import command
@@ -23,7 +23,7 @@ def _add_alarm_options(verb: VerbParser) -> None:
     add = verb.add_argument
     add(
         "--speed",
-        type=float,
+        type=positive,
         default=1.0,
         help="how many times faster than real time to run (default: 1)",
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
 from loadgen.cli.options.results_directory import add_results
-from loadgen.cli.verb import Late, Verb, VerbParser
+from loadgen.cli.verb import Late, Verb, VerbParser, positive
 from loadgen.shared.project import own_directory
 from loadgen.watch.endpoints import DEFAULT_GRAFANA, SCRAPE_SECONDS, Ports, add_exporter_options
 
@@ -42,7 +42,7 @@ def _add_watch_options(verb: VerbParser) -> None:
     add("--svg", type=Path, help="write a picture to this file after --seconds, and end")
     add(
         "--seconds",
-        type=float,
+        type=positive,
         default=20.0,
         help="how long to watch before --svg is written (default: 20)",
     )

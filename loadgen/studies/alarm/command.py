@@ -19,7 +19,6 @@ from loadgen.results.evaluation.pictures import save_picture
 from loadgen.results.summary import Summary
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import execute
-from loadgen.shared.errors import UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.ports import free_port
 from loadgen.specification.run import RunSpecification, specify
@@ -165,8 +164,6 @@ def report(
 
 def study(options: argparse.Namespace) -> int:
     """Carry out `loadgen study alarm`: 0 reproduced, 1 not reproduced, else as `loadgen run`."""
-    if options.speed <= 0:
-        raise UsageError(f"--speed is {options.speed}; it must be above 0; 1 means real time")
     summary, directory = run_study(options)
     print(describe_run(summary, directory))
     if summary.exit_code:

@@ -84,8 +84,14 @@ for words in [[], *[[name] for name in {[name for _, name in VERBS]}]]:
         ("run locustfile.py", "loadgen run can't use 'locustfile.py'"),
         ("simulator hello --faults", "loadgen simulator hello has no option --faults"),
         ("rnu", "VERB: 'rnu' can't be used: is run meant? Choose from init, doctor"),
+        ("evaluate latest --interval -1", "--interval: '-1' can't be used; give a number above 0"),
+        ("evaluate latest --speed inf", "--speed: 'inf' can't be used; give a number above 0"),
+        ("evaluate latest --limits nan", "--limits: 'nan' can't be used; give numbers separated"),
         ("evaluate latest --limits fast", "--limits: 'fast' can't be used; give numbers separated"),
-        ("study alarm --speed fast", "--speed: 'fast' can't be used; give a number;"),
+        ("study alarm --speed fast", "--speed: 'fast' can't be used; give a number above 0"),
+        ("study alarm --speed nan", "--speed: 'nan' can't be used; give a number above 0"),
+        ("mix access.log --factor inf", "--factor: 'inf' can't be used; give a number above 0"),
+        ("watch --svg x.svg --seconds -1", "--seconds: '-1' can't be used; give a number above 0"),
         ("logs --inventory i --lines many", "--lines: 'many' can't be used; give a whole number;"),
         ("lab --workers 9", "--workers: 9 can't be used; choose from 1, 2, 3, 4, 5, 6;"),
         ("evaluate --formats gif", "'gif' can't be used; give one or more of svg, png and pdf"),
@@ -176,3 +182,13 @@ def test_a_changed_experiment_of_a_series_is_one_sentence(tmp_path: Path) -> Non
         options = parse(["resume", str(tmp_path)])
         with pytest.raises(UsageError, match=r"experiment\.json can't be read as the experiment"):
             options.carry_out(options)
+
+
+def test_a_file_in_place_of_the_results_directory_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(SystemExit) as ended:
+        main.main(["results", "--results", str(tmp_path / "runs")])
+    assert ended.value.code == 2
+    assert "runs is a file: give the directory of the runs" in capsys.readouterr().err
