@@ -1,6 +1,7 @@
 """Verbs on a fleet beside running: what it does now, its journals, ending a run, letting one go."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from loadgen.fleet.collecting import collect_node
 from loadgen.fleet.connections.ssh import Outcomes, Remote, ask_all, on_all
 from loadgen.fleet.inventory import Inventory, Node, limit, load_inventory
 from loadgen.fleet.requests import Abort, AgentRequest, Collect, Drain, NodeReport, Status, Stop
+from loadgen.results.kept import kept_fields
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run
 from loadgen.shared import exit_codes
@@ -24,12 +26,19 @@ from loadgen.shared.errors import BusyError, NodeError, OperationError, UsageErr
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import UNDER_WAY
-from loadgen.shared.text import in_url, indented, plain_line
+from loadgen.shared.text import (
+    SETTINGS_VALUES_MAX,
+    in_url,
+    indented,
+    plain_line,
+    require_few_values,
+)
 from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification
 
 Found = TypeVar("Found")
 LINE_CHARACTERS_MAX = 1 << 16
+STOP_TIMEOUT_MAX = 60.0
 NEWLINE = "\n"
 
 
@@ -142,7 +151,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     with interruption.listen():
         progress = Progress(specification.run_time)
         summary = Run(plan, cluster, interruption, progress, versions).take_over(
-            bool(report.specification)
+            bool(report.specification), _patience(specification, directory)
         )
     print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
     print("".join(f"  {indented(reason)}\n" for reason in summary.reasons), end="")
@@ -150,11 +159,30 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     return exit_codes.ERROR if summary.verdict == "error" else exit_codes.PASSED
 
 
+def _patience(said: RunSpecification, directory: Path) -> float:
+    """Return how long requests under way may take to finish, in seconds.
+
+    The master says it, and could hold this up for an hour: what the run was given here decides,
+    or a minute where it was started elsewhere.
+    """
+    most = STOP_TIMEOUT_MAX
+    with contextlib.suppress(UsageError, ValidationError):
+        own = kept_fields(directory).get("stop_timeout", RunSpecification().stop_timeout)
+        most = RunSpecification.model_validate({"stop_timeout": own}).stop_timeout
+    if said.stop_timeout > most:
+        print(
+            f"the master says that requests may take {said.stop_timeout:g} s to finish; this waits "
+            f"{most:g} s for them",
+            file=sys.stderr,
+        )
+    return min(said.stop_timeout, most)
+
+
 def _specification(kept: str) -> RunSpecification:
     """Read what the master kept of a run; it is judged by it, and nothing is opened for it."""
     try:
-        return RunSpecification.model_validate_json(kept)
-    except ValidationError as error:
+        return RunSpecification.model_validate_json(require_few_values(kept, SETTINGS_VALUES_MAX))
+    except ValueError as error:
         raise OperationError(
             "the master's run was started by another release, which this one can't read: end the "
             "run with that release, or with make teardown"

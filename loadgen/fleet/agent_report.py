@@ -3,8 +3,6 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from loadgen.cluster.packages import this_platform, this_python
 from loadgen.cluster.scenario_files import SHA256
 from loadgen.fleet import agent_files as files
@@ -15,6 +13,7 @@ from loadgen.node import control
 from loadgen.node.settings import RUN_FILE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError
 from loadgen.shared.run_ids import SPECIFICATION_FILE, run_directory
+from loadgen.shared.text import SETTINGS_VALUES_MAX, require_few_values
 
 
 def report(node: NodeSettings, units: Units | None = None) -> NodeReport:
@@ -58,8 +57,10 @@ def current_run(node: NodeSettings) -> RunSettings | None:
     path = node.state_directory / RUN_FILE
     text = files.read_kept(path)
     try:
-        return None if text is None else RunSettings.model_validate_json(text)
-    except ValidationError as error:
+        if text is None:
+            return None
+        return RunSettings.model_validate_json(require_few_values(text, SETTINGS_VALUES_MAX))
+    except ValueError as error:
         raise OperationError(f"{path} is not of this release; make stop removes it") from error
 
 

@@ -21,8 +21,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from pydantic import ValidationError
-
 from loadgen.cluster.packages import DONE_FILE, install
 from loadgen.cluster.scenario import DIRECTORY_MODE, FILE_MODE, leads_out
 from loadgen.cluster.scenario_files import (
@@ -37,6 +35,7 @@ from loadgen.fleet.foreign_tar import members_of
 from loadgen.fleet.requests import Give, Take
 from loadgen.node.settings import IDLE_FILE, RUN_FILE, SOFTWARE, NodeSettings, RunSettings
 from loadgen.shared.errors import OperationError, UsageError
+from loadgen.shared.text import SETTINGS_VALUES_MAX, require_few_values
 
 SCENARIOS = SOFTWARE / "scenarios"
 PACKAGES = SOFTWARE / "packages"
@@ -234,8 +233,7 @@ def prune(node: NodeSettings, now: Callable[[], float] = time.time) -> None:
 def _in_use(node: NodeSettings) -> Iterator[Path]:
     """Name what a run under way and the idle processes use; a file that can't be read has none."""
     for name in (RUN_FILE, IDLE_FILE):
-        with contextlib.suppress(OperationError, ValidationError):
-            run = RunSettings.model_validate_json(
-                files.read_kept(node.state_directory / name) or ""
-            )
+        with contextlib.suppress(OperationError, ValueError):
+            text = files.read_kept(node.state_directory / name) or ""
+            run = RunSettings.model_validate_json(require_few_values(text, SETTINGS_VALUES_MAX))
             yield from filter(None, (run.scenario_directory, run.packages_directory))

@@ -6,9 +6,7 @@ A process of its own that doesn't import Locust: it starts while the run's maste
 """
 
 import contextlib
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import zmq
@@ -16,9 +14,8 @@ import zmq
 from loadgen.fleet import agent_files as files
 from loadgen.node.settings import SETTINGS, load_node_settings
 from loadgen.shared import command
-from loadgen.shared.snapshot import unpack
+from loadgen.shared.snapshot import SNAPSHOT_BYTES_MAX, as_json
 
-SNAPSHOT_BYTES_MAX = 64 << 20
 WAITING_MAX = 4
 """Snapshots that ZeroMQ keeps until they are read, each of up to so many bytes."""
 
@@ -36,8 +33,9 @@ def follow(settings: Path) -> None:
         socket.subscribe(b"")
         socket.connect(node.publisher_endpoint)
         while True:
-            with contextlib.suppress(ValueError, TypeError, RecursionError):
-                print(json.dumps(asdict(unpack(socket.recv()))), flush=True)
+            with contextlib.suppress(ValueError):
+                sys.stdout.buffer.write(as_json(socket.recv()) + b"\n")
+                sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

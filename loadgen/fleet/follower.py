@@ -1,24 +1,51 @@
 """Follows a fleet's master: its snapshots come over SSH, one JSON line each."""
 
-import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 
 from pydantic import TypeAdapter
 
 from loadgen.fleet.connections.ssh import PYTHON, Remote, in_release
 from loadgen.shared.errors import OperationError
-from loadgen.shared.snapshot import Snapshot
+from loadgen.shared.snapshot import SNAPSHOT_VALUES_MAX, Snapshot
+from loadgen.shared.text import require_few_values
 
 COMMAND = f"{PYTHON} -m loadgen.fleet.agent_snapshots"
 SILENCE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
 PARTING_SECONDS = 2.0
-LINE_BYTES_MAX = 64 << 20
-WAITING_MAX = 30
-"""Snapshots that nobody has taken yet; beyond them the oldest goes, as each one is complete."""
+LINE_BYTES_MAX = 32 << 20
+WAITING_MAX, WAITING_BYTES_MAX = 30, 32 << 20
 _SNAPSHOT = TypeAdapter(Snapshot)
+
+
+class Waiting(queue.Queue[Snapshot]):
+    """Snapshots that nobody has taken yet, each with the bytes that it came in.
+
+    Beyond a number of them, or a sum of their bytes, the oldest goes, as each one is complete.
+    """
+
+    def _init(self, maxsize: int) -> None:
+        del maxsize
+        self._rows: deque[tuple[Snapshot, int]] = deque()
+
+    def _qsize(self) -> int:
+        return len(self._rows)
+
+    def _get(self) -> Snapshot:
+        return self._rows.popleft()[0]
+
+    def put_newest(self, snapshot: Snapshot, size: int) -> None:
+        """Put one, however much waits; it has come in `size` bytes."""
+        with self.mutex:
+            self._rows.append((snapshot, size))
+            while len(self._rows) > WAITING_MAX or (
+                len(self._rows) > 1 and sum(size for _, size in self._rows) > WAITING_BYTES_MAX
+            ):
+                self._rows.popleft()
+            self.not_empty.notify()
 
 
 class Follower:
@@ -31,7 +58,7 @@ class Follower:
     """
 
     def __init__(self, remote: Remote, run_id: str | None) -> None:
-        self.snapshots: queue.Queue[Snapshot] = queue.Queue(WAITING_MAX)
+        self.snapshots = Waiting()
         self.restarted = False
         # It has its own connection, which is closed when it falls silent; the others are in use
         # for requests.
@@ -57,7 +84,8 @@ class Follower:
         while not self._ended.is_set():
             try:
                 for line in self._lines():
-                    self._take(_SNAPSHOT.validate_json(line))
+                    require_few_values(line, SNAPSHOT_VALUES_MAX)
+                    self._take(_SNAPSHOT.validate_json(line), len(line))
             except (OperationError, ValueError):
                 # The code that waits for snapshots decides how long a silence is too long. After
                 # an interruption a new connection works long before TCP tries the old one again.
@@ -75,7 +103,7 @@ class Follower:
             if len(rest) > LINE_BYTES_MAX:
                 raise OperationError(f"a snapshot of more than {LINE_BYTES_MAX >> 20} MiB")
 
-    def _take(self, snapshot: Snapshot) -> None:
+    def _take(self, snapshot: Snapshot, size: int = 0) -> None:
         self._run_id = self._run_id or snapshot.run_id
         if not self._run_id or snapshot.run_id != self._run_id:
             return
@@ -83,9 +111,6 @@ class Follower:
         self.restarted = self.restarted or self._master not in ("", master)
         self._master = master
         if not self.restarted:
-            if self.snapshots.full():
-                with contextlib.suppress(queue.Empty):
-                    self.snapshots.get_nowait()
-            self.snapshots.put(snapshot)
+            self.snapshots.put_newest(snapshot, size)
             if snapshot.parting:
                 self._parted.set()

@@ -92,6 +92,7 @@ class Run:
         self._course.load_seconds = plan.load_seconds
         self._course.missing = tuple(cluster.missing.values())
         self._stop_was_ours = False
+        self._patience = plan.specification.stop_timeout
         self._origin = Provenance()
 
     def _keep(self) -> None:
@@ -125,14 +126,18 @@ class Run:
             self._take_parting_words()
         return self._conclude()
 
-    def take_over(self, was_specified: bool) -> Summary:
+    def take_over(self, was_specified: bool, patience: float | None = None) -> Summary:
         """End a run that another process started, collect it and judge what is still to be seen.
+
+        Its requests under way may take `patience` seconds to finish; None: what its plan says.
 
         A test that somebody started in the web UI was not specified: its end is as good as any.
         OperationError when the master says nothing of it.
         """
         try:
             self._wait_for_word()
+            if patience is not None:
+                self._patience = patience
             self._stop()
             self._course.faults.update(self._cluster.finish())
             self._take_parting_words()
@@ -231,8 +236,7 @@ class Run:
         )
         self._stop_was_ours = True
         self._cluster.stop_load()
-        grace = self._plan.specification.stop_timeout + STOP_GRACE_SECONDS
-        deadline = time.monotonic() + grace
+        deadline = time.monotonic() + self._patience + STOP_GRACE_SECONDS
         self._follow(lambda: self._interruption.forced or time.monotonic() > deadline)
         if not self._interruption.forced and not self._course.is_complete:
             self._course.faults["master"] = "did not hand over its last statistics in time"

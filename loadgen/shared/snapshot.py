@@ -6,13 +6,14 @@ costs a moment and nothing else. Counts start at zero with each `epoch` (a test 
 reset or a new master process), and grow monotonically within it.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgpack
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, FailFast, Field
 
 from loadgen.shared.run_ids import checked_or_empty
 
@@ -31,6 +32,13 @@ Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 UnixTime = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 Moment = Annotated[int, Field(ge=0, le=10**11)]
+FEW = FailFast()
+"""One fault is enough: an account of a million takes gigabytes."""
+SNAPSHOT_BYTES_MAX = 32 << 20
+"""1,000 names with 355 response times each on 100 workers take 4.4 MB, and 5.6 MB as JSON."""
+SNAPSHOT_VALUES_MAX, SNAPSHOT_LISTS_MAX = 1_500_000, 75_000
+"""A master keeps a million response times of names at most (`loadgen.node.message_bounds`)."""
+TEXT_BYTES_MAX = 1 << 20
 
 TRANSACTION_METHODS = frozenset({"ARRIVAL", "ALARM", "TRANSACTION"})
 """Rows of these methods time what requests make up, which have rows of their own."""
@@ -53,7 +61,7 @@ class EntryStatistics:
     requests: Whole
     failures: Whole
     requests_untimed: Whole
-    response_times: dict[Number, Whole]
+    response_times: Annotated[dict[Number, Whole], FEW]
     response_time_total_ms: Number
     response_time_min_ms: Number | None
     response_time_max_ms: Number
@@ -194,22 +202,22 @@ class Snapshot:
     test_stopped_at: UnixTime | None
     master_cpu_percent: Number
     master_memory_bytes: Whole
-    workers: list[WorkerStatus]
-    entries: list[EntryStatistics]
-    errors: list[ErrorCount]
+    workers: Annotated[list[WorkerStatus], FEW]
+    entries: Annotated[list[EntryStatistics], FEW]
+    errors: Annotated[list[ErrorCount], FEW]
     load_stopped_at: UnixTime | None = None
     release: str = ""
     locust_version: str = ""
-    slos: list[SloStatus] = field(default_factory=list)
-    exceptions: list[ExceptionCount] = field(default_factory=list)
+    slos: Annotated[list[SloStatus], FEW] = field(default_factory=list)
+    exceptions: Annotated[list[ExceptionCount], FEW] = field(default_factory=list)
     monotonic_seconds: Number | None = None
     workers_unfinished: Whole = 0
-    refused: dict[str, Whole] = field(default_factory=dict)
+    refused: Annotated[dict[str, Whole], FEW] = field(default_factory=dict)
     requests_total: Whole | None = None
     measured_from: UnixTime | None = None
     measured_seconds: Number = 0.0
-    entries_after: list[EntryStatistics] = field(default_factory=list)
-    completed: list[SecondCount] = field(default_factory=list)
+    entries_after: Annotated[list[EntryStatistics], FEW] = field(default_factory=list)
+    completed: Annotated[list[SecondCount], FEW] = field(default_factory=list)
     ended_by: EndedBy = ""
     exit_code: Whole | None = None
     """What the locustfile has set as `environment.process_exit_code`."""
@@ -249,9 +257,51 @@ _ROWS = {name: _row_of(kind) for name, kind in _KINDS.items()}
 def unpack(message: bytes) -> Snapshot:
     """Read what `Snapshot.pack` wrote. Raises ValueError on anything else."""
     try:
-        values = msgpack.unpackb(message, strict_map_key=False)
+        values = _bounded(message)
         for name, kind in _KINDS.items():
             values[name] = [kind(*row) for row in values[name]]
         return Snapshot(**values)
     except (TypeError, LookupError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a snapshot of this release: {error}") from error
+
+
+def as_json(message: bytes) -> bytes:
+    """Return what `Snapshot.pack` wrote as a JSON object of its fields by name, in one line.
+
+    ValueError: it is something else. A `Snapshot` is not made: that would copy each value.
+    """
+    try:
+        values = _bounded(message)
+        for name, kind in _KINDS.items():
+            names = [one.name for one in fields(kind)]
+            values[name] = [dict(zip(names, row, strict=True)) for row in values[name]]
+        return json.dumps(values, ensure_ascii=False).encode()
+    except (TypeError, LookupError, ValueError, msgpack.UnpackException, RecursionError) as error:
+        raise ValueError(f"not a snapshot of this release: {error}") from error
+
+
+def _bounded(message: bytes) -> dict[str, Any]:
+    """Read a message with its lists and values counted: a byte of it can become a list."""
+    lists, values = SNAPSHOT_LISTS_MAX, SNAPSHOT_VALUES_MAX
+
+    def counted(container: Any) -> Any:  # noqa: ANN401  msgpack's containers hold anything
+        nonlocal lists, values
+        lists, values = lists - 1, values - len(container)
+        if min(lists, values) < 0:
+            raise ValueError("it has too many lists or values")
+        return container
+
+    most = {"max_array_len": SNAPSHOT_LISTS_MAX, "max_map_len": SNAPSHOT_LISTS_MAX}
+    read = msgpack.unpackb(
+        message,
+        strict_map_key=False,
+        object_hook=counted,
+        list_hook=counted,
+        max_str_len=TEXT_BYTES_MAX,
+        max_bin_len=0,
+        max_ext_len=0,
+        **most,
+    )
+    if not isinstance(read, dict):
+        raise TypeError("it is no map")
+    return read

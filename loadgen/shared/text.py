@@ -6,6 +6,7 @@ forges the next line, or marks that turn the direction of writing.
 
 import unicodedata
 from datetime import UTC, datetime
+from typing import TypeVar
 
 
 def clock(time: float) -> str:
@@ -68,3 +69,29 @@ def _shown(one: str) -> str:
     if unicodedata.category(one) not in _SHOWN_AS_CODES:
         return one
     return one.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+SETTINGS_VALUES_MAX = 50_000
+"""Of one run's settings or specification."""
+LIST_VALUES = 20
+Document = TypeVar("Document", str, bytes)
+
+
+def require_few_values(document: Document, most: int) -> Document:
+    """Return an untrusted JSON document of at most so many values. ValueError: it may have more.
+
+    Three bytes (`[],`) can become two kilobytes, so a bound of bytes alone lets 8 MiB take
+    gigabytes.
+
+    A list or a map counts as much as twenty numbers, as it takes up to two kilobytes. Marks within
+    texts count as well, so `most` needs room for them.
+    """
+    if isinstance(document, bytes):
+        lists = document.count(b"[") + document.count(b"{")
+        values = document.count(b",") + LIST_VALUES * lists
+    else:
+        lists = document.count("[") + document.count("{")
+        values = document.count(",") + LIST_VALUES * lists
+    if values > most:
+        raise ValueError(f"it may have {values:,} values, and {most:,} are accepted")
+    return document

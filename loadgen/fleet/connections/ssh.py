@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, NoReturn, TypeVar
 
-from pydantic import ValidationError
-
 from loadgen.fleet.connections.sessions import LoginError, Session
 from loadgen.fleet.connections.ssh_faults import explain, resolved
 from loadgen.fleet.inventory import Node
@@ -29,13 +27,14 @@ from loadgen.fleet.requests import (
 )
 from loadgen.node.settings import SOFTWARE
 from loadgen.shared.errors import OperationError, UsageError
+from loadgen.shared.text import require_few_values
 
 CALL_SECONDS = 60.0
 ANSWER_SECONDS_MAX = 60.0
 """An answer that has begun is whole after so long: a byte now and then would hold a verb up."""
 SLOW_SECONDS, BYTES_A_SECOND_MIN = 600.0, 64 << 10
 """A file of any length may take so long, and beyond that as long as it has at this pace."""
-ANSWER_BYTES_MAX = 16 << 20
+ANSWER_BYTES_MAX, ANSWER_VALUES_MAX = 16 << 20, 200_000
 SAID_BYTES_MAX = 1 << 16
 """Of errors, and of what comes before a command begins, the newest so much is kept."""
 MAXIMUM_PARALLEL = 64
@@ -362,8 +361,8 @@ def ask(
     line = f"{request.verb} {request.model_dump_json()}\n".encode()
     answer = remote.ask(line, timeout, framed(more) if isinstance(request, Take) else ())
     try:
-        said = AgentAnswer.model_validate_json(answer)
-    except ValidationError as error:
+        said = AgentAnswer.model_validate_json(require_few_values(answer, ANSWER_VALUES_MAX))
+    except ValueError as error:
         raise OperationError(
             f"it answered '{request.verb}' in a way that this release doesn't know; run make deploy"
         ) from error
