@@ -12,13 +12,13 @@ import msgpack
 import pytest
 
 from loadgen.cli import fleet as fleet_verbs
-from loadgen.fleet import agent_snapshots, follower
+from loadgen.fleet import follower
 from loadgen.fleet.connections.ssh import ask
 from loadgen.fleet.follower import Waiting
 from loadgen.fleet.requests import Status
 from loadgen.shared.errors import OperationError
 from loadgen.shared.project import PROJECT
-from loadgen.shared.snapshot import Snapshot, as_json, unpack
+from loadgen.shared.snapshot import SNAPSHOT_VALUES_MAX, Snapshot, as_json, unpack
 from loadgen.shared.text import require_few_values
 from loadgen.specification.run import RunSpecification
 from tests.attackers.quick.test_hosts_words import RUN, Hostile
@@ -101,7 +101,7 @@ def test_a_snapshot_of_a_thousand_names_and_a_hundred_workers_passes() -> None:
     said = large(1000)
     line = as_json(said.pack())
 
-    require_few_values(line, follower.SNAPSHOT_VALUES_MAX)
+    require_few_values(line, SNAPSHOT_VALUES_MAX)
     assert b"\n" not in line
     assert len(line) < follower.LINE_BYTES_MAX
     assert follower._SNAPSHOT.validate_json(line) == said == unpack(said.pack())
@@ -115,7 +115,6 @@ def test_the_agent_prints_a_snapshot_on_one_line() -> None:
     for broken in (b"", b"\xc1", msgpack.packb([1]), msgpack.packb({"entries": [[1]]})):
         with pytest.raises(ValueError, match="not a snapshot"):
             as_json(broken)
-    assert agent_snapshots.as_json is as_json
 
 
 @pytest.mark.fault(PART, "A host sends thirty snapshots of the largest size before any is taken.")
