@@ -118,7 +118,12 @@ def install(role: Role, node: NodeSettings, run: RunSettings | None) -> None:
     def on_init(environment: Environment, **_: object) -> None:
         listener_faults.install(environment)
         if run is not None:
-            exits.Exits(environment, run.run_id, lambda: _finish_reports(environment)).watch()
+            exits.Exits(
+                environment,
+                run.run_id,
+                lambda: _finish_reports(environment),
+                on_worker=role == "worker",
+            ).watch()
         if role == "worker":
             reporter = loadgen.node.statistics.reporter.install(environment, node, run)
             _install_request_log(environment, run, reporter)

@@ -206,10 +206,15 @@ def ask(environment, **_):
     environment.process_exit_code = 42
 """
 WORKER_ASKS = """
-@events.quitting.add_listener
+@events.test_stop.add_listener
 def ask(environment, **_):
     if not isinstance(environment.runner, MasterRunner):
         environment.process_exit_code = 7
+
+@events.quitting.add_listener
+def judge_no_statistics(environment, **_):
+    if environment.stats.total.num_requests == 0:
+        environment.process_exit_code = 8
 """
 MASTER_LEAVES = """
 import os
@@ -263,12 +268,13 @@ def test_the_run_time_ends_an_endless_shape_and_the_exit_code_counts(
     assert 2 <= run.summary["measured_seconds"] <= 10, run.summary
 
 
-def test_an_exit_code_that_a_worker_asks_for_while_it_quits_counts(
+def test_an_exit_code_that_a_worker_asks_for_counts_unless_it_judges_empty_statistics(
     loadgen: Runner, tmp_path: Path
 ) -> None:
     code, run = loadgen.finish(*options(tmp_path, WORKER_ASKS, "2s"))
     assert code in (1, 3), run.output
-    (said,) = (one for one in run.summary["reasons"] if "exit code 7" in one)
+    (said,) = (one for one in run.summary["reasons"] if "exit code" in one)
+    assert "exit code 7" in said
     assert "see hosts/localhost/worker-1.log" in said
 
 

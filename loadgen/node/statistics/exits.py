@@ -4,6 +4,9 @@ Locust listens to nobody then: a worker's code is lost, `sys.exit` in a listener
 `quit` keeps the other listeners and the reports from being finished, and so does `os._exit`. Here
 the others go on, the reports are finished, and the code is said in the process's log, which every
 run keeps. `asked` reads it there.
+
+What a worker's listeners of these two events ask for doesn't count, as in Locust itself: they judge
+statistics that the worker has sent away, so "fewer than 100 requests" would always be true.
 """
 
 import logging
@@ -57,12 +60,19 @@ class Exits:
     """The exits of one process; `finish_reports` writes what its reports still lack."""
 
     def __init__(
-        self, environment: "Environment", run_id: str, finish_reports: Callable[[], None]
+        self,
+        environment: "Environment",
+        run_id: str,
+        finish_reports: Callable[[], None],
+        *,
+        on_worker: bool,
     ) -> None:
         self._environment, self._run_id = environment, run_id
+        self._on_worker = on_worker
         self._finish_reports = finish_reports
         self._process = os.getpid()
         self._said: int | None = None
+        self._quitting = False
 
     def watch(self) -> None:
         """Watch the events of quitting, and `os._exit`, from now on."""
@@ -87,8 +97,12 @@ class Exits:
             # A copy: a signal may fire the event while it is being fired.
             bearing = type(hook)()
             bearing._handlers = [self._bearing(one) for one in hook._handlers]
+            if self._on_worker and not self._quitting:
+                self._say()
+            self._quitting = True
             bearing.fire(**values)
-            self._say()
+            if not self._on_worker:
+                self._say()
 
         hook.fire = fire_to_all  # type: ignore[method-assign]
 

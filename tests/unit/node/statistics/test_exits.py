@@ -26,8 +26,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
 
     monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(logging, "shutdown", lambda: None)
+    return watched(on_worker=False)
+
+
+def watched(*, on_worker: bool) -> Environment:
     made = Environment()
-    Exits(made, "run", lambda: called.append("reports")).watch()
+    Exits(made, "run", lambda: called.append("reports"), on_worker=on_worker).watch()
     called.clear()
     return made
 
@@ -46,6 +50,22 @@ def test_the_other_listeners_are_called_after_one_that_exits(
     hook.fire()
     assert called == ["after"]
     assert environment.process_exit_code == code
+
+
+def test_on_a_worker_only_what_was_asked_for_before_it_quits_counts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    judging, working = watched(on_worker=True), watched(on_worker=True)
+    working.process_exit_code = 7
+    for environment in (judging, working):
+
+        def judge(environment: Environment = environment, **_: object) -> None:
+            environment.process_exit_code = 1
+
+        environment.events.quitting.add_listener(judge)
+        environment.events.quitting.fire()
+        environment.events.quit.fire()
+    assert caplog.messages == ["Run run: the locustfile asked for exit code 7"]
 
 
 @pytest.mark.usefixtures("environment")
