@@ -125,7 +125,7 @@ class Scenario:
         except OSError as error:
             raise UsageError(
                 f"{error.filename or self.directory} changed while it was being packed ({error}): "
-                "run it again"
+                "repeat the command"
             ) from error
 
 

@@ -230,7 +230,7 @@ def _download(requirements: Path, wheels: Path, python_version: str, platform: s
         raise OperationError(
             f"the wheels for {platform}, Python {python_version} could not be downloaded: "
             f"{' '.join(reasons) or finished.stderr.strip()}; check that this machine "
-            "reaches its package index, then run it again"
+            "reaches its package index, then repeat the command"
         )
 
 

@@ -46,7 +46,7 @@ SPARE_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 PACKAGES_GROW = 6
 HEADER_BYTES = 2048
-TOO_MUCH = "the host received more data than was announced, and kept none of it; run it again"
+TOO_MUCH = "the host received more data than was announced, and kept none of it; repeat the command"
 NOT_WHOLE = (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile, RecursionError)
 
 
@@ -88,7 +88,7 @@ def use(run: RunSettings) -> None:
             os.utime(directory)
         except OSError as error:
             raise OperationError(
-                f"{directory} is not there any more; run it again, which brings it"
+                f"{directory} is not there any more; repeat the command, which brings it"
             ) from error
 
 
@@ -129,7 +129,7 @@ def _room(home: Path, size: int) -> Iterator[Path]:
     if free < size + SPARE_BYTES:
         raise OperationError(
             f"{home} has {free >> 20:,} MiB free and {(size + SPARE_BYTES) >> 20:,} are needed: "
-            "make room on that host, then run it again"
+            "make room on that host, then repeat the command"
         )
     fresh = Path(tempfile.mkdtemp(prefix=".taking-", dir=home))
     try:
@@ -138,7 +138,7 @@ def _room(home: Path, size: int) -> Iterator[Path]:
         if error.errno != errno.ENOSPC:
             raise
         raise OperationError(
-            f"{home} is full: make room on that host, then run it again"
+            f"{home} is full: make room on that host, then repeat the command"
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -163,7 +163,7 @@ def _unpack(content: Readable, directory: Path, size: int) -> None:
                 _write(source, member.source)
     except NOT_WHOLE as error:
         raise OperationError(
-            f"the received archive can't be unpacked ({error}); run it again"
+            f"the received archive can't be unpacked ({error}); repeat the command"
         ) from error
     for member in links:
         member.source.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -205,7 +205,7 @@ def _require_name(directory: Path, sha256: str) -> None:
     if found != sha256:
         raise OperationError(
             f"the received files have the SHA-256 {found[:12]} instead of {sha256[:12]}, because "
-            "the directory changed while it was sent; run it again"
+            "the directory changed while it was sent; repeat the command"
         )
 
 

@@ -125,7 +125,9 @@ def _unpacked(packed: IO[bytes]) -> int:
     try:
         return sum(member.size for member, _ in members_of(packed))
     except DAMAGED as error:
-        raise OperationError(f"what the master sent is damaged: {error}") from error
+        raise OperationError(
+            f"what the master sent can't be unpacked ({error}): nothing is kept; repeat the command"
+        ) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -29,7 +29,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line; wrong values end the process with one sentence and exit 2."""
     parser = argparse.ArgumentParser(
         prog="python -m loadgen.simulators",
-        description="Serve a simulated target. Its state stands at /_state.",
+        description="Serve a simulated target. GET /_state says what it has counted.",
     )
     parser.add_argument("name", choices=NAMES)
     parser.add_argument(

@@ -62,8 +62,8 @@ class SearchSettings(BaseModel):
     def _bounds_are_in_order(self) -> Self:
         if self.start > self.most:
             raise ValueError(
-                f"start is {self.start} and most is {self.most}: the search goes from start up to "
-                "most, so start has to be the lower one"
+                f"`start` is {self.start} and `most` is {self.most}: the search begins at `start` "
+                "and ends at `most` at the latest, so `start` has to be the lower one"
             )
         return self
 

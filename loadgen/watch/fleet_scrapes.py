@@ -84,5 +84,5 @@ def newest(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if len(kept) > SCRAPE_BYTES_MAX:
             raise OperationError(
                 f"the master sends a scrape of more than {SCRAPE_BYTES_MAX >> 20} MiB: that host "
-                "may have been taken over; look at it"
+                "may have been taken over; check that host"
             )

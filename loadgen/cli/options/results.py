@@ -112,13 +112,13 @@ def _add_evaluate_options(verb: VerbParser) -> None:
         "--limits",
         type=_numbers,
         default=(),
-        help="draw limits at these response times in seconds, such as 10,30",
+        help="draw a line for a limit at each of these response times in seconds, such as 10,30",
     )
     verb.add_argument(
         "--fault-times",
         type=_numbers,
         default=(),
-        help="draw faults at these times in seconds from the start, such as 300,360",
+        help="mark a fault at each of these times in seconds from the start, such as 300,360",
     )
     verb.add_argument(
         "--interval",

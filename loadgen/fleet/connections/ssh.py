@@ -132,8 +132,8 @@ class Remote:
 
     def _silent(self, seconds: float) -> OperationError:
         return OperationError(
-            f"{self.node.address} said nothing for {seconds:.0f} s; the host is overloaded or "
-            "cut off: look at it, then run it again"
+            f"{self.node.address} said nothing for {seconds:.0f} s; the host may be overloaded "
+            "or cut off: check that host, then repeat the command"
         )
 
     def run(
@@ -275,7 +275,7 @@ class Conversation:
         while not answer.content.endswith(b"\n"):
             chunk = next(self._output, b"")
             if not chunk:
-                raise OperationError("its agent ended and gave no answer; run it again")
+                raise OperationError("its agent ended and gave no answer; repeat the command")
             answer.add(chunk)
         return bytes(answer.content)
 
@@ -303,7 +303,7 @@ class AnswerInParts:
 
     def _refuse(self, what: str) -> NoReturn:
         raise OperationError(
-            f"{self._node.address} {what}: that host may have been taken over; look at it"
+            f"{self._node.address} {what}: that host may have been taken over; check that host"
         )
 
 
@@ -313,7 +313,7 @@ def require_pace(node: Node, began: float, size: int) -> None:
     if seconds > SLOW_SECONDS + size / BYTES_A_SECOND_MIN:
         raise OperationError(
             f"{node.address} sent {size >> 10:,} KiB in {seconds / 60:.0f} minutes, and goes on: "
-            "the host is overloaded, its link is slow, or it may have been taken over; look at it"
+            "the host is overloaded, its link is slow, or it may have been taken over; check it"
         )
 
 

@@ -60,7 +60,8 @@ def _add_options(parser: ArgumentParser) -> None:
         "--arrival-max-in-flight",
         type=int,
         default=1000,
-        help="How many arrivals may run on one worker at a time; further ones are dropped",
+        help="How many visits may be under way on one worker; further arrivals are not sent, "
+        "and count as failures",
     )
     add_option(
         parser, "--arrival-seed", type=int, default=42, help="Seed of the gaps between arrivals"
