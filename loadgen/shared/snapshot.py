@@ -298,7 +298,7 @@ def _bounded(message: bytes) -> dict[str, Any]:
         object_hook=counted,
         list_hook=counted,
         max_str_len=TEXT_BYTES_MAX,
-        max_bin_len=0,
+        max_bin_len=TEXT_BYTES_MAX,
         max_ext_len=0,
         **most,
     )

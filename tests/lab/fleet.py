@@ -154,14 +154,16 @@ def on_host(host: str, script: str, inventory: Path = INVENTORY) -> str:
         f"UserKnownHostsFile={keys / 'known_hosts'}",
         f"deploy@{ADDRESSES.get(host, host)}",
     ]
-    return subprocess.run(
+    finished = subprocess.run(
         [*command, "sudo", "bash", "-e", "-s"],
         input=script,
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
         timeout=120,
-    ).stdout
+    )
+    assert finished.returncode == 0, f"{host}: {finished.stderr[-3000:]}"
+    return finished.stdout
 
 
 def inventory_with(directory: Path, change: Callable[[str], str]) -> Path:

@@ -3,6 +3,7 @@
 import json
 import re
 import ssl
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from tests.lab.fleet import (
     ADDRESSES,
     INVENTORY,
+    PROJECT,
     Loadgen,
     await_idle,
     changed,
     deploy,
     flat,
+    lab,
     make,
     on_host,
 )
@@ -113,8 +116,10 @@ def test_a_package_that_no_repository_has_is_named_with_where_it_is() -> None:
 
 @pytest.fixture
 def own_things_of_the_site() -> Iterator[None]:
-    """Bare hosts, but for a rule that the site never saved and a label of its own."""
-    make("teardown", options=BARE)
+    """New hosts, but for a rule that the site never saved and a label of its own."""
+    # Tests before this one may have left packages, which a teardown leaves by default.
+    lab("down")
+    subprocess.run(["make", "lab"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
     on_host("monitor1", "firewall-cmd --add-port=12345/tcp")
     on_host("master1", "dnf --quiet --assumeyes install policycoreutils-python-utils")
     on_host("master1", "semanage port --add --type http_port_t --proto tcp 9646")

@@ -92,7 +92,7 @@ def test_commands_are_split_without_a_shell() -> None:
 
 
 def test_a_search_that_starts_above_its_end_is_refused() -> None:
-    with pytest.raises(ValidationError, match="start is 100 and most is 10"):
+    with pytest.raises(ValidationError, match="`start` is 100 and `most` is 10"):
         Experiment.model_validate({"search": {"start": 100, "most": 10}})
 
 
