@@ -153,7 +153,7 @@ def _load(kind: type[Settings], path: Path) -> Settings:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise UsageError(
-            f"{path} can't be read ({error.strerror}): make deploy writes it"
+            f"{path} can't be read ({error.strerror}): run make deploy to write it"
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -64,7 +64,8 @@ def kept_fields(directory: Path) -> dict[str, Any]:
     found = [(root / name).resolve() for name in names]
     if not all(file.is_relative_to(root) and file.is_file() for file in found):
         raise UsageError(
-            f"{directory} doesn't keep the scenario that {path} names: {', '.join(names)}"
+            f"{directory} lacks files of the scenario that {path} names ({', '.join(names)}): "
+            "give a run whose directory is whole"
         )
     return {**fields, "locustfile": ",".join(map(str, found))}
 

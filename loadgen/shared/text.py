@@ -93,5 +93,5 @@ def require_few_values(document: Document, most: int) -> Document:
         lists = document.count("[") + document.count("{")
         values = document.count(",") + LIST_VALUES * lists
     if values > most:
-        raise ValueError(f"it may have {values:,} values, and {most:,} are accepted")
+        raise ValueError(f"it can hold up to {values:,} values, and the limit is {most:,}")
     return document
