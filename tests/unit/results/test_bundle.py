@@ -129,5 +129,5 @@ def test_a_run_id_that_is_a_path_is_refused(run: Path, tmp_path: Path) -> None:
 )
 def test_a_run_without_a_whole_kept_scenario_is_named(run: Path, text: str) -> None:
     (run / "specification.json").write_text(text)
-    with pytest.raises(UsageError, match="keeps no|lacks files"):
+    with pytest.raises(UsageError, match=r"keeps no|lacks files"):
         kept_fields(run)
