@@ -137,8 +137,9 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
 def _report(output: Path, session: WrittenSession, kept: _Kept, odd: list[str]) -> str:
     return "\n".join(
         [
-            f"wrote {output}: {len(session.pages)} pages, {len(session.exchanges)} requests to"
-            f" {session.host}, {session.values} values carried over from earlier answers",
+            f"wrote {output}: {_counted(len(session.pages), 'page')},"
+            f" {_counted(len(session.exchanges), 'request')} to {session.host},"
+            f" {_counted(session.values, 'value')} carried over from earlier answers",
             *_sockets(session),
             *_left_out(session, kept, odd),
             *_taken_out(session),
@@ -146,6 +147,10 @@ def _report(output: Path, session: WrittenSession, kept: _Kept, odd: list[str]) 
             f"run it: make run-distributed LOCUSTFILE={output} HOST={session.host}",
         ]
     )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _sockets(session: WrittenSession) -> list[str]:

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from loadgen.recordings.graphql import operations
 from loadgen.recordings.har import Entry, is_static_type
 from loadgen.scenario.extractors import Seen
 from loadgen.shared.origin import FORM
+from loadgen.shared.request_names import group_path
 
 STATIC_TYPES = {"stylesheet", "script", "image", "font", "media", "manifest", "texttrack", "ping"}
 STATIC_ENDINGS = """.css .js .mjs .map .png .jpg .jpeg .gif .svg .webp .avif .ico .woff .woff2 .ttf
@@ -54,6 +56,14 @@ class Exchange:
         """The path with the query."""
         query = f"?{self.url.query}" if self.url.query else ""
         return (self.url.path or "/") + query
+
+    @property
+    def name(self) -> str:
+        """The name of its row in the statistics: the path with identifiers grouped.
+
+        Every GraphQL request has the same path, so its operations' names are added.
+        """
+        return " ".join([group_path(self.url.path), *operations(self.body, self.url.query)])
 
     @property
     def content_type(self) -> str:

@@ -198,8 +198,8 @@ class Writer:
         if one.socket:
             path = fields.pop("path")
             rest = [f"{name}={value}" for name, value in fields.items()]
-            return ", ".join([path, f"name={group_path(one.url.path)!r}", *rest])
-        made = [repr(one.method), fields.pop("path"), f"name={group_path(one.url.path)!r}"]
+            return ", ".join([path, f"name={one.name!r}", *rest])
+        made = [repr(one.method), fields.pop("path"), f"name={one.name!r}"]
         # A browser's cache answers 304 where a new visitor gets the whole page.
         made.append(f"status={200 if one.status == 304 else one.status}")
         text = content.choose(
