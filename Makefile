@@ -226,7 +226,7 @@ lab: $(VENV)/.controller ## Start hosts for tests on this machine (needs root on
 lab-host: $(VENV)/.node ## Stop, start, cut off or slow down one of the lab's hosts (DO="cut worker1"; DO= prints all)
 	@exec $(BIN)/loadgen lab-host $(DO)
 
-test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts, which it starts if they are down (20 minutes)
+test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts, which it starts if they are down (70 minutes)
 	$(PYTEST) --timeout 1800 tests/lab
 
 test-core-path: $(VENV)/.controller ## Test lab, deploy, run and teardown in one go (needs root on Debian; LAB_WORKERS=1)
