@@ -98,8 +98,9 @@ class Scenario:
         for member in self.listing.members:
             if member.link is not None and leads_out(member.path, member.link):
                 raise UsageError(
-                    f"the link {member.source} leads to {member.link}, out of the scenario, and "
-                    f"hosts don't have that: copy it here, or name the link in {self._ignore}"
+                    f"the link {member.source} leads to {member.link}, out of the scenario, which "
+                    "is not sent to the hosts: replace the link by a copy of the file, or name the "
+                    f"link in {self._ignore}"
                 )
 
     @property

@@ -93,5 +93,5 @@ def require_few_values(document: Document, most: int) -> Document:
         lists = document.count("[") + document.count("{")
         values = document.count(",") + LIST_VALUES * lists
     if values > most:
-        raise ValueError(f"it can hold up to {values:,} values, and the limit is {most:,}")
+        raise ValueError(f"it could hold {values:,} values, but {most:,} are the most")
     return document

@@ -80,12 +80,12 @@ def _limits(loads: list[MasterLoad], a_master: int) -> str:
             "1. **A worker's core**: the run says `generator_cpu` and is invalid. More workers.",
             f"2. **Ports of a source address**: about {PORTS_AN_ADDRESS:,} connections towards one "
             "target address and port (`net.ipv4.ip_local_port_range`); the run says `exhausted`. "
-            "More source addresses, more hosts, or more target addresses. A user of FastUser keeps "
-            "one connection for each server.",
-            f"3. **The master's core**: with {SIZED_NAMES} names one master bears about "
-            f"{a_master:,} workers at {HEADROOM:.0%} of its core. That is from up to {most:,} "
-            "simulated workers; what lies beyond is arithmetic. Fewer names help at once: group "
-            "them. With more workers than that, run several fleets, each with its own master and "
+            "More source addresses, more hosts, or more target addresses. A simulated "
+            "user of class FastUser keeps one connection to each server.",
+            f"3. **The master's core**: with {SIZED_NAMES} request names one master serves "
+            f"about {a_master:,} workers at {HEADROOM:.0%} of its core. This was measured with up "
+            f"to {most:,} simulated workers; figures for more workers are calculated and not "
+            "measured. Fewer names help at once: group them. With more workers than that, run several fleets, each with its own master and "
             "its share of the load, and merge their request logs: this kit does not join masters.",
             "4. **The network**: 10 kB responses at 100,000 requests/s are 8 Gbit/s.",
         ]

@@ -31,5 +31,5 @@ def add_inventory(verb: VerbParser, words: str, required: bool = False) -> None:
         action="append",
         metavar="ID@SOURCE",
         type=lambda identity: f"--vault-id={identity}",
-        help="a Vault identity and where its password comes from: ID@prompt or ID@FILE",
+        help="an Ansible Vault ID: ID@prompt asks for its password, ID@FILE reads it from FILE",
     )
