@@ -46,7 +46,7 @@ def test_the_documents_say_what_was_found(tmp_path: Path) -> None:
     assert "| all of it | 21.0 | 15.0 | 9.0 | 4.0 |" in table
     sizing = (docs / "sizing.md").read_text()
     assert "| 1,000,000 | 48 | 6 | 2 | 1 |" in sizing
-    assert "bears about 350 workers" in sizing
+    assert "serves about 350 workers" in sizing
     assert (docs / "benchmark.svg").stat().st_size > 1000
 
 
