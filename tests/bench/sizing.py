@@ -86,7 +86,8 @@ def _limits(loads: list[MasterLoad], a_master: int) -> str:
             f"about {a_master:,} workers at {HEADROOM:.0%} of its core. This was measured with up "
             f"to {most:,} simulated workers; figures for more workers are calculated and not "
             "measured. Fewer names help at once: group them. With more workers than that, run "
-            "several fleets, each with its own master and its share of the load, and merge their request logs: this kit does not join masters.",
+            "several fleets, each with its own master and its share of the "
+            "load, and merge their request logs: this kit does not join masters.",
             "4. **The network**: 10 kB responses at 100,000 requests/s are 8 Gbit/s.",
         ]
     )
