@@ -155,7 +155,8 @@ class RequestLog:
             error = None if exception is None else encodable(_describe(exception))
             traced = encodable(str(trace)) if trace else None
             key = str(request_type), str(name), known, error, traced
-            self._keep(key, nan if milliseconds is None else milliseconds, start)
+            # A time below 0 counts as 0, as it does in the statistics.
+            self._keep(key, nan if milliseconds is None else max(0.0, milliseconds), start)
 
     def _take_some(
         self, method: str, name: str, milliseconds: float, _size: int, start: float, status: int

@@ -96,6 +96,15 @@ def test_every_request_is_a_row_as_it_was_told(requests: list[tuple[Any, ...]]) 
             assert sorted(map(str, found)) == sorted(map(str, told))
 
 
+def test_a_time_below_0_counts_as_0_as_in_the_statistics(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path / "requests", "w")
+    log.add("GET", "/set/back", -1.0, start_time=5.0)
+    log.add("GET", "/", 1.0, start_time=6.0)
+    log.write()
+    assert merge_log(tmp_path) == 2
+    assert read_log(tmp_path)["duration_us"].to_list() == [0, 1000]
+
+
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1e300, "soon", None])
 def test_a_request_without_a_time_that_counts_costs_no_other(tmp_path: Path, odd: Any) -> None:
     log = RequestLog(tmp_path / "requests", "w")
