@@ -120,7 +120,7 @@ results: $(VENV)/.node ## Open a page that shows all runs and compares two of th
 coverage: $(VENV)/.dev ## Print how often stated intervals contain the true value, by simulation: SEEDS=1000
 	@exec $(BIN)/python -m tests.coverage_of_intervals $(if $(value SEEDS),--seeds $(call quoted,SEEDS))
 
-docs/experiment.schema.json: loadgen/specification/experiment.py loadgen/specification/run.py loadgen/specification/slo.py
+docs/experiment.schema.json: $(wildcard loadgen/specification/*.py)
 	$(BIN)/python -c 'from loadgen.specification.experiment import schema; print(schema(), end="")' > $@
 
 # --- monitoring ------------------------------------------------------------------------------

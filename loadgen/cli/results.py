@@ -14,7 +14,7 @@ from loadgen.results.page.index_page import renew_index
 from loadgen.runs.series import load_capacity
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain
-from loadgen.specification.run import parse_duration
+from loadgen.specification.durations import parse_duration
 
 
 def results(options: argparse.Namespace) -> int:

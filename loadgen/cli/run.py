@@ -30,8 +30,9 @@ from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id, run_directory
 from loadgen.specification import locust_options
 from loadgen.specification.experiment import Experiment, load_experiment, make_experiment
-from loadgen.specification.run import RunSpecification, split_variables
+from loadgen.specification.run import RunSpecification
 from loadgen.specification.slo import Slo
+from loadgen.specification.variables import split_variables
 
 # Fields for which Locust has no option of the same name.
 LOADGENS_OWN = (

@@ -24,7 +24,9 @@ from pydantic import (
 )
 
 from loadgen.shared.errors import UsageError
-from loadgen.specification.run import Duration, RunSpecification, plain_rule, specify_as
+from loadgen.specification.durations import Duration
+from loadgen.specification.faults import plain_rule
+from loadgen.specification.run import RunSpecification, specify_as
 from loadgen.specification.yaml_files import load_mapping
 
 

@@ -4,7 +4,6 @@ Fields carry Locust's names. The command line and experiment files both become a
 `RunSpecification`, so that a fault reads the same from either.
 """
 
-import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -23,10 +22,13 @@ from pydantic import (
     model_validator,
 )
 
-from loadgen.shared.errors import UsageError, why_unread
+from loadgen.shared.errors import UsageError
+from loadgen.specification.durations import Duration
+from loadgen.specification.faults import describe_fault
 from loadgen.specification.locust_options import VARIABLES
 from loadgen.specification.ports import EXPORTER_PORT, MASTER_BIND_PORT, WEB_PORT
 from loadgen.specification.slo import DEFAULT_SLOS, Slo
+from loadgen.specification.variables import VARIABLE, read_variables
 
 DEFAULT_LOCUSTFILE = "locustfiles/hello.py"
 
@@ -45,32 +47,6 @@ MAXIMUM_USERS = 1_000_000
 MAXIMUM_USERS_PER_WORKER = 20_000
 MAXIMUM_RUN_TIME_SECONDS = 7 * 24 * 3600
 _RECORDED = re.compile(r"RECORDED_\w+$|SCAFFOLD_\w+$|THINK_TIME_RATIO$")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_CREDENTIALS = re.compile(r"//[^/]*@")
-_DURATION = re.compile(
-    r"^\s*(?:(?P<hours>\d+)\s*h)?\s*(?:(?P<minutes>\d+)\s*m)?\s*(?:(?P<seconds>\d+)\s*(?P<unit>s)?)?\s*$"
-)
-
-
-def parse_duration(value: object) -> float:
-    """Read a duration as Locust writes it (30, 30s, 5m, 1h30m) into seconds.
-
-    Raises ValueError on anything else, with the rule.
-    """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if abs(value) < 1e15 else math.inf
-    match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None or not any(match.groups()[:3]):
-        raise ValueError("give a duration such as 30s, 5m or 1h30m")
-    if match["seconds"] and not match["unit"] and (match["hours"] or match["minutes"]):
-        given = match[0].strip()
-        or_minutes = "" if match["minutes"] else f"{given}m or "
-        raise ValueError(f"its last number has no unit: give {or_minutes}{given}s")
-    try:
-        hours, minutes, seconds = (int(part or 0) for part in match.groups()[:3])
-        return float(hours * 3600 + minutes * 60 + seconds)
-    except (ValueError, OverflowError) as error:
-        raise ValueError("give a duration of fewer digits, such as 30s, 5m or 1h30m") from error
 
 
 def _split_command(value: object) -> object:
@@ -78,9 +54,6 @@ def _split_command(value: object) -> object:
 
 
 Command = Annotated[tuple[str, ...], BeforeValidator(_split_command), Field(min_length=1)]
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration)]
 
 
 class RunSpecification(BaseModel):
@@ -216,7 +189,7 @@ class RunSpecification(BaseModel):
     @classmethod
     def _variables_can_be_set(cls, environment: dict[str, str]) -> dict[str, str]:
         for name, value in environment.items():
-            if not _VARIABLE.match(name) or "\0" in value:
+            if not VARIABLE.match(name) or "\0" in value:
                 raise ValueError(f"{name!r} can't be set: a variable's name is letters and digits")
             if name in VARIABLES:
                 raise ValueError(
@@ -329,46 +302,6 @@ def too_long(slos: Sequence[Slo], run_time: float) -> str:
     return ""
 
 
-def read_variables(path: Path) -> dict[str, str]:
-    """Read lines NAME=value; `export` before and quotes around a value are taken off.
-
-    UsageError names the line and the rule.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--env-file {path} can't be read: {why_unread(error)}; give the path of a file of "
-            "lines NAME=value"
-        ) from error
-    found = {}
-    for number, line in enumerate(lines, 1):
-        text = line.strip().removeprefix("export ").strip()
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        if not equals or not _VARIABLE.match(name.strip()):
-            raise UsageError(f"--env-file {path}, line {number}: each line has to be NAME=value")
-        value = value.strip()
-        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        found[name.strip()] = value[1:-1] if quoted else value
-    return found
-
-
-def split_variables(words: Sequence[str]) -> dict[str, Any]:
-    """Return what `--env NAME` and `--env NAME=value` mean: fields of a specification."""
-    fields: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not _VARIABLE.match(name):
-            raise UsageError(f"--env {word} can't be used: give NAME, or NAME=value")
-        if equals:
-            fields.setdefault("environment", {})[name] = value
-        else:
-            fields["secrets"] = (*fields.get("secrets", ()), name)
-    return fields
-
-
 Kind = TypeVar("Kind", bound=RunSpecification)
 
 
@@ -387,34 +320,3 @@ def specify_as(kind: type[Kind], fields: Mapping[str, Any]) -> Kind:
             for fault in error.errors()
         ]
         raise UsageError("\n".join(faults)) from error
-
-
-# pydantic's words for a broken rule, and ours.
-_RULES = {
-    "Input should be ": "it must be ",
-    "Extra inputs are not permitted": "there is no such field",
-    "Field required": "this field is missing",
-    "greater than or equal to": "at least",
-    "less than or equal to": "at most",
-    "a valid integer": "a whole number",
-    "a valid number": "a number",
-    "a valid boolean": "true or false",
-    "a valid string": "a text",
-    "a valid tuple": "a list, as [one, two]",
-    "a valid dictionary": "a mapping, as {name: value}",
-}
-
-
-def describe_fault(field: str, value: object, rule: str) -> str:
-    """One line for one wrong field. Field names are shown as options, as the user typed them."""
-    option = "--" + field.replace("_", "-") if field else "options"
-    shown = "" if isinstance(value, dict) else _CREDENTIALS.sub("//***@", f" {value!r}")
-    return f"{option}{shown} can't be used: {plain_rule(rule)}"
-
-
-def plain_rule(rule: str) -> str:
-    """Return pydantic's words for a rule that was broken as a person would say them."""
-    rule = rule.partition(", unable to parse")[0].removeprefix("Value error, ")
-    for theirs, ours in _RULES.items():
-        rule = rule.replace(theirs, ours)
-    return rule[0].lower() + rule[1:]

@@ -25,8 +25,9 @@ from loadgen.scenario.account_file import parse_accounts, read_accounts
 from loadgen.scenario.shapes.rates import read_hours, read_points
 from loadgen.shared.errors import UsageError
 from loadgen.shared.snapshot import unpack
+from loadgen.specification.durations import parse_duration
 from loadgen.specification.experiment import load_experiment
-from loadgen.specification.run import RunSpecification, parse_duration, specify
+from loadgen.specification.run import RunSpecification, specify
 from tests.faults.record import Outcome
 
 PART = "Attackers: parsers"

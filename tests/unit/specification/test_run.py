@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from loadgen.shared.errors import UsageError
-from loadgen.specification.run import RunSpecification, parse_duration, specify, split_variables
+from loadgen.specification.durations import parse_duration
+from loadgen.specification.run import RunSpecification, specify
+from loadgen.specification.variables import split_variables
 
 
 @pytest.mark.parametrize(
