@@ -1,4 +1,4 @@
-"""The README's recipe "How many users does my site bear?", shortened, against any HOST.
+"""The README's recipe "How many users can my site handle?", shortened, against any HOST.
 
 Once against the Django site, once against a target whose capacity is known by construction: one
 lock of 50 ms, asked once a second by each user, bears 20 users.
