@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from loadgen.access_logs.lines import Hit
+from loadgen.shared.path_tokens import has_word, is_query_secret, tokens
 from loadgen.shared.request_names import group_path
-from loadgen.shared.secret_names import names_password, names_secret, names_user
+from loadgen.shared.secret_names import names_password, names_user
 
 MOST_ROUTES = 2_000
 MOST_EXAMPLES = 50
@@ -78,6 +79,10 @@ class Traffic:
             self.left_out[f"{hit.method} {name}"] += 1
             return
         route, path = self._route(hit.method, hit.path)
+        if not path:
+            name = route[1] if len(self.left_out) < MOST_ROUTES else OTHER
+            self.left_out[f"{hit.method} {name}, whose path has a secret"] += 1
+            return
         if route not in self.routes and len(self.routes) >= MOST_ROUTES:
             self.left_out["routes beyond the first 2,000"] += 1
             return
@@ -99,10 +104,12 @@ class Traffic:
         return sum(one.seen for one in self.routes.values())
 
     def _route(self, method: str, path: str) -> tuple[Route, str]:
+        """Return a hit's route, and what may be asked for again: nothing if its path is secret."""
         known = self._known.get(path)
         if known is None:
             clean = self._clean(path[:LONGEST_PATH])
-            known = ((method, group_path(clean)), clean)
+            secret = any(tokens(clean.partition("?")[0]))
+            known = ((method, group_path(clean)), "" if secret else clean)
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
             if len(path) <= LONGEST_REMEMBERED:
@@ -117,11 +124,14 @@ class Traffic:
         if not mark:
             return path
         pairs = parse_qsl(query, keep_blank_values=True)
-        kept = [(name, value) for name, value in pairs if not _is_private(name)]
+        beside = has_word(bare)
+        kept = [
+            (name, value) for name, value in pairs if not _is_private(name, value, beside=beside)
+        ]
         if len(kept) == len(pairs):
             return path
         if len(self.secrets) < MOST_SECRETS:
-            self.secrets |= {name[:40] for name, _ in pairs if _is_private(name)}
+            self.secrets |= {one[0][:40] for one in pairs if one not in kept}
         return f"{bare}?{urlencode(kept)}" if kept else bare
 
     def _clean_segments(self, bare: str) -> str:
@@ -130,8 +140,8 @@ class Traffic:
         kept = first
         for one in parameters:
             pair, slash, rest = one.partition("/")
-            name = pair.partition("=")[0]
-            if not _is_private(name):
+            name, _, value = pair.partition("=")
+            if not _is_private(name, value):
                 kept += ";" + one
                 continue
             kept += slash + rest
@@ -186,5 +196,7 @@ class Traffic:
             self.lengths[self._visits.pop(one)[1]] += 1
 
 
-def _is_private(name: str) -> bool:
-    return names_secret(name) or names_password(name) or names_user(name)
+def _is_private(name: str, value: str, *, beside: bool = False) -> bool:
+    if names_password(name) or names_user(name):
+        return True
+    return is_query_secret(name, value, beside=beside)

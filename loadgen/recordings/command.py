@@ -33,7 +33,7 @@ LONGEST_SCHEME = 20
 # Names that the made locustfile has already.
 TAKEN = {
     *("Session", "RecordedSession", "RecordedUser", "AccountPool"),
-    *("Cookie", "Field", "Header", "Json", "Link", "Location"),
+    *("Address", "Cookie", "Field", "Header", "Json", "Link", "Location", "Text"),
 }
 
 

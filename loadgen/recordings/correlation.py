@@ -8,21 +8,25 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from loadgen.recordings import source
 from loadgen.recordings.exchange import Exchange
 from loadgen.recordings.source import Expression, Part
 from loadgen.scenario.extractors import (
+    Address,
     Extractor,
     Field,
     Header,
     Json,
     Link,
     Location,
+    Text,
     input_fields,
     links,
+    searched_text,
 )
+from loadgen.shared.path_tokens import address_tokens, is_user
 from loadgen.shared.request_names import UUID, group_path
 
 _TOKEN = re.compile(rf"{UUID}|[\w-]{{16,}}(?:\.[\w-]+)*")
@@ -34,6 +38,10 @@ _STANDARD_HEADERS = {
     "content-disposition", "location", "set-cookie", "age", "keep-alive", "content-language",
 }  # fmt: skip
 
+# What may stand before a token and is another one in the next session.
+_CHANGES = re.compile(r"[\w.~%=+-]{16,}|\d+|(?<=/)[\w-]{2,}(?=/)")
+_OF_TOKENS = r"[\w.~%=+-]+"
+LONGEST_BEFORE, SHORTEST_BEFORE = 40, 3
 
 SHORTEST_COOKIE = 8
 
@@ -78,11 +86,20 @@ class Correlation:
             for number in range(before)
         )
 
+    def token(self, value: str, before: int) -> Expression | None:
+        """Return the expression for a secret that an earlier answer has, alone or in a text."""
+        found = self.variable(value, before, "token")
+        for number in () if found else range(before - 1, -1, -1):
+            extractor = _within(value, searched_text(self.exchanges[number].answer))
+            if extractor is not None:
+                return source.variable(self._name(number, extractor, "token"))
+        return found
+
     def path(self, number: int) -> list[Part]:
         """Return the parts of a request's path and query."""
         exchange = self.exchanges[number]
         whole = exchange.path
-        led_here = group_path(whole) != exchange.url.path
+        led_here = group_path(whole) != exchange.url.path or any(address_tokens(whole))
         if led_here and re.search(UUID, whole) is None:
             # A path with a number in it: a redirect or a link led here.
             found = self.variable(whole, number, "path")
@@ -124,7 +141,7 @@ class Correlation:
             below = f"{one.url.path.rstrip('/')}/{value}"
             lost = one.method == "POST" and not one.answer.text and "json" in one.answer_type
             if lost and any(later.url.path.startswith(below) for later in self.exchanges[number:]):
-                self.guesses.append(f"field id of POST {one.url.path}")
+                self.guesses.append(f"field id of POST {group_path(one.url.path)}")
                 return source.variable(self._name(number, Json(("id",)), "id"))
         return None
 
@@ -160,6 +177,38 @@ def _cookie_of(value: str, cookies: Mapping[str, str]) -> str | None:
     return next(held, None)
 
 
+def _within(value: str, text: str) -> Text | None:
+    """Return what finds a token in a text by what is before it."""
+    place = text.find(value)
+    if place < 0:
+        return None
+    window = text[max(0, place - LONGEST_BEFORE) : place].rpartition("\n")[2]
+    if place > LONGEST_BEFORE:
+        window = re.sub(rf"^{_OF_TOKENS}", "", window)
+    if len(window) < SHORTEST_BEFORE:
+        return None
+    kind = _OF_TOKENS if re.fullmatch(_OF_TOKENS, value) else r"[^\s\"'<>&?#]+"
+    pattern = f"{_general(window)}({kind})"
+    found = re.findall(pattern, text)
+    return Text(pattern, found.index(value)) if value in found else None
+
+
+def _general(text: str) -> str:
+    """Return a pattern for a text: what changes in it may be anything of its kind."""
+    pattern, end = "", 0
+    for match in _CHANGES.finditer(text):
+        one = match.group()
+        if one.isdigit():
+            kind = r"\d+"
+        elif len(one) >= 16 or is_user(one):
+            kind = _OF_TOKENS
+        else:
+            continue
+        pattern += re.escape(text[end : match.start()]) + kind
+        end = match.end()
+    return pattern + re.escape(text[end:])
+
+
 def _is_dynamic(text: str) -> bool:
     return len(text) >= 8 and " " not in text and not text.startswith("{")
 
@@ -168,7 +217,7 @@ def _hint(extractor: Extractor, hint: str) -> str:
     match extractor:
         case Header(name) | Field(name):
             return re.sub(r"\W+", "_", name).strip("_").lower()
-        case Location() | Link():
+        case Location() | Link() | Address():
             return "path"
         case _:
             return hint
@@ -211,7 +260,9 @@ def _page_values(exchange: Exchange) -> Iterator[tuple[str, Extractor]]:
         position = patterns.get(pattern, 0)
         patterns[pattern] = position + 1
         # The first place where it occurs on the page is the link.
-        yield link, _first(Link(pattern, position), exchange, link)
+        found = _first(Link(pattern, position), exchange, link)
+        yield link, found
+        yield from _address(link, found)
     for name, value in reversed(input_fields(text)):
         if len(value) >= 8:
             yield value, Field(name)
@@ -223,15 +274,30 @@ def _first(extractor: Link, exchange: Exchange, link: str) -> Link:
 
 
 def _link_pattern(link: str) -> str | None:
+    """Return a pattern for a link with something that changes in it, None for another one."""
     path = link.partition("?")[0]
-    if group_path(path) == path:
+    secrets = {(one.start, one.end): r"[^/?&;]+" for one in address_tokens(link)}
+    if group_path(path) == path and not secrets:
         return None
-    pieces, end = [], 0
     for match in IDENTIFIER.finditer(link):
-        kind = r"\d+" if match.group().isdigit() else UUID
-        pieces += [re.escape(link[end : match.start()]), kind]
-        end = match.end()
+        secrets.setdefault(match.span(), r"\d+" if match.group().isdigit() else UUID)
+    pieces, end = [], 0
+    for (start, stop), kind in sorted(secrets.items()):
+        if start >= end:
+            pieces += [re.escape(link[end:start]), kind]
+            end = stop
     return "".join([*pieces, re.escape(link[end:])]) if pieces else None
+
+
+def _address(value: str, extractor: Extractor) -> Iterator[tuple[str, Extractor]]:
+    """Yield the path and query of a whole address, which requests have without the host."""
+    if value.startswith(("http://", "https://")):
+        try:
+            path = urlsplit(value)._replace(scheme="", netloc="").geturl()
+        except ValueError:
+            return
+        if len(path) > 1:
+            yield path, Address(extractor)
 
 
 def _json_values(exchange: Exchange) -> Iterator[tuple[str, Extractor]]:
@@ -245,6 +311,7 @@ def _json_values(exchange: Exchange) -> Iterator[tuple[str, Extractor]]:
     leaves = sorted(_leaves(body, ()), key=lambda leaf: -len(leaf[0]))
     for path, value in leaves:
         yield value, Json(path)
+        yield from _address(value, Json(path))
 
 
 def _leaves(

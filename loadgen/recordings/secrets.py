@@ -72,15 +72,18 @@ class Secrets:
             self.hidden.setdefault(password, "the password in the header Authorization")
 
     def expression(
-        self, name: str, value: str, origin: str, *, in_header: bool = False
+        self, name: str, value: str, origin: str, *, in_header: bool = False, sure: bool = False
     ) -> str | None:
-        """Return the expression for a field's value, None when the value is no secret."""
+        """Return the expression for a field's value, None when the value is no secret.
+
+        `sure`: it is one, whatever its name and form.
+        """
         if value in self.usernames and names_user(name):
             return USERNAME_EXPRESSION
         if value in self.values:
             return self.values[value]
         named = names_secret_header if in_header else names_secret
-        if not value or not (named(name) or is_secret(value)):
+        if not value or not (sure or named(name) or is_secret(value)):
             return None
         wanted = "RECORDED_" + (re.sub(r"\W+", "_", name, flags=re.ASCII).upper() or "VALUE")
         names = itertools.chain([wanted], (f"{wanted}_{number}" for number in itertools.count(2)))

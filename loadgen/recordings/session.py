@@ -5,9 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import unquote_plus
 
 from loadgen.recordings import content, multipart, source
+from loadgen.recordings.addresses import Addresses
 from loadgen.recordings.correlation import IDENTIFIER, Correlation
 from loadgen.recordings.exchange import (
     REDIRECTS,
@@ -21,6 +21,7 @@ from loadgen.recordings.har import Entry
 from loadgen.recordings.secrets import Secrets
 from loadgen.recordings.source import Expression
 from loadgen.shared.origin import FORM, is_header, web_origin
+from loadgen.shared.path_tokens import without_tokens
 from loadgen.shared.request_names import group_path
 
 SHORTEST_PAUSE_SECONDS = 0.1
@@ -104,6 +105,7 @@ class Writer:
         self.long_pauses: list[str] = []
         self.sockets = 0
         self.unexplained: list[str] = []
+        self.addresses = Addresses(self.exchanges, self.correlation, self.secrets)
         self.common = self._common_headers()
 
     def session(self) -> WrittenSession:
@@ -216,28 +218,14 @@ class Writer:
 
     def _path(self, number: int) -> str:
         one = self.exchanges[number]
-        parts = self.correlation.path(number)
+        parts = source.replaced(self.correlation.path(number), self.addresses.secrets_of(number))
         for part in parts:
             if isinstance(part, str):
                 self.unexplained += [
-                    f"{found} in {one.method} {one.url.path}" for found in IDENTIFIER.findall(part)
+                    f"{found} in {one.method} {without_tokens(one.url.path)}"
+                    for found in IDENTIFIER.findall(part)
                 ]
-        return source.text(source.replaced(parts, self._query_secrets(number)))
-
-    def _query_secrets(self, number: int) -> dict[str, str]:
-        """Return the secrets of a request's query, as the URL has them, with their expressions."""
-        one = self.exchanges[number]
-        found = {}
-        for piece in one.url.query.split("&"):
-            name, _, raw = piece.partition("=")
-            value = unquote_plus(raw)
-            if self.correlation.explains(value, number):
-                continue
-            origin = f"query of {group_path(one.url.path)}"
-            expression = self.secrets.expression(unquote_plus(name), value, origin)
-            if expression and raw:
-                found[raw] = f"quote({expression}, safe='')"
-        return found
+        return source.text(parts)
 
     def _headers(self, number: int) -> dict[str, str]:
         one = self.exchanges[number]
@@ -288,7 +276,8 @@ class Writer:
         if name == "authorization" and _ONE_TIME.match(value):
             self.one_time.append(f"{scheme} of {self.exchanges[number].method} {path}")
         place = f"header in {path}"
-        return self.secrets.expression(name, value, place, in_header=True) or repr(value)
+        expression = self.secrets.expression(name, value, place, in_header=True)
+        return expression or source.text(source.replaced([value], self.addresses.known))
 
     def _body(self, number: int) -> dict[str, str]:
         """Return the body's argument: taken apart if that says the same, else whole."""
@@ -332,9 +321,8 @@ class Writer:
 
     def _hidden(self) -> dict[str, str]:
         """Return the secrets that are long enough not to be any word of a text."""
-        return {
-            value: expression for value, expression in self.secrets.values.items() if len(value) > 5
-        }
+        known = {**self.secrets.values, **self.addresses.known}
+        return {value: expression for value, expression in known.items() if len(value) > 5}
 
     def _multipart(self, number: int) -> str:
         one = self.exchanges[number]
@@ -371,7 +359,7 @@ class Writer:
         path = group_path(self.exchanges[number].url.path)
         if value in self.secrets.values:
             return self.secrets.expression(name, value, path) or repr(value)
-        parts = self.correlation.text(value, number)
+        parts = source.replaced(self.correlation.text(value, number), self.addresses.known)
         if any(isinstance(part, Expression) for part in parts):
             return source.text(parts)
         return self.secrets.expression(name, value, f"field in {path}") or repr(value)

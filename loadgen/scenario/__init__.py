@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from loadgen.scenario.accounts import AccountPool, Login
     from loadgen.scenario.alarm import AlarmClient, Undelivered
     from loadgen.scenario.api import Answers, ApiUser
-    from loadgen.scenario.extractors import Field, Header, Json, Link, Location
+    from loadgen.scenario.extractors import Address, Field, Header, Json, Link, Location, Text
     from loadgen.scenario.http import CaughtResponse, FastUser, HttpSession, Response
     from loadgen.scenario.recorded import RecordedSession, RecordedUser, require_secrets
     from loadgen.scenario.rows import Rows
@@ -77,6 +77,7 @@ __all__ = [
     "AT_ONCE_USERS_PER_SECOND",
     "Account",
     "AccountPool",
+    "Address",
     "AlarmClient",
     "Answers",
     "ApiUser",
@@ -110,6 +111,7 @@ __all__ = [
     "Steps",
     "StreamEvent",
     "StreamUser",
+    "Text",
     "Undelivered",
     "VisitUser",
     "WebSocketFault",

@@ -94,6 +94,36 @@ class Link:
         return found[self.position] if self.position < len(found) else None
 
 
+@dataclass(frozen=True)
+class Address:
+    """The path and query of the address that another extractor finds, without the host."""
+
+    of: Extractor
+
+    def find(self, seen: Seen) -> str | None:
+        """Return path and query."""
+        found = self.of.find(seen)
+        return urlsplit(found)._replace(scheme="", netloc="").geturl() if found else None
+
+
+@dataclass(frozen=True)
+class Text:
+    """What the pattern's group matches, at this position, in an answer's body or `Location`."""
+
+    pattern: str
+    position: int = 0
+
+    def find(self, seen: Seen) -> str | None:
+        """Return the group's text."""
+        found = re.findall(self.pattern, searched_text(seen))
+        return str(found[self.position]) if self.position < len(found) else None
+
+
+def searched_text(seen: Seen) -> str:
+    """Return where `Text` looks: JSON may write a slash with a backslash before it."""
+    return f"{seen.headers.get('location', '')}\n{seen.text}".replace("\\/", "/")
+
+
 _INPUT = re.compile(r"<(?:input|meta)\b[^>]*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
 _LINK = re.compile(r"\b(?:href|action)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)

@@ -51,3 +51,9 @@ def names_secret_header(name: str) -> bool:
 def is_secret(value: str) -> bool:
     """Tell whether a value is a key or a token by its form, whatever its name."""
     return _SECRET_VALUE.search(value) is not None
+
+
+def secret_value(text: str) -> tuple[int, int] | None:
+    """Return where in a text the first key or token stands, found by its form."""
+    found = _SECRET_VALUE.search(text)
+    return found.span() if found else None

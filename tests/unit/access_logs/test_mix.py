@@ -223,3 +223,30 @@ def test_the_profile_has_as_many_visits_as_the_log(tmp_path: Path, gap: int) -> 
     points = read_points(made.with_suffix(".csv"))
     drawn = sum((end - start) * (a + b) / 2 for (start, a), (end, b) in pairwise(points))
     assert drawn == pytest.approx(40, rel=1e-3)
+
+
+SECRET_PATHS = {
+    "/reset/3f9a0c1b2d4e5f60718293a4b5c6d7e8f9012345/confirm": "/reset/{hash}/confirm",
+    "/activate/MQ/c5d2s1-3f9a0c1b2d4e5f60718293a4b5c6d7e8/": "/activate/{id}/{token}/",
+    "/invite/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl": "/invite/{token}",
+    "/verify/3fa85f64-5717-4562-b3fc-2c963f66afa6": "/verify/{uuid}",
+}
+
+
+def test_requests_whose_path_has_a_secret_are_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, made = tmp_path / "access.log", tmp_path / "shop.py"
+    track = "/track/4uLU6hMCjMI75M1A2tKUQC"
+    query = "/file?id=7&sig=Xk29dLq0Zp8vTn3R&h=Xk29dLq0Zp8vTn3RXk29dLq0Zp8vTn3R"
+    paths = [*SECRET_PATHS, track, query]
+    log.write_text("".join(line(number, path) for number, path in enumerate(paths)))
+    assert mix(log, "--output", made) == 0
+    said, source = capsys.readouterr().out, made.read_text()
+    for path, name in SECRET_PATHS.items():
+        assert path not in source + said
+        assert f"left out: GET {name}, whose path has a secret: 1 (16.7%)" in said
+    assert "/track/{token}" in said
+    assert track in source
+    assert '"/file?id=7"' in source
+    assert "as they may be secret: h, sig" in said
