@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from loadgen.access_logs.lines import Hit
-from loadgen.shared.path_tokens import has_word, is_query_secret, tokens
 from loadgen.shared.request_names import group_path
-from loadgen.shared.secret_names import names_password, names_user
+from loadgen.shared.secret_names import (
+    has_word,
+    is_query_secret,
+    names_password,
+    names_user,
+    tokens,
+)
 
 MOST_ROUTES = 2_000
 MOST_EXAMPLES = 50

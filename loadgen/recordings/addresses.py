@@ -6,8 +6,8 @@ from urllib.parse import unquote, unquote_plus
 from loadgen.recordings.correlation import Correlation
 from loadgen.recordings.exchange import Exchange
 from loadgen.recordings.secrets import Secrets
-from loadgen.shared.path_tokens import address_tokens
 from loadgen.shared.request_names import group_path
+from loadgen.shared.secret_names import address_tokens
 
 
 class Addresses:

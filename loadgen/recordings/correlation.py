@@ -26,8 +26,8 @@ from loadgen.scenario.extractors import (
     links,
     searched_text,
 )
-from loadgen.shared.path_tokens import address_tokens, is_user
 from loadgen.shared.request_names import UUID, group_path
+from loadgen.shared.secret_names import address_tokens, is_user
 
 _TOKEN = re.compile(rf"{UUID}|[\w-]{{16,}}(?:\.[\w-]+)*")
 IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")

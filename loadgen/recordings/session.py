@@ -21,8 +21,8 @@ from loadgen.recordings.har import Entry
 from loadgen.recordings.secrets import Secrets
 from loadgen.recordings.source import Expression
 from loadgen.shared.origin import FORM, is_header, web_origin
-from loadgen.shared.path_tokens import without_tokens
 from loadgen.shared.request_names import group_path
+from loadgen.shared.secret_names import without_tokens
 
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_USUAL_PAUSE_SECONDS = 600.0

@@ -6,7 +6,7 @@ must not carry an identifier. Scenarios, simulators and recordings group paths b
 
 import re
 
-from loadgen.shared.path_tokens import is_user, looks_random, tokens
+from loadgen.shared.secret_names import is_user, looks_random, tokens
 
 _DIGIT = re.compile(r"\d")
 UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"

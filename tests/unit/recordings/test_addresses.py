@@ -30,6 +30,7 @@ ADDRESSES = [
     (f"/file?X-Amz-Date=2026&X-Amz-Signature={HEX}", HEX, "/file"),
     (f"/login?k={MIXED}", MIXED, "/login"),
     (f"/confirm?hash={HEX}", HEX, "/confirm"),
+    (f"/go?next=%2Freset%2F{HEX}%3Fa%3D1&b=2", HEX, "/go"),
     (f"/open?anything={MIXED}{MIXED}", MIXED * 2, "/open"),
 ]  # fmt: skip
 PUBLIC = [
