@@ -9,4 +9,4 @@ import locust  # noqa: F401
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
-pytest_plugins = ["tests.faults.record", "tests.sharing_out"]
+pytest_plugins = ["tests.faults.record", "tests.sharing_out", "tests.busy_machine"]

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests import busy_machine
 from tests.ports import free_ports
 from tests.waiting import await_
 
@@ -206,7 +207,8 @@ def running(directory: Path) -> Iterator[Runner]:
     """Give a runner; at the end no process and no temporary directory may be left."""
     runner = Runner(directory)
     try:
-        yield runner
+        with busy_machine.watched(directory):
+            yield runner
         runner.check_nothing_left()
     finally:
         runner.end()

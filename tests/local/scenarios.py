@@ -18,7 +18,7 @@ def start_scenario(loadgen: Runner, locustfile: str, url: str, *more: str) -> Ru
     """Start 20 users on 2 workers with results of their own; `more` options win."""
     return loadgen.start(
         *("--locustfile", locustfile, "--host", url, "--users", "20", "--spawn-rate", "20"),
-        *("--workers", "2", "--run-time", "8s", *more),
+        *("--workers", "2", "--run-time", "5s", *more),
         results=loadgen.tmp_path / f"results-{len(loadgen.runs)}",
     )
 

@@ -282,6 +282,7 @@ def take_over(results: Path, *happenings: Happening) -> tuple[Summary, FakeClust
     directory = results / "run-1"
     directory.mkdir()
     cluster, run = FakeCluster(happenings), specify({"run_time": 5})
+    cluster.silence_seconds = 0.5
     plan = RunPlan("run-1", run, "http://target.example", False, directory)
     progress = Progress(None, io.StringIO())
     return Run(plan, cluster, Interruption(), progress, VERSIONS).take_over(True), cluster
