@@ -32,17 +32,18 @@ def watched(place: Path) -> Iterator[None]:
         _places.remove(place)
 
 
-def waited_for_a_core(summary: dict[str, Any]) -> bool:
+def _waited_for_a_core(summary: dict[str, Any]) -> bool:
     """Say whether nothing but the machine's other work speaks against a run; notes don't."""
     kinds = set(summary.get("reason_kinds", ())) - {"note"}
     return summary.get("verdict") == "invalid" and bool(kinds) and kinds <= BUSY
 
 
-def _machine_was_busy() -> bool:
+def machine_was_busy() -> bool:
+    """Say whether a run that is looked at was invalid for the machine's other work alone."""
     for place in _places:
         for path in place.rglob("summary.json"):
             with contextlib.suppress(OSError, ValueError):
-                if waited_for_a_core(json.loads(path.read_text())):
+                if _waited_for_a_core(json.loads(path.read_text())):
                     return True
     return False
 
@@ -63,6 +64,6 @@ def _retryable() -> Generator[None, object, object]:
     try:
         return (yield)
     except AssertionError as error:
-        if _machine_was_busy():
+        if machine_was_busy():
             raise MachineWasBusyError(str(error)) from error
         raise

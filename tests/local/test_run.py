@@ -58,7 +58,10 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(shared_loadgen: Runner) -> Seen:
-    run = shared_loadgen.start("--users", "20", "--spawn-rate", "20", "--run-time", "4s")
+    # The exporter's counters go on from run to run of a directory, and this one may be tried twice.
+    results = shared_loadgen.tmp_path / f"results-{len(shared_loadgen.runs)}"
+    options = ("--users", "20", "--spawn-rate", "20", "--run-time", "4s")
+    run = shared_loadgen.start(*options, results=results)
     run.wait_for("web UI at")
     url = f"http://127.0.0.1:{run.web_port}/"
     with urllib.request.urlopen(url, timeout=10) as page:
