@@ -7,7 +7,10 @@ from types import FrameType
 import gevent
 
 PLACE_CHARACTERS_MAX = 120
-_SOCKET_MODULES = ("gevent._socket", "gevent.ssl", "gevent._ssl", "loadgen.scenario.http")
+_SOCKET_MODULES = (
+    *("gevent._socket", "gevent.ssl", "gevent._ssl"),
+    *("loadgen.scenario.http", "loadgen.scenario.websocket_wire"),
+)
 # The packages that call a user's code; the first frame of any other package is the locustfile's,
 # or a library's.
 _CALLERS = ("locust", "gevent", "greenlet", "loadgen")

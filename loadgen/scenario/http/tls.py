@@ -4,6 +4,7 @@ The records pass through memory (`ssl.MemoryBIO`), so that one system call moves
 otherwise fetch with two.
 """
 
+import os
 import ssl
 from functools import cache
 
@@ -31,6 +32,14 @@ def shared_context(
         file, key = (certificate, None) if isinstance(certificate, str) else certificate
         context.load_cert_chain(file, key, password=_no_password)
     return context
+
+
+def is_insecure(chosen: bool | None) -> bool:
+    """Tell whether a user accepts any certificate: as it has chosen, else as the run says.
+
+    The run's variable is read only here, because a locustfile may be imported before it is set.
+    """
+    return os.environ.get("INSECURE_TARGET") == "1" if chosen is None else chosen
 
 
 def _no_password() -> str:

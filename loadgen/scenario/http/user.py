@@ -1,6 +1,5 @@
 """FastUser: FastHttpUser's interface on this package's client."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
@@ -22,7 +21,7 @@ from loadgen.scenario.http.pool import Pool, Settings, Timeouts
 from loadgen.scenario.http.request import Fields, Heads
 from loadgen.scenario.http.response import CaughtResponse
 from loadgen.scenario.http.session import HttpSession
-from loadgen.scenario.http.tls import shared_context
+from loadgen.scenario.http.tls import is_insecure, shared_context
 
 
 class RestResponse(CaughtResponse):
@@ -119,6 +118,10 @@ class FastUser(User, RestMixin[RestResponse]):
 
         return partial(TracedSession, self.trace_ratio)
 
+    def tls_context(self) -> SSLContext:
+        """Return the context of this user's connections, for other protocols than HTTP."""
+        return self._settings().context()
+
     def _settings(self) -> Settings:
         factory = type(self).ssl_context_factory
         certificate = self.client_certificate
@@ -133,10 +136,7 @@ class FastUser(User, RestMixin[RestResponse]):
         )
 
     def _context(self, certificate: str | tuple[str, str] | None) -> Callable[[], SSLContext]:
-        # The variable is read only here, because this module may be imported before the run's
-        # variables are set.
-        of_the_run = os.environ.get("INSECURE_TARGET") == "1"
-        insecure = of_the_run if self.insecure is None else self.insecure
+        insecure = is_insecure(self.insecure)
         if certificate is not None:
             try:
                 shared_context(insecure, certificate)
