@@ -14,21 +14,21 @@ DIFFERENCES = {
     ),
     "`timeout` argument": ("becomes a query parameter", "limits this request, in seconds"),
     "size of an encoded body": (
-        "response_length is the decoded body's",
-        "response_length is that of the body as received",
+        "response_length is the length of the decoded body",
+        "response_length is the length of the body as received",
     ),
     "a body that can't be decoded": (
         "fails the request at once",
         "fails the request when the body is used",
     ),
-    "several gzip members": ("gives the first one", "gives all of them, as RFC 1952 says"),
+    "several gzip members": ("returns the first one", "returns all of them, as RFC 1952 requires"),
     "zstd and stacked codings": ("raises ValueError in the task", "decodes them"),
     "unknown coding": ("raises ValueError in the task", "fails the request when the body is used"),
-    "empty body with a coding": ("fails the request", "is an empty body"),
+    "empty body with a coding": ("fails the request", "returns an empty body"),
     "text in no known charset": ("`text` is None", "`text` is UTF-8 with replacement characters"),
     "body that ends too soon": (
-        "gives the status, a part of the body and the error",
-        "gives status 0 and the error",
+        "returns the status, a part of the body and the error",
+        "returns status 0 and the error",
     ),
     "connection closed without a response": (
         "tries up to 12 connections",
@@ -36,11 +36,14 @@ DIFFERENCES = {
     ),
     "bytes after the response": (
         "mixes them into the response",
-        "gives the response, then closes the connection",
+        "returns the response, then closes the connection",
     ),
     "status 101 (switching protocols)": ("can't be parsed", "is a failure with status 101"),
     "header without an end": ("is read until the timeout", "fails at 256 KiB"),
-    "lists in forms": ("sends the list's Python text", "sends the name once for each value"),
+    "lists in forms": (
+        "sends Python's text form of the list",
+        "sends the name once for each value",
+    ),
     "user and password in `host`": ("are sent to every host", "are sent to that host only"),
     "files and iterables as bodies": (
         "are sent in chunks while they are read",
@@ -53,7 +56,10 @@ DIFFERENCES = {
     ),
     "raw bytes in Location": ("are encoded twice", "are read as UTF-8, as in browsers"),
     "malformed Location": ("raises ValueError in the task", "fails the request"),
-    "redirect whose body ends too soon": ("is followed", "fails, as every body that ends too soon"),
+    "redirect whose body ends too soon": (
+        "is followed",
+        "fails, like every body that ends too soon",
+    ),
     "redirected PUT and DELETE": ("become GET after 301 and 302", "keep their method"),
     "unknown charset": (
         "raises LookupError in the task",
@@ -64,10 +70,10 @@ DIFFERENCES = {
     "JSON with a BOM": ("raises JSONDecodeError", "is parsed"),
     "cookies": ("follow Netscape's rules", "follow RFC 6265, as in browsers"),
     "host names in other scripts": ("are sent unchanged in Host", "are sent in Punycode"),
-    "`request.body`": ("is a text for `json`", "is the bytes that were sent"),
+    "`request.body`": ("is a string for `json`", "is the bytes that were sent"),
     "`response.elapsed`": (
         "is a timedelta, and missing in with-blocks",
-        "is always there, a number with `total_seconds()`",
+        "is always there; it is a number with a method `total_seconds()`",
     ),
 }
 
@@ -80,18 +86,18 @@ def by_kind(kind: str, difference: str, fast_http_user: T, fast_user: T) -> T:
 
 LOCUSTS_TESTS = {
     "TestFastHttpSession.test_custom_ssl_context_passed_correct_to_client_pool": (
-        "looks into geventhttpclient's pool; FastUser has its own"
+        "inspects the pool of geventhttpclient; FastUser has its own pool"
     ),
     "TestFastHttpSession.test_iter_lines": (
         "replaces the response by a mock of `iter_content`, which FastUser's `iter_lines` doesn't "
         "call"
     ),
     "TestFastHttpSession.test_json_payload": (
-        "expects `request.body` to be a text for json; FastUser gives the bytes that were sent"
+        "expects `request.body` to be a string for json; FastUser returns the bytes that were sent"
     ),
     "TestFastHttpUserClass.test_max_redirect_setting": (
-        "expects a failure with max_redirects = 0; FastUser gives the redirect itself, and so does "
-        "FastHttpUser with today's geventhttpclient"
+        "expects a failure with max_redirects = 0; FastUser returns the redirect itself, as does "
+        "FastHttpUser with current versions of geventhttpclient"
     ),
     "TestFastHttpUserClass.test_network_timeout_setting": (
         "expects geventhttpclient's `error.original`; FastUser's error is the TimeoutError itself"
