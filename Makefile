@@ -156,8 +156,8 @@ takes_deploy = $(FLEET) LOCUSTFILE PLAYBOOK_OPTIONS
 $(foreach verb,$(DESIRED_STATE),$(eval takes_$(verb) = $(FLEET) PLAYBOOK_OPTIONS))
 .PHONY: inventory-given deploy verify rotate teardown-workers teardown
 inventory-given:
-	@test -n $(call quoted,INVENTORY) || { echo "INVENTORY is not set, and this verb needs a fleet: nothing was touched. Give INVENTORY=DIRECTORY; there are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
-	@test -e $(call quoted,INVENTORY) || { echo INVENTORY=$(call quoted,INVENTORY)" does not exist: nothing was touched. There are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
+	@test -n $(call quoted,INVENTORY) || { echo "INVENTORY is not set, and this target needs a fleet: nothing was changed. Give INVENTORY=DIRECTORY. The existing inventories are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
+	@test -e $(call quoted,INVENTORY) || { echo INVENTORY=$(call quoted,INVENTORY)" does not exist, and nothing was changed. The existing inventories are: $(or $(INVENTORIES),none yet (copy inventory/sample to inventory/NAME and edit it))" >&2; exit 2; }
 
 deploy: inventory-given $(VENV)/.controller ## Turn the hosts of INVENTORY into a fleet, ready and idle
 	$(call PLAYBOOK,LOCUSTFILE)

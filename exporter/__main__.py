@@ -85,14 +85,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help=(
-            "the file to which the metrics are written when a test ends and when the exporter ends"
+            "a file to which the metrics are written when a test ends and when the exporter ends"
         ),
     )
     parser.add_argument(
         "--state",
         type=Path,
         metavar="FILE",
-        help="a file that keeps the counters, so that they continue after a restart",
+        help="a file in which the counters are saved, so that they continue after a restart",
     )
     parser.add_argument(
         "--compatible-names",
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "--results",
         type=Path,
         metavar="DIRECTORY",
-        help="also serve the figures of the runs in this directory",
+        help="also serve metrics of the runs in this directory",
     )
     parser.add_argument(
         "--watch-certificate",
@@ -111,16 +111,20 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="serve the time at which this PEM certificate expires; may be given several times",
+        help="serve the time at which this PEM certificate expires; the option may "
+        "be given several times",
     )
     parser.add_argument(
         "--linger",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="at the end, wait up to this many seconds for one more scrape by each known scraper",
+        help="before the exporter ends, wait up to this many seconds until each Prometheus "
+        "that has scraped it scrapes once more",
     )
-    parser.add_argument("--lifeline", type=int, help="end when this descriptor's pipe closes")
+    parser.add_argument(
+        "--lifeline", type=int, help="end when the pipe on this file descriptor closes"
+    )
     return parser
 
 
@@ -128,7 +132,7 @@ def parse(arguments: Sequence[str]) -> Options:
     """Read the command line. Raises UsageError; argparse itself ends with 2 on unknown options."""
     given = _parser().parse_args(arguments)
     if given.subscribe is None and given.results is None:
-        raise UsageError("Nothing to serve: give --subscribe, --results, or both.")
+        raise UsageError("There is nothing to serve: give --subscribe, --results, or both.")
     host, port = _address(given.listen)
     tls = _tls(given.tls_certificate, given.tls_key, given.client_ca)
     if not is_loopback(host) and (tls is None or tls.client_ca is None):
@@ -157,7 +161,7 @@ def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise UsageError(
-            f"--listen {listen} is no address: give HOST:PORT, as {LISTEN} or "
+            f"--listen {listen} is not an address: give HOST:PORT, such as {LISTEN} or "
             f"[::1]:{EXPORTER_PORT}."
         )
     return host.strip("[]"), int(port)
@@ -178,7 +182,7 @@ def _serve(options: Options, pages: Pages) -> MetricsServer:
     except OSError as error:  # ssl.SSLError is one
         raise UsageError(
             f"The exporter's certificate, key or client CA can't be used: {error}. "
-            "Give PEM files that this user can read and that belong together."
+            "Give PEM files that this user can read, and a key that belongs to the certificate."
         ) from error
     try:
         return MetricsServer(options.host, options.port, pages, context)

@@ -97,5 +97,5 @@ def _read_counts(
 ) -> tuple[str, dict[Key, Sums], dict[Key, Sums] | None]:
     kept = msgpack.unpackb(content)
     if kept["edges"] != list(EDGE_LABELS):
-        raise ValueError("its histogram has other edges")
+        raise ValueError("its histogram has different bucket boundaries")
     return kept["epoch"], _sums(kept["base"]), _sums(kept["seen"]) if "seen" in kept else None

@@ -2,7 +2,7 @@
 
 A snapshot comes from a process in which a locustfile's author may do anything. A None where a
 number belongs must not end the exporter, nor cost a scrape. What is no number becomes NaN (which
-`growth` and the collector leave out) or None where that is allowed; what is no text becomes text.
+`growth` and the collector leave out) or None where that is allowed; what is not text becomes text.
 Pure.
 """
 

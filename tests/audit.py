@@ -37,7 +37,7 @@ def look_up(role: str, mirror: str | None = None) -> list[Package]:
     try:
         return list(json.loads(ended.stdout)["dependencies"])
     except (ValueError, KeyError) as error:
-        lines = ended.stderr.strip().splitlines() or ["pip-audit said nothing"]
+        lines = ended.stderr.strip().splitlines() or ["pip-audit printed nothing"]
         raise OSError(lines[-1]) from error
 
 

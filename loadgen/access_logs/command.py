@@ -25,8 +25,9 @@ def mix(options: Namespace) -> int:
     traffic.finish()
     if not traffic.replayed:
         raise UsageError(
-            f"{options.logs[0]} has nothing to replay: of {traffic.hits:,} requests none is a GET"
-            f" or HEAD that was answered; {'; '.join(writer.left_out(traffic)[:3])}"
+            f"{options.logs[0]} has nothing to replay: none of its {traffic.hits:,} requests is"
+            f" a GET or HEAD request that was answered."
+            f" Left out: {'; '.join(writer.left_out(traffic)[:3])}"
         )
     lengths = writer.sample(traffic.lengths)
     made = writer.profile(traffic, options.span, options.factor, sum(lengths) / len(lengths))
@@ -52,7 +53,9 @@ def _outputs(options: Namespace) -> tuple[Path, Path]:
     if there and not options.output:
         raise UsageError(f"{there[0]} exists already: name another file with --output")
     if output.suffix != ".py":
-        raise UsageError(f"--output {output} is no Python file: give one that ends in .py")
+        raise UsageError(
+            f"--output {output} is not a Python file: give a file name that ends in .py"
+        )
     return output, experiment
 
 
@@ -62,7 +65,9 @@ def _host(given: str | None) -> str | None:
     try:
         return origin(given)
     except ValueError as fault:
-        raise UsageError(f"--host {given} is no base URL, such as https://shop.example") from fault
+        raise UsageError(
+            f"--host {given} is not a base URL, such as https://shop.example"
+        ) from fault
 
 
 def _report(
@@ -78,7 +83,7 @@ def _report(
     lines = [
         f"read {reading.lines:,} lines: {traffic.replayed:,} requests on {len(routes)} routes,"
         f" {traffic.lengths.total():,} visits of {mean:.1f} requests, pauses of"
-        f" {pauses[len(pauses) // 2]:g} s in the middle, from {clock(traffic.first)} on"
+        f" {pauses[len(pauses) // 2]:g} s (median) between requests, from {clock(traffic.first)} on"
         f" over {traffic.last - traffic.first:,.0f} s",
         *(
             f"  {examples.seen / traffic.replayed:6.1%}  {method} {name}"
@@ -88,8 +93,8 @@ def _report(
     ]
     if reading.broken:
         lines.append(
-            f"left out: {reading.broken:,} lines that could not be read, the first of them"
-            f" {reading.first_broken}"
+            f"left out: {reading.broken:,} lines that could not be read; the first of them"
+            f" is {reading.first_broken}"
         )
     lines += [f"check this one: {sentence}" for sentence in reading.cut]
     if reading.zoneless:
@@ -101,10 +106,11 @@ def _report(
         )
     if traffic.secrets:
         names = ", ".join(sorted(traffic.secrets))
-        lines.append(f"taken out of addresses, as they may be secret: {names}")
+        lines.append(f"removed from the URLs, because they may be secret: {names}")
     lines += [
-        "an access log doesn't hold request bodies, logins or headers, and it identifies visitors "
-        "only by address and program; look through the paths in the locustfile before you share it",
+        "an access log has no request bodies, logins or headers, and it identifies "
+        "visitors only by IP address and user agent; check the paths in the locustfile "
+        "for private data before you share it",
         f"wrote {', '.join(map(str, paths))}: {made.visits:,.0f} visits,"
         f" {made.visits * mean:,.0f} requests in {made.seconds:,.0f} s (factor {options.factor:g})",
         f"run it: loadgen run --experiment {paths[-1]}"

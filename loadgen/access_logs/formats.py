@@ -8,9 +8,10 @@ from loadgen.access_logs.proxy_lines import proxy
 from loadgen.access_logs.w3c import W3C
 
 EXPECTED = (
-    '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /path HTTP/1.1" 200 2326, with or without'
-    " what combined logs, nginx and Apache add; an HTTP line of HAProxy, Envoy, Squid or a load"
-    " balancer of AWS; W3C's extended form (IIS, CloudFront); or a JSON object a line"
+    '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /path HTTP/1.1" 200 2326, which may have'
+    " the further fields of the combined format, of nginx or of Apache; an HTTP line of"
+    " HAProxy, Envoy, Squid or a load"
+    " balancer of AWS; W3C's extended log format (IIS, CloudFront); or one JSON object on each line"
 )
 
 
@@ -31,37 +32,41 @@ FORMATS: dict[str, Callable[[], Parse]] = {
 _KINDS = (
     (
         r"\udcff\udcfe|\udcfe\udcff|.\x00.\x00",
-        "is UTF-16 text: iconv -f UTF-16 -t UTF-8 makes it UTF-8",
+        "is UTF-16 text: convert it with iconv -f UTF-16 -t UTF-8",
     ),
-    (r"\s*<", "is a page or XML"),
+    (r"\s*<", "is an HTML or XML file"),
     (r'\s*\{\s*"log":', "looks like a recording (HAR): give it to loadgen record"),
-    (r"\s*\[\s*(\{|$)", "is one JSON list: jq -c '.[]' makes a line of each object"),
-    (r"\s*\{\s*$", "is JSON over several lines: jq -c . makes a line of each object"),
+    (r"\s*\[\s*(\{|$)", "is one JSON list: jq -c '.[]' writes each object on a line of its own"),
+    (r"\s*\{\s*$", "has JSON objects over several lines: jq -c . writes each object on one line"),
     (
         r"#(Software|Version|Date):",
-        "is in W3C's extended form, but its line #Fields: is missing or names too little: date,"
+        "is in W3C's extended log format, but its line #Fields: is missing or lacks fields: date,"
         " time, cs-method, cs-uri-stem and sc-status are needed",
     ),
     (
         r".* haproxy\[\d+\]: ",
-        "is a log of HAProxy that names no requests: option httplog makes it name them",
+        "is a log of HAProxy without requests: set option httplog in HAProxy, which logs them",
     ),
     (
         r"\S+ +[\d.:]+:\d+ - \"[A-Z]+ ",
-        "is uvicorn's log, which has no times: have its access format name them",
+        "is uvicorn's log, which has no times: add the time to uvicorn's access log format",
     ),
     (
         r"\[\d+/\w+/\d+ [\d:]+\] \"[A-Z]+ ",
-        "is the log of Django's own server, which doesn't name clients: take the web server's",
+        "is the log of Django's development server, which doesn't name the clients: "
+        "give the web server's access log",
     ),
-    (r"Started [A-Z]+ \"", "is a log of Rails: take the log of the web server before it"),
+    (
+        r"Started [A-Z]+ \"",
+        "is a log of Rails: give the access log of the web server in front of it",
+    ),
     (
         r"(\d+/\d+/\d+ [\d:]+|\[\w+ \w+ +\d+ [\d:.]+ \d+\]) \[",
-        "is an error log: take the access log",
+        "is an error log: give the access log",
     ),
-    (r"\w+=\S+ .*\w+=", "is logfmt: have the server write JSON"),
-    (r"[\w-]+(,[\w-]+)+\s*$", "is CSV: write a JSON object for each row"),
-    (r".*[\x00-\x08\udc80-\udcff]", "is no text"),
+    (r"\w+=\S+ .*\w+=", "is in the logfmt format: configure the server to write JSON"),
+    (r"[\w-]+(,[\w-]+)+\s*$", "is a CSV file: convert it to one JSON object for each row"),
+    (r".*[\x00-\x08\udc80-\udcff]", "is not text"),
 )
 
 

@@ -57,12 +57,12 @@ class LogReading:
         if parse is None:
             kind = kind_of(used[0]) if used else ""
             if kind:
-                raise UsageError(f"{path} is no access log that can be read: it {kind}")
+                raise UsageError(f"{path} can't be read as an access log: it {kind}")
             shown = plain_line(used[0].strip()[:SHOWN_CHARACTERS]) if used else ""
             what = f"line 1 is {shown!r}" if used else "it is empty"
             raise UsageError(
-                f"{path} is no access log that can be read: {what}, and what is expected is"
-                f" {EXPECTED}"
+                f"{path} can't be read as an access log: {what}, and a log has to consist of "
+                f"one of these kinds of lines: {EXPECTED}"
             )
         first, hit = next((line, hit) for line in used if (hit := parse(line)))
         if not isinstance(parse, W3C) and _lacks_zone(first):
@@ -99,14 +99,14 @@ class LogReading:
         except BROKEN as fault:
             if not number:
                 raise UsageError(
-                    f"{path} is packed, and can't be unpacked: {fault}; give a whole file, or what"
-                    " was in it"
+                    f"{path} is compressed, but it can't be decompressed: {fault}; give a complete "
+                    f"file, or decompress it first"
                 ) from fault
-            self.cut.append(f"{path} ends in the middle of its packed data, after line {number}")
+            self.cut.append(f"{path} is cut off: its compressed data ends after line {number}")
         except OSError as fault:
             raise UsageError(
-                f"{path} can't be read: {fault.strerror or fault}; give the path of an access log,"
-                " plain or packed"
+                f"{path} can't be read: {fault.strerror or fault}; give the path of an "
+                f"access log, plain or compressed"
             ) from fault
 
 

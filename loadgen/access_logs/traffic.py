@@ -76,7 +76,7 @@ class Traffic:
             self.left_out[f"answered {hit.status // 100}xx"] += 1
             return
         if not hit.path.startswith("/"):
-            self.left_out["for no path of the site"] += 1
+            self.left_out["not for a path of the site"] += 1
             return
         if hit.method not in REPLAYED_METHODS:
             route, _ = self._route(hit.method, hit.path)

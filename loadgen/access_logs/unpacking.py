@@ -38,14 +38,17 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises UsageError for a file that is packed in a way that isn't read.
     """
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is no regular file: give an access log, plain or packed")
+        raise UsageError(
+            f"{path} is not a regular file: give the path of an access log, plain or compressed"
+        )
     with path.open("rb") as file, ExitStack() as stack:
         magic = file.read(6)
         file.seek(0)
         for beginning, program in _UNREAD.items():
             if magic.startswith(beginning):
                 raise UsageError(
-                    f"{path} is packed in a way that isn't read: unpack it first, with {program}"
+                    f"{path} is compressed in a format that loadgen can't read: decompress "
+                    f"it first, with {program}"
                 )
         yield _unpacked(path, magic, file, stack)
 
@@ -63,6 +66,9 @@ def _unpacked(path: Path, magic: bytes, file: BinaryIO, stack: ExitStack) -> Bin
         archive = stack.enter_context(zipfile.ZipFile(file))
         names = [one for one in archive.namelist() if not one.endswith("/")]
         if len(names) != 1:
-            raise UsageError(f"{path} is a zip with {len(names)} files: give each log by itself")
+            raise UsageError(
+                f"{path} is a zip archive with {len(names)} files: unpack it, and give "
+                f"the path of each log"
+            )
         return cast("BinaryIO", stack.enter_context(archive.open(names[0])))
     return file

@@ -19,7 +19,9 @@ def scaffold(options: Namespace) -> int:
     """Carry out `loadgen scaffold`; raises UsageError when the description can't be used."""
     output = options.output or Path("locustfiles") / f"{module_name(options.description.stem)}.py"
     if output.suffix != ".py":
-        raise UsageError(f"--output {output} is no Python file: give one that ends in .py")
+        raise UsageError(
+            f"--output {output} is not a Python file: give a file name that ends in .py"
+        )
     if output.exists() and not options.output:
         raise UsageError(f"{output} exists already: name another file with --output")
     description = read(options.description)
@@ -38,13 +40,13 @@ def scaffold(options: Namespace) -> int:
 
 
 def _nothing(description: Description) -> str:
-    said = f"{description.path} describes no operation: there is nothing to load"
+    said = f"{description.path} describes no operations"
     if not description.unread:
-        return said
+        return f"{said}, so there is nothing to send: give a description with operations"
     named = ", ".join(sorted(description.unread)[:MOST_NAMED])
     return (
-        f"{said}, as its paths are in other files ({named}); bundle it into one file first, for"
-        " example with redocly bundle"
+        f"{said}, because its paths are in other files ({named}): bundle it into one file first,"
+        " for example with redocly bundle"
     )
 
 
@@ -52,7 +54,9 @@ def _given(host: str) -> str:
     try:
         return origin(host)
     except ValueError as fault:
-        raise UsageError(f"--host {host} is no base URL, such as https://shop.example") from fault
+        raise UsageError(
+            f"--host {host} is not a base URL, such as https://shop.example"
+        ) from fault
 
 
 def _report(
@@ -67,22 +71,20 @@ def _report(
     lines += [f"secret: set {name} ({variables[name]}) before a run" for name in sorted(variables)]
     unread = sorted(description.unread)
     lines += [
-        f"this reference is not followed, so what it leads to is neither sent nor checked: {one}"
+        f"this reference can't be resolved, so what it refers to is neither sent nor checked: {one}"
         for one in unread[:MOST_NAMED]
     ]
     if len(unread) > MOST_NAMED:
-        lines.append(f"{len(unread) - MOST_NAMED} more references are not followed")
+        lines.append(f"{len(unread) - MOST_NAMED} more references can't be resolved")
     if description.own_servers:
         named = ", ".join(description.own_servers[:MOST_NAMED])
-        lines.append(
-            f"check these: operations name a server of their own, which isn't used: {named}"
-        )
+        lines.append(f"check these operations, whose own server is not used: {named}")
     lines += [f"check this one: {note}" for note in description.notes[:MOST_NAMED]]
     if len(description.notes) > MOST_NAMED:
         lines.append(f"check {len(description.notes) - MOST_NAMED} more of these")
     lines += [
-        "check this one: ids in EXAMPLES are the description's, or made up; put in what your system"
-        " has",
+        "check the ids in EXAMPLES: they are taken from the description or invented; "
+        "replace them with ids of your system",
         f"try each task once: loadgen probe --locustfile {output} --host {host or 'https://…'}",
     ]
     return "\n".join(lines)

@@ -14,10 +14,11 @@ from loadgen.shared.text import plain_line
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
 _OTHERS = {
-    "asyncapi": "an AsyncAPI description, whose messages aren't those of HTTP",
+    "asyncapi": "an AsyncAPI description, which doesn't describe HTTP requests",
     "log": "a recording (HAR): give it to loadgen record",
     "__export_format": "an export of Insomnia: export it as HAR, and give that to loadgen record",
-    "webhooks": "only of webhooks, which the API itself calls: there is nothing to load",
+    "webhooks": "only a description of webhooks, which the API itself calls, so there "
+    "is nothing to send requests to",
     "$schema": "a JSON Schema, which describes no operations",
 }
 Node = dict[str, Any]
@@ -69,8 +70,9 @@ def read(path: Path) -> Description:
     document, twice = parse(path)
     if not isinstance(document, dict):
         raise UsageError(
-            f"{path} is not an OpenAPI description: it is not an object with `paths`; give what"
-            " the API serves as openapi.json or openapi.yaml"
+            f"{path} is not an OpenAPI description: its top level is not an object "
+            f"with the field paths; give the openapi.json or openapi.yaml that the "
+            f"API publishes"
         )
     if "swagger" in document:
         raise UsageError(
@@ -89,14 +91,17 @@ def read(path: Path) -> Description:
         raise UsageError(f"{path} is {kind}")
     version = str(document.get("openapi", ""))
     if not version.startswith(("3.0", "3.1")):
-        said = f"its version is {plain_line(version[:20])!r}" if version else "it names no version"
-        raise UsageError(
-            f"{path} is not an OpenAPI description of 3.0 or 3.1: {said} (field openapi)"
-        )
+        said = f"its version is {plain_line(version[:20])!r}" if version else "it states no version"
+        raise UsageError(f"{path} is not in version 3.0 or 3.1 of OpenAPI: {said} (field openapi)")
     if not isinstance(document.get("paths"), dict) or not document["paths"]:
-        raise UsageError(f"{path} describes no paths: there is nothing to load")
+        raise UsageError(
+            f"{path} describes no paths, so there is nothing to send requests to: give "
+            f"a description with paths"
+        )
     made = Description(path, document)
     if twice:
         named = ", ".join(plain_line(key)[:80] for key in dict.fromkeys(twice))
-        made.notes.append(f"of keys that the file has twice, the last one counts: {named[:300]}")
+        made.notes.append(
+            f"the file has these keys twice, and only the last value of each is used: {named[:300]}"
+        )
     return made

@@ -49,7 +49,7 @@ def operations(description: Description) -> list[Operation]:
         if str(path).startswith("x-"):
             continue
         if not str(path).startswith("/"):
-            description.notes.append(f"left out, as it doesn't begin with a slash: {path}")
+            description.notes.append(f"left out, because it doesn't begin with a slash: {path}")
         whole = description.resolved(item)
         if any("servers" in one for one in (whole, *whole.values()) if isinstance(one, dict)):
             description.own_servers.append(str(path))
@@ -123,7 +123,7 @@ def _place(description: Description, sent: dict[str, Any], parameter: Node) -> N
         case "path":
             sent.setdefault(place, {})[name] = _in_path(parameter, name, value)
         case "header" if not is_header(name, str(_joined(value, ","))):
-            description.notes.append(f"left out, as HTTP can't carry it: the header {name!a}")
+            description.notes.append(f"left out, because HTTP can't carry it: the header {name!a}")
         case "header" if name.lower() not in {"accept", "content-type", "authorization"}:
             sent.setdefault("headers", {})[name] = str(_joined(value, ","))
         case "cookie":
@@ -188,7 +188,9 @@ def _body(description: Description, sent: dict[str, Any], body: Node) -> None:
         if files and kind != FORM:
             sent["files"] = files
     elif isinstance(value, Mapping | list):
-        description.notes.append(f"a body of {kind} can't be made of a schema: write it yourself")
+        description.notes.append(
+            f"a body of {kind} can't be generated from a schema: write it yourself"
+        )
         sent["data"] = ""
     else:
         sent["data"] = str(value)
@@ -225,8 +227,8 @@ def _authorise(description: Description, operation: Operation, node: Node) -> No
     if chosen is None:
         named = ", ".join(dict.fromkeys(str(name) for way in ways for name in way))
         description.notes.append(
-            f"{operation.method} {operation.path} is sent without what lets it in, which can't be"
-            f" made of the description: {named}"
+            f"{operation.method} {operation.path} is sent without its authentication, "
+            f"because the description doesn't say enough about it: {named}"
         )
         return
     operation.sent["secrets"] = [secret for secret in chosen if secret]

@@ -63,7 +63,10 @@ def parse(path: Path) -> tuple[object, list[str]]:
             f"{path} can't be read: {fault.strerror}; give the path of an OpenAPI file"
         ) from fault
     if len(content) > LARGEST_BYTES:
-        raise UsageError(f"{path} has more than {LARGEST_BYTES / 1e6:.0f} MB: give a smaller one")
+        raise UsageError(
+            f"{path} has more than {LARGEST_BYTES / 1e6:.0f} MB, which is the most "
+            f"that can be read: give a smaller description"
+        )
     try:
         text = content.decode("utf-8-sig")
         document, twice = _json(text) if text.lstrip().startswith("{") else _yaml(text)
@@ -76,7 +79,7 @@ def parse(path: Path) -> tuple[object, list[str]]:
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         reason = plain_line(" ".join(str(fault).split()))[:200] or type(fault).__name__
         raise UsageError(
-            f"{path} is no YAML or JSON that can be read: {reason}; export it again"
+            f"{path} can't be read as YAML or JSON: {reason}; export it again"
         ) from fault
     return document, twice
 
@@ -90,7 +93,7 @@ def _json(text: str) -> tuple[object, list[str]]:
 
     document = json.loads(text, object_pairs_hook=noted)
     if _HALF_OF_A_PAIR.search(text):
-        # Half of a surrogate pair is no text that could be written or sent.
+        # Half of a surrogate pair is not text that could be written or sent.
         whole = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
         document = json.loads(whole)
     return document, twice
@@ -118,7 +121,7 @@ def _require_shallow(document: object) -> None:
         if not level:
             break
     else:
-        raise ValueError(f"it nests deeper than {DEEPEST} levels")
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     if _expanded(document, {}) > LARGEST_EXPANDED:
         raise ValueError(f"its aliases expand to more than {LARGEST_EXPANDED:,} values")
 

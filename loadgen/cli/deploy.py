@@ -27,11 +27,13 @@ def playbook(name: str, options: Sequence[str]) -> list[str]:
     path = PLAYBOOKS / f"{name}.yml"
     if not program.is_file():
         raise UsageError(
-            f"{program} isn't there: this environment is not a controller's; run make {name}, "
-            "which installs what it needs"
+            f"{program} is not installed in this Python environment: run make {name}, "
+            f"which installs what is needed"
         )
     if not path.is_file():
-        raise UsageError(f"{path} isn't there: run loadgen {name} from a checkout of the kit")
+        raise UsageError(
+            f"{path} does not exist: run loadgen {name} from a clone of the repository"
+        )
     require_user()
     return [str(program), *options, str(path)]
 
@@ -55,7 +57,10 @@ def require_inventory(path: Path) -> None:
         if one.name != SAMPLE
     ]
     names = ", ".join(there) or "none yet (copy inventory/sample to inventory/NAME and edit it)"
-    raise UsageError(f"--inventory {path} does not exist: nothing was touched. There are: {names}")
+    raise UsageError(
+        f"--inventory {path} does not exist, and nothing was changed. The existing "
+        f"inventories are: {names}"
+    )
 
 
 def untemplated(name: str, path: Path) -> str:
@@ -84,9 +89,9 @@ def look(options: argparse.Namespace) -> int:
 def _options(options: argparse.Namespace) -> list[str]:
     if getattr(options, "locustfile", None):
         raise UsageError(
-            "deploy takes no locustfile any more, for a run brings its own: give it to the run, as "
-            f"make run-distributed INVENTORY={options.inventory} LOCUSTFILE={options.locustfile}; "
-            "nothing was touched"
+            "deploy no longer takes a locustfile, because each run copies its own to the hosts:"
+            f" give it to the run, as in make run-distributed INVENTORY={options.inventory}"
+            f" LOCUSTFILE={options.locustfile}; nothing was changed"
         )
     vault = [word for word in options.vault if word != ASK]
     if len(vault) < len(options.vault):

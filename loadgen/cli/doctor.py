@@ -59,7 +59,9 @@ def describe(findings: list[Finding]) -> str:
         for finding in findings
     ]
     lacking = sum(finding.state == "lacking" for finding in findings)
-    missing = f"{lacking} of these must be put right: each line above that says MISSING tells how."
+    missing = (
+        f"{lacking} of these must be corrected: each line above that begins with MISSING says how."
+    )
     lines.append(missing if lacking else "Nothing is missing.")
     return "\n".join(lines)
 

@@ -98,7 +98,7 @@ def logs(options: argparse.Namespace) -> int:
             while line := file.readline(LINE_CHARACTERS_MAX):
                 print(plain_line(f"{path.parent.name} {path.stem}: {line.rstrip(NEWLINE)}"))
     print(f"These lines are also in {os.path.relpath(directory)}", file=sys.stderr)
-    _require("the journals of some nodes could not be read", found.faults)
+    _require("the journals of some hosts could not be read", found.faults)
     return 0
 
 
@@ -114,7 +114,10 @@ def stop(options: argparse.Namespace) -> int:
         lock = fleet_lock.take(inventory.path)
     except BusyError:
         _require("the master can't be asked", _ask_all([inventory.master], Stop()).faults)
-        print(f"run {report.run_id} was asked to stop; the process that started it collects it")
+        print(
+            f"run {report.run_id} was asked to stop; the process that started it collects "
+            f"its results"
+        )
         return 0
     try:
         results = options.results.absolute()
@@ -127,9 +130,9 @@ def stop(options: argparse.Namespace) -> int:
 def _clear(inventory: Inventory, master: NodeReport) -> int:
     """Say that nothing is under way; a run.json that nobody can read is removed."""
     if master.faults:
-        _require("some nodes can't be asked", _ask_all(inventory.nodes, Abort()).faults)
+        _require("some hosts can't be asked", _ask_all(inventory.nodes, Abort()).faults)
         print("\n".join(map(indented, master.faults)), file=sys.stderr)
-        print("what the nodes kept of a run could not be read and was removed")
+        print("the data of a run on the hosts could not be read and was removed")
         return exit_codes.PASSED
     print("no run is under way")
     return exit_codes.PASSED
@@ -153,7 +156,9 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
         summary = Run(plan, cluster, interruption, progress, versions).take_over(
             bool(report.specification), _patience(specification, directory)
         )
-    print(f"{last.run_id} was stopped and collected: {summary.requests:,} requests")
+    print(
+        f"{last.run_id} was stopped, and its results were collected: {summary.requests:,} requests"
+    )
     print("".join(f"  {indented(reason)}\n" for reason in summary.reasons), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")
     return exit_codes.ERROR if summary.verdict == "error" else exit_codes.PASSED
@@ -171,8 +176,8 @@ def _patience(said: RunSpecification, directory: Path) -> float:
         most = RunSpecification.model_validate({"stop_timeout": own}).stop_timeout
     if said.stop_timeout > most:
         print(
-            f"the master says that requests may take {said.stop_timeout:g} s to finish; this waits "
-            f"{most:g} s for them",
+            f"the master allows requests {said.stop_timeout:g} s to finish, but this command waits "
+            f"only {most:g} s for them",
             file=sys.stderr,
         )
     return min(said.stop_timeout, most)
@@ -184,8 +189,9 @@ def _specification(kept: str) -> RunSpecification:
         return RunSpecification.model_validate_json(require_few_values(kept, SETTINGS_VALUES_MAX))
     except ValueError as error:
         raise OperationError(
-            "the master's run was started by another release, which this one can't read: end the "
-            "run with that release, or with make teardown"
+            "the run on the master was started by another release of loadgen, whose "
+            "data this release can't read: end the run with that release, or with "
+            "make teardown"
         ) from error
 
 
@@ -196,8 +202,8 @@ def drain(options: argparse.Namespace) -> int:
     rest = [node.name for node in inventory.workers if node not in nodes]
     if not rest:
         raise UsageError(
-            f"HOST_LIMIT={options.host_limit} names every worker host, and a run needs one; to end "
-            f"it, make stop INVENTORY={options.inventory}"
+            f"HOST_LIMIT={options.host_limit} names every worker host, but a run needs "
+            f"at least one; to end the run, use make stop INVENTORY={options.inventory}"
         )
     master = _ask_all([inventory.master], Status())
     _require("the master can't be asked", master.faults)

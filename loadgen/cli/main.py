@@ -20,8 +20,8 @@ from loadgen.shared.errors import UsageError
 GROUPS = {
     "project": {
         "init": "create a project of your own: a locustfile, an experiment, an inventory",
-        "doctor": "say what is missing on this machine or on a fleet",
-        "completion": "print the script with which your shell completes loadgen's words",
+        "doctor": "check this machine or a fleet, and say what is missing",
+        "completion": "print a script that lets your shell complete loadgen's commands with Tab",
     },
     "run": {
         "run": "run a load test and judge it",
@@ -30,7 +30,7 @@ GROUPS = {
     "scenario": {
         "probe": "run each task of a scenario once, and print every request",
         "record": "make a locustfile from a browser's recording (a HAR file)",
-        "simulator": "serve a simulated target, without a run",
+        "simulator": "start a simulated target by itself, without a load test",
     },
     "sources": {
         "mix": "make a scenario and an experiment from access logs",
@@ -41,34 +41,35 @@ GROUPS = {
         "monitoring": "run Prometheus on this machine, and Grafana if it is installed",
     },
     "results": {
-        "results": "list all runs, or choose the run that is called the baseline",
-        "compare": "compare two runs, name by name; exit with 1 on a regression",
+        "results": "list all runs, or choose the baseline run for comparisons",
+        "compare": "compare two runs for each request name; exit with 1 on a regression",
         "evaluate": "draw pictures and tables from a run's request log",
         "prune": "remove old runs after asking you",
     },
     "repeat": {
-        "rerun": "repeat a run from what its results kept, and compare the two runs",
-        "export": "pack a run into one file that you can hand on, without secrets",
+        "rerun": "repeat a run with the files that its results contain, and compare the two runs",
+        "export": "pack a run without its secrets into one file that you can pass on",
         "import": "unpack an exported run into your results",
     },
     "study": {"study": "repeat a published study"},
     "deploy": {
         "deploy": "turn the hosts of an inventory into a fleet, ready and idle",
         "verify": "check that the fleet answers, and change nothing",
-        "rotate": "make new channel keys and certificates for an idle fleet",
-        "teardown": "remove the kit from every host of the fleet",
-        "teardown-workers": "remove the kit from the worker hosts",
+        "rotate": "make new keys and certificates for the connections of an idle fleet",
+        "teardown": "remove loadgen from every host of the fleet",
+        "teardown-workers": "remove loadgen from the worker hosts",
     },
     "fleet": {
-        "status": "tell what each host of a fleet is doing",
-        "stop": "end the run that is under way on a fleet, and collect it",
+        "status": "show what each host of a fleet is doing",
+        "stop": "end the run that is under way on a fleet, and collect its results",
         "logs": "print the newest journal lines of every host of a fleet",
-        "drain": "take worker hosts out of a run; their last statistics are kept",
+        "drain": "take worker hosts out of a run, and keep the statistics that they have gathered",
     },
     "lab": {
-        "lab": "start hosts for tests on this machine (needs root on Debian)",
+        "lab": "start a lab of simulated hosts on this machine, for tests (needs root on Debian)",
         "lab-host": "stop, start, cut off or slow down one of the lab's hosts",
-        "lab-down": "remove the lab's hosts; images in /var/cache/loadgen-lab and packages stay",
+        "lab-down": "remove the lab's hosts; its images in /var/cache/loadgen-lab and the "
+        "installed packages stay",
     },
 }
 EPILOG = """example: loadgen run --locustfile my/locustfile.py --host https://shop.example

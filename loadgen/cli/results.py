@@ -50,8 +50,8 @@ def compare(options: argparse.Namespace) -> int:
     ]
     if untrusted and not options.allow_invalid:
         print(
-            f"loadgen: {', '.join(untrusted)}, so a comparison has no meaning. Repeat the run, or "
-            "compare anyway with --allow-invalid",
+            f"loadgen: {', '.join(untrusted)}, so a comparison would be meaningless. "
+            f"Repeat the run, or compare anyway with --allow-invalid",
             file=sys.stderr,
         )
         return EXIT_CODES["invalid"]
@@ -113,7 +113,9 @@ def _seconds(text: str) -> float:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise UsageError(f"--older-than {text!r} can't be used: {error}, or 30d") from error
+        raise UsageError(
+            f"--older-than {text!r} can't be used: {error}, or a number of days such as 30d"
+        ) from error
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -127,7 +129,8 @@ def evaluate(options: argparse.Namespace) -> int:
         return _evaluate_files([Path(name) for name in options.runs], options)
     if len(options.runs) > 1:
         raise UsageError(
-            "give one run, or the log files of testers; loadgen compare takes two runs"
+            "give one run, or log files in the alarm study's format; to compare two "
+            "runs, use loadgen compare"
         )
     run = catalogue.find_run(options.results, options.runs[0] if options.runs else LATEST)
     settings = evaluation.EvaluationSettings(

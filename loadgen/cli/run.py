@@ -146,7 +146,8 @@ def _cluster(specification: RunSpecification, options: argparse.Namespace) -> Cl
     if options.inventory is None:
         if specification.allow_missing:
             raise UsageError(
-                "--allow-missing is for the hosts of a fleet: give --inventory, or leave it out"
+                "--allow-missing is for the hosts of a fleet: give --inventory, or leave "
+                "out --allow-missing"
             )
         # A mistyped path is reported before a process imports Locust for nothing.
         for path in specification.locustfiles:
@@ -178,7 +179,7 @@ def _refuse_own_options(passed_on: Sequence[str]) -> None:
         if flag in LOADGENS_OWN:
             variable = flag.removeprefix("--").replace("-", "_").upper()
             raise UsageError(
-                f"{flag} is an option of loadgen run, and Locust doesn't know it: give it before "
+                f"{flag} is an option of loadgen run, and not of Locust: give it before "
                 f"--, or as {variable}=… with make"
             )
 

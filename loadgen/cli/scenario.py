@@ -39,7 +39,7 @@ def probe(options: Namespace) -> int:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loadgen-")))
             target = BundledTarget(inspection.simulator, (), directory)
             stack.callback(target.end)
-            print(f"No HOST given: the bundled target is at {target.host}", flush=True)
+            print(f"No HOST was given: the bundled target is at {target.host}", flush=True)
             target.require_answer()
             host = target.host
         else:
@@ -60,7 +60,8 @@ def record(options: Namespace) -> int:
     if options.browser is None:
         if options.har is None:
             raise UsageError(
-                "no recording was named: give a HAR file, or --browser URL to record one"
+                "no recording was given: give the path of a HAR file, or --browser URL "
+                "to record one"
             )
         return convert_recording(options)
     with tempfile.TemporaryDirectory(prefix="loadgen-record-") as directory:

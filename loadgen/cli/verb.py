@@ -51,8 +51,8 @@ class Late:
             if (error.name or "loadgen").partition(".")[0] == "loadgen":
                 raise
             raise UsageError(
-                f"the package {error.name} isn't installed here: call loadgen through make, which "
-                "installs what each verb needs"
+                f"the package {error.name} is not installed in this Python environment: "
+                f"run the command through make, which installs what it needs"
             ) from error
 
 

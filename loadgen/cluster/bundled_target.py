@@ -43,7 +43,7 @@ class BundledTarget:
     def _ending(self) -> str:
         said = self.process.log.read_text(errors="replace").strip().splitlines()[-1:]
         return (
-            f"the bundled target ended by itself: {''.join(said) or 'it said nothing'};"
+            f"the bundled target ended by itself: {''.join(said) or 'it printed nothing'};"
             " give a target's address with --host instead"
         )
 

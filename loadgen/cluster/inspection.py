@@ -126,6 +126,7 @@ def variables_notice(absent: Sequence[str], own: Mapping[str, str]) -> str | Non
     if not here:
         return None
     return (
-        f"The locustfile looks for {', '.join(here)} in the environment, which this machine has "
-        f"and the hosts don't: give {' '.join(f'--env {name}' for name in here)} if they need it"
+        f"The locustfile reads {', '.join(here)} from the environment. This machine "
+        f"has it and the hosts don't: give {' '.join(f'--env {name}' for name in here)} "
+        f"if they need it"
     )

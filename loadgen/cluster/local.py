@@ -112,13 +112,16 @@ class LocalCluster:
         share = specification.users / self.workers_expected
         if share > MAXIMUM_USERS_PER_WORKER:
             raise UsageError(
-                f"--users {specification.users} on {self.workers_expected} workers is "
-                f"{share:,.0f} a worker; a worker process bears at most "
+                f"--users {specification.users} on {self.workers_expected} workers makes "
+                f"{share:,.0f} users on each worker; a worker process can run at most "
                 f"{MAXIMUM_USERS_PER_WORKER:,}: give fewer users or more workers"
             )
         for path in (specification.tls_cert, specification.tls_key):
             if path and not path.is_file():
-                raise UsageError(f"{path} is no file: --tls-cert and --tls-key name PEM files")
+                raise UsageError(
+                    f"{path} is not a file: give the paths of PEM files with --tls-cert and "
+                    f"--tls-key"
+                )
         for option, port in (
             ("--web-port", specification.web_port),
             ("--master-bind-port", specification.master_bind_port),
@@ -353,5 +356,6 @@ def require_free_port(option: str, port: int) -> None:
         except OSError as error:
             holder = "".join(f" by {one}" for one in listeners(port)[:1])
             raise BusyError(
-                f"port {port} of {LOOPBACK} is in use{holder}: end that, or give another {option}"
+                f"port {port} of {LOOPBACK} is in use{holder}: end that program, or give "
+                f"another {option}"
             ) from error

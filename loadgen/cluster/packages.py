@@ -34,7 +34,7 @@ LOCAL_WHEELS = "wheels"
 DONE_FILE = ".complete"
 PIP = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check"]
 _INCLUDE = re.compile(r"^(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
-_SIDE = re.compile(r"the kit has|requested|depends on")
+_SIDE = re.compile(r"loadgen has|requested|depends on")
 _NOTHING_FOUND = re.compile(r"No matching distribution found for (\S+)")
 
 
@@ -99,15 +99,15 @@ def _dependencies(pyproject: Path) -> list[str]:
         project = tomllib.loads(pyproject.read_text()).get("project", {})
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{pyproject} can't be read: {why_unread(error)}; correct it, for a run installs its "
-            "dependencies"
+            f"{pyproject} can't be read: {why_unread(error)}; correct it, because a "
+            f"run installs the dependencies that it lists"
         ) from error
     found = project.get("dependencies", [])
     return [str(one) for one in found] if isinstance(found, list) else []
 
 
 def resolve(requirements: Path, python_version: str, platform_name: str) -> Packages | None:
-    """Resolve and fetch what a file asks for; None when the kit has all of it.
+    """Resolve and fetch what a file asks for; None when loadgen has all of it.
 
     What was resolved before is used again. UsageError: something can't be had, or conflicts.
     """
@@ -143,8 +143,8 @@ def _texts(path: Path, seen: list[Path]) -> list[str]:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path} can't be read: {why_unread(error)}; correct it, for a run installs "
-            "what it names"
+            f"{path} can't be read: {why_unread(error)}; correct it, because a run "
+            f"installs the packages that it lists"
         ) from error
     included = [path.parent / name for name in _INCLUDE.findall(text)]
     return [text, *(part for one in included for part in _texts(one, seen))]
@@ -201,8 +201,9 @@ def _line(requirements: Path, one: dict[str, dict[str, object]]) -> str:
     hashes = archive.get("hashes", {}) if isinstance(archive, dict) else {}
     if "sha256" not in hashes:
         raise UsageError(
-            f"{requirements} names {name} by an address whose content may change: name a released "
-            "version, or put its wheel into wheels/ beside that file"
+            f"{requirements} names {name} by a URL whose content may change: give a "
+            f"released version, or put its wheel into the directory wheels/ beside "
+            f"that file"
         )
     return f"{name}=={version} --hash=sha256:{hashes['sha256']}"
 
@@ -227,11 +228,11 @@ def _explain(requirements: Path, said: str, python_version: str, platform_name: 
     if "The conflict is caused by:" in lines:
         begin = lines.index("The conflict is caused by:") + 1
         told = " | ".join(line for line in lines[begin:] if _SIDE.search(line))
-        told = told.replace("The user requested (constraint)", "the kit has")
+        told = told.replace("The user requested (constraint)", "loadgen has")
         sides = told.replace("The user requested", "the file asks for").split(" | ")[:4]
         return (
-            f"{requirements} can't be brought together with the kit's own packages: "
-            f"{'; '.join(sides)}: ask for what the kit has, or leave that line out"
+            f"{requirements} conflicts with the packages that loadgen itself needs: "
+            f"{'; '.join(sides)}: ask for the version that loadgen has, or leave that line out"
         )
     missing = _NOTHING_FOUND.search(said)
     if missing:
@@ -277,7 +278,7 @@ def installed(packages: Packages) -> Path:
 
 
 def own_packages(requirements: Path) -> Path | None:
-    """Return where what a file asks for is installed here; None when the kit has all of it."""
+    """Return where what a file asks for is installed here; None when loadgen has all of it."""
     packages = resolve(requirements, this_python(), this_platform())
     return installed(packages) if packages else None
 

@@ -56,7 +56,7 @@ class Scenario:
         except OSError as error:
             raise UsageError(
                 f"{error.filename} belongs to the scenario and can't be read ({error.strerror}): "
-                f"make it readable, or name it in {self._ignore}"
+                f"make it readable, or list it in {self._ignore}"
             ) from error
         hashes.keep(time.time_ns())
         return found
@@ -78,8 +78,9 @@ class Scenario:
         """Raise UsageError, with what to do, when this can't be brought to another machine."""
         if self.listing.is_cut:
             raise UsageError(
-                f"{self.directory} has {FILES_MAX:,} files or more, too many for a scenario: put "
-                "the locustfile into a directory of its own, or name what it doesn't need in "
+                f"{self.directory} has {FILES_MAX:,} files or more, too many for a scenario: "
+                f"put the locustfile into a directory of its own, or list the files that "
+                f"it doesn't need in "
                 f"{self._ignore}"
             )
         if self.listing.bytes > BYTES_MAX:
@@ -87,20 +88,22 @@ class Scenario:
             shown = [f"  {one.bytes >> 20:,} MiB {one.source}" for one in largest[:LARGEST_SHOWN]]
             raise UsageError(
                 f"{self.directory} holds {self.listing.bytes >> 20:,} MiB, and a scenario may have "
-                f"{BYTES_MAX >> 20:,}: name what it doesn't need in {self._ignore}; the largest "
-                "files are\n" + "\n".join(shown)
+                f"{BYTES_MAX >> 20:,} MiB: list the files that it doesn't need in"
+                f" {self._ignore}; the"
+                " largest files are\n" + "\n".join(shown)
             )
         for path in self.listing.strange:
             raise UsageError(
-                f"{path} is no file, link or directory, and can't be sent to a host: name it in "
+                f"{path} is not a file, link or directory, so it can't be copied to a host: "
+                f"list it in "
                 f"{self._ignore}"
             )
         for member in self.listing.members:
             if member.link is not None and leads_out(member.path, member.link):
                 raise UsageError(
-                    f"the link {member.source} leads to {member.link}, out of the scenario, which "
-                    "is not sent to the hosts: replace the link by a copy of the file, or name the "
-                    f"link in {self._ignore}"
+                    f"the link {member.source} leads to {member.link}, which is outside the "
+                    f"scenario and is not copied to the hosts: replace the link with a copy "
+                    f"of the file, or list the link in {self._ignore}"
                 )
 
     @property
@@ -113,8 +116,9 @@ class Scenario:
         more = len(secrets) - LARGEST_SHOWN
         rest = f" and {more} more" if more > 0 else ""
         return (
-            f"{shown}{rest} may hold secrets, so no host gets them: give variables with --env, or "
-            f"a line such as !{secrets[0].name} in {self._ignore}"
+            f"{shown}{rest} may contain secrets, so they are not copied to the hosts: "
+            f"give variables with --env, or, to copy a file anyway, write a line such "
+            f"as !{secrets[0].name} in {self._ignore}"
         )
 
     def pack(self, file: IO[bytes]) -> None:
@@ -161,13 +165,14 @@ def find_locustfile(path: str) -> Path:
             return candidate
     if path.startswith(("http://", "https://")):
         raise UsageError(
-            f"--locustfile {path} is an address: loadgen runs files of this machine, so that the "
-            "results can name what ran; download it and give its path"
+            f"--locustfile {path} is a URL, but loadgen runs only files on this machine, "
+            f"so that the results can record which code ran: download it and give its "
+            f"path"
         )
     if (Path.cwd() / path).exists():
         raise UsageError(
-            f"--locustfile {path} is no Python file by its name: Locust imports files whose names "
-            "end with .py; rename it"
+            f"--locustfile {path} is not a Python file: Locust imports files whose "
+            f"names end in .py; rename it"
         )
     raise UsageError(
         f"--locustfile {path} was not found in {Path.cwd()}: give the path of a Python file with a "
@@ -262,7 +267,8 @@ def _of(path: Path, listing: Listing) -> list[Member]:
     members = [member for member in listing.members if member.source == path]
     if not members and not listing.is_cut:
         raise UsageError(
-            f"--locustfile {path} is among what a scenario leaves behind, such as caches and what "
-            f"{IGNORE_FILE} names: move it, or take it in again with a line that begins with !"
+            f"--locustfile {path} is not copied to the hosts, because it is in a cache "
+            f"directory or {IGNORE_FILE} lists it: move it, or include it with a line "
+            f"in {IGNORE_FILE} that begins with !"
         )
     return members or [Member(PurePosixPath(path.name), path)]

@@ -96,7 +96,9 @@ def read_rules(directory: Path) -> list[str]:
     try:
         return path.read_text().splitlines() if path.is_file() else []
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} can't be read ({error}): it has gitignore's syntax") from error
+        raise UsageError(
+            f"{path} can't be read ({error}): correct it; its syntax is that of .gitignore"
+        ) from error
 
 
 def list_files(directory: Path, prefix: str = "") -> Listing:

@@ -19,8 +19,9 @@ def require_user() -> None:
         pwd.getpwuid(os.getuid())
     except KeyError as error:
         raise UsageError(
-            f"user id {os.getuid()} has no name on this machine, and ssh and Ansible need one: add "
-            "an entry for it to /etc/passwd, or run this as a user who has one"
+            f"user id {os.getuid()} has no name on this machine, but ssh and Ansible "
+            f"need one: add an entry for it to /etc/passwd, or run this as a user who "
+            f"has a name"
         ) from error
     if "ANSIBLE_CONFIG" in os.environ:
         return
@@ -38,5 +39,5 @@ def _require_writable(directory: Path) -> None:
     if reason:
         raise UsageError(
             f"Ansible can't write to {directory} ({reason}), where it keeps its temporary files: "
-            "set HOME or ANSIBLE_HOME to a directory of your own; nothing was touched"
+            "set HOME or ANSIBLE_HOME to a directory of your own; nothing was changed"
         )

@@ -24,13 +24,16 @@ def hold(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise UsageError(f"{path} can't be read ({error.strerror}); give an inventory") from error
+        raise UsageError(
+            f"{path} can't be read ({error.strerror}); give the path of an inventory"
+        ) from error
     try:
         lock(descriptor)
     except BlockingIOError as error:
         raise BusyError(
-            f"{path} is being changed by {holder(os.fstat(descriptor))}, and two at once would "
-            "undo each other's work: nothing was touched; wait for it, then run this again"
+            f"{path} is being changed by {holder(os.fstat(descriptor))}, and two commands "
+            f"at once would undo each other's work, so nothing was changed: wait for "
+            f"it to end, then run this again"
         ) from error
     os.set_inheritable(descriptor, True)
 

@@ -105,12 +105,15 @@ def check(
 def _groups(inventory: AnsibleInventory) -> Iterator[Fault]:
     members = {name: inventory.groups.get(name, ()) for name in GROUPS}
     if len(members["master"]) != 1:
-        yield _group_fault(inventory, "master", "must hold exactly one host")
+        yield _group_fault(inventory, "master", "must contain exactly one host")
     if not members["workers"]:
-        yield _group_fault(inventory, "workers", "must hold one host or more")
+        yield _group_fault(inventory, "workers", "must contain at least one host")
     for host in members["master"]:
         if host in members["workers"]:
-            rule = "must not hold the master: a generator's load would spoil its statistics"
+            rule = (
+                "must not contain the master: the load of a worker on that host would "
+                "distort the master's statistics"
+            )
             yield Fault(
                 inventory.place, "group workers", host, rule, "give the master a host of its own"
             )
@@ -135,7 +138,7 @@ def _unknown(inventory: AnsibleInventory, specifications: Specifications) -> Ite
         near = difflib.get_close_matches(name, specifications, n=1)
         remedy = f"did you mean {near[0]}?" if near else "name a variable of your own site_..."
         shown = HIDDEN if definition.vaulted else repr(definition.value)
-        yield Fault(definition.place, name, shown, "no role knows that variable", remedy)
+        yield Fault(definition.place, name, shown, "no role has a variable of this name", remedy)
 
 
 def _in_clear(inventory: AnsibleInventory) -> Iterator[Fault]:
@@ -145,7 +148,10 @@ def _in_clear(inventory: AnsibleInventory) -> Iterator[Fault]:
         if definition.computed:
             continue
         if any(not definition.vaulted and not _refers(leaf) for leaf in _leaves(definition.value)):
-            remedy = "encrypt it with ansible-vault, and change it wherever the clear text has been"
+            remedy = (
+                "encrypt it with ansible-vault, and replace it with a new one, because "
+                "others may have read the clear text"
+            )
             rule = "a secret must come from Vault"
             yield Fault(definition.place, definition.name, "in clear text", rule, remedy)
 
@@ -203,11 +209,11 @@ def _networks(inventory: AnsibleInventory) -> Iterator[Fault]:
     for host in inventory.hosts:
         networks = inventory.variables[host].get(name)
         if networks == []:
-            rule = "must hold one network or more, or nobody reaches the web UI"
+            rule = "must contain at least one network, or nobody can reach the web UI"
             yield Fault(inventory.place_of(name, host), name, "an empty list", rule)
         for network in networks if isinstance(networks, list) else ():
             if not _parses(ipaddress.ip_network, network):
-                rule = "must be a network in CIDR notation with no host bits, as 192.0.2.0/24"
+                rule = "must be a network in CIDR notation with no host bits, such as 192.0.2.0/24"
                 yield Fault(inventory.place_of(name, host), name, repr(network), rule)
 
 
@@ -224,7 +230,7 @@ def _ports(inventory: AnsibleInventory, specifications: Specifications) -> Itera
                     inventory.place_of(name, host), name, str(port), "must be from 1024 to 65535"
                 )
             if int(port) in seen:
-                rule = f"{seen[int(port)]} has that port already"
+                rule = f"{seen[int(port)]} already has that port"
                 yield Fault(inventory.place_of(name, host), name, str(port), rule)
             seen[int(port)] = name
 
@@ -238,10 +244,10 @@ def _addresses(inventory: AnsibleInventory) -> Iterator[Fault]:
         place = inventory.place_of(name, host) if name else inventory.place
         variable = f"{name or 'the address'} of {host}"
         if not _parses(ipaddress.ip_address, address):
-            rule = "must be an IP address, for firewalls are opened for it"
+            rule = "must be an IP address, because firewalls are opened for it"
             yield Fault(place, variable, repr(address), rule, "set fleet_address for that host")
         elif address in seen:
-            rule = f"{seen[address]} has that address already"
+            rule = f"{seen[address]} already has that address"
             yield Fault(place, variable, address, rule, "give each host an address of its own")
         seen.setdefault(address, host)
 

@@ -134,8 +134,9 @@ def verify(directory: Path) -> str:
     sha256 = fingerprint(resolved)
     if sha256 != resolved.name:
         raise OperationError(
-            f"{resolved} was changed after it was made: its contents have SHA-256 {sha256}, and "
-            "a release must have the one in its name; run make deploy to push it again"
+            f"{resolved} was changed after it was made: its contents now have SHA-256 "
+            f"{sha256}, which differs from the one in its name; run make deploy to "
+            f"copy the release again"
         )
     return sha256
 
@@ -210,7 +211,7 @@ def platforms(platform: str) -> list[str]:
     if len(words) != 4 or words[:2] != ["manylinux", "2"] or not words[2].isdecimal():
         raise UsageError(
             f"platform {platform!r} is not of the form manylinux_2_<glibc minor>_<architecture>; "
-            f"give for example {DEFAULT_PLATFORM}"
+            f"give one such as {DEFAULT_PLATFORM}"
         )
     minor, architecture = int(words[2]), words[3]
     modern = [f"manylinux_2_{older}_{architecture}" for older in range(minor, 4, -1)]
@@ -264,10 +265,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadgen.deploy.release", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     verbs = parser.add_subparsers(required=True, metavar="build|wheelhouse")
-    verb = verbs.add_parser("build", help="make DIRECTORY/<sha256>/ and .tar, print the SHA-256")
+    verb = verbs.add_parser(
+        "build", help="make DIRECTORY/<sha256>/ and DIRECTORY/<sha256>.tar, and print the SHA-256"
+    )
     verb.add_argument("directory", type=Path)
     verb.set_defaults(run=lambda given: build(given.directory).sha256)
-    verb = verbs.add_parser("wheelhouse", help="make DIRECTORY/<key>/ with wheels, print its path")
+    verb = verbs.add_parser(
+        "wheelhouse", help="make DIRECTORY/<key>/ with wheels, and print its path"
+    )
     verb.add_argument("directory", type=Path)
     verb.add_argument("--python-version", default=DEFAULT_PYTHON, help="the hosts' (%(default)s)")
     verb.add_argument("--platform", default=DEFAULT_PLATFORM, help="the hosts' (%(default)s)")

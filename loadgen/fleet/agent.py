@@ -192,7 +192,7 @@ def _answered(verb: str, content: bytes, requests: IO[bytes]) -> AgentAnswer:
             return AgentAnswer(report=_take(node, request, requests))
         return AgentAnswer(report=HANDLERS[kind](node, request))
     except (KeyError, ValidationError) as error:
-        fault = f"the request '{verb}' is not of this release: {_in_one_line(error)}"
+        fault = f"the request '{verb}' is not from this release of loadgen: {_in_one_line(error)}"
         return AgentAnswer(fault=fault)
     except LoadgenError as error:
         return AgentAnswer(fault=str(error))
@@ -201,7 +201,7 @@ def _answered(verb: str, content: bytes, requests: IO[bytes]) -> AgentAnswer:
     except Exception as error:
         # One request that fails must leave an agent that answers the next, which may be to abort.
         traceback.print_exc()
-        return AgentAnswer(fault=f"'{verb}' failed there: {_in_one_line(error)}")
+        return AgentAnswer(fault=f"'{verb}' failed on that host: {_in_one_line(error)}")
 
 
 def _in_one_line(error: Exception) -> str:
@@ -224,7 +224,7 @@ def write_tar(verb: str) -> int:
         request = kind.model_validate_json(sys.stdin.buffer.readline() or "{}")
         TARS[kind](load_node_settings(SETTINGS), request)
     except ValidationError as error:
-        print(f"the request '{verb}' is not of this release: {error}", file=sys.stderr)
+        print(f"the request '{verb}' is not from this release of loadgen: {error}", file=sys.stderr)
         return OperationError.exit_code
     except LoadgenError as error:
         print(error, file=sys.stderr)
@@ -235,7 +235,7 @@ def write_tar(verb: str) -> int:
     except Exception as error:
         # As for a request that `serve` answers: the other end shows the last line of what is said.
         traceback.print_exc()
-        print(f"'{verb}' failed there: {_in_one_line(error)}", file=sys.stderr)
+        print(f"'{verb}' failed on that host: {_in_one_line(error)}", file=sys.stderr)
         return OperationError.exit_code
     return 0
 

@@ -34,7 +34,8 @@ def master_faults(node: NodeSettings, state: str) -> list[str]:
         holder = port_holder(port)
         if holder:
             faults.append(
-                f"port {port} is held by {holder}; end that, or give the kit another port"
+                f"port {port} is held by {holder}; end that program, or set another port "
+                f"in the inventory"
             )
     return faults
 
@@ -59,13 +60,14 @@ def capacity_faults(users: int, workers: Sequence[Unit]) -> list[str]:
     each = -(-users // len(workers))
     if each + SPARE_DESCRIPTORS > limit:
         faults.append(
-            f"a worker would need {each + SPARE_DESCRIPTORS:,} descriptors for {each:,} users and "
-            f"may open {limit:,}; raise node_open_files, or give fewer users or more workers"
+            f"a worker would need {each + SPARE_DESCRIPTORS:,} file descriptors for {each:,} users,"
+            f" but it may open only {limit:,}; raise node_open_files, or give fewer users or"
+            f" more workers"
         )
     low, high = (int(word) for word in PORT_RANGE.read_text().split())
     if users > high - low + 1:
         faults.append(
-            f"{users:,} users need as many local ports to one target and there are "
+            f"{users:,} users need as many local ports for one target, but there are only "
             f"{high - low + 1:,}; widen net.ipv4.ip_local_port_range, or add worker hosts"
         )
     return faults
@@ -84,9 +86,10 @@ def channel_faults(node: NodeSettings) -> list[str]:
     except OSError as error:
         if isinstance(error, TimeoutError) or error.errno in FILTERED:
             return [
-                f"a firewall is closed on {node.master_port}: packets from here to {where} don't "
-                "get through; open that port on the master for this host's address, which make "
-                "deploy does when firewalls between them allow it"
+                f"a firewall blocks port {node.master_port}: packets from this host to "
+                f"{where} don't get through; run make deploy, which opens that port on "
+                f"the master for this host, or open it on the firewall between the two "
+                f"hosts"
             ]
         return [f"the master can't be reached at {where}: {error.strerror or error}"]
     return (

@@ -61,7 +61,9 @@ def current_run(node: NodeSettings) -> RunSettings | None:
             return None
         return RunSettings.model_validate_json(require_few_values(text, SETTINGS_VALUES_MAX))
     except ValueError as error:
-        raise OperationError(f"{path} is not of this release; make stop removes it") from error
+        raise OperationError(
+            f"{path} was written by another release of loadgen; make stop removes it"
+        ) from error
 
 
 def ask_master(node: NodeSettings, command: str) -> dict[str, str]:

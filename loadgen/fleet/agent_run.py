@@ -58,8 +58,8 @@ def _write_run(node: NodeSettings, run: RunSettings) -> None:
     except FileExistsError as error:
         under_way = current_run(node)
         raise BusyError(
-            f"run {under_way.run_id if under_way else '?'} is under way there; wait for it, or end "
-            "it with make stop"
+            f"run {under_way.run_id if under_way else '?'} is under way on that host; "
+            f"wait for it, or end it with make stop"
         ) from error
 
 

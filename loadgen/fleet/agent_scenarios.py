@@ -46,7 +46,7 @@ SPARE_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 PACKAGES_GROW = 6
 HEADER_BYTES = 2048
-TOO_MUCH = "the host received more data than was announced, and kept none of it; repeat the command"
+TOO_MUCH = "the host received more data than was announced, and discarded it; repeat the command"
 NOT_WHOLE = (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile, RecursionError)
 
 
@@ -88,7 +88,7 @@ def use(run: RunSettings) -> None:
             os.utime(directory)
         except OSError as error:
             raise OperationError(
-                f"{directory} is not there any more; repeat the command, which brings it"
+                f"{directory} no longer exists; repeat the command, which copies it again"
             ) from error
 
 
@@ -113,7 +113,7 @@ def give(request: Give, output: IO[bytes]) -> None:
     directory = (SCENARIOS if request.kind == "scenario" else PACKAGES) / request.sha256
     with files.as_owner():
         if not directory.is_dir() or directory.is_symlink():
-            raise OperationError(f"{directory} does not exist, so it can't be sent to a host")
+            raise OperationError(f"{directory} does not exist, so it can't be copied to a host")
         with tarfile.open(fileobj=output, mode="w|gz") as packed:
             for member in list_everything(directory).members:
                 packed.add(member.source, member.path.as_posix(), recursive=False)
@@ -128,7 +128,8 @@ def _room(home: Path, size: int) -> Iterator[Path]:
     free = shutil.disk_usage(home).free
     if free < size + SPARE_BYTES:
         raise OperationError(
-            f"{home} has {free >> 20:,} MiB free and {(size + SPARE_BYTES) >> 20:,} are needed: "
+            f"{home} has {free >> 20:,} MiB free, but {(size + SPARE_BYTES) >> 20:,} MiB are"
+            f" needed: "
             "make room on that host, then repeat the command"
         )
     fresh = Path(tempfile.mkdtemp(prefix=".taking-", dir=home))
@@ -181,14 +182,17 @@ def _receive(content: Readable, packed: IO[bytes], size: int) -> None:
 
 
 def _member(info: tarfile.TarInfo, directory: Path) -> Member:
-    """Check one member. OperationError: it is not a plain file or link, or has a way out."""
+    """Check one member. OperationError: it is not a regular file or link, or has a way out."""
     path = PurePosixPath(info.name)
     link = info.linkname if info.issym() else None
     member = Member(path, directory / path, 0 if link is not None else info.size, link)
     plain = (info.isreg() and not info.issparse()) or info.issym()
     inside = path.parts and not path.is_absolute() and ".." not in path.parts
     if not plain or not inside or (link is not None and leads_out(path, link)):
-        raise OperationError(f"{info.name[:100]!r} may not be part of a scenario: nothing is kept")
+        raise OperationError(
+            f"{info.name[:100]!r} must not be part of a scenario, so nothing of it "
+            f"was kept; repeat the command"
+        )
     return member
 
 

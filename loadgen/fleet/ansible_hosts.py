@@ -62,8 +62,8 @@ def connection(values: Values) -> dict[str, Any]:
     kind = values.get("ansible_connection", "ssh")
     if kind not in (*SSH, *LOCAL):
         raise AnsibleError(
-            f"ansible_connection of {values.host} is {kind}, and a fleet's hosts are reached by "
-            "ssh; take that variable out"
+            f"ansible_connection of {values.host} is {kind}, but a fleet's hosts are "
+            f"reached by ssh; remove that variable"
         )
     plugin = connection_loader.get("ssh", PlayContext(), "/dev/null")
     plugin.set_options(var_options=values.options_for("connection", "ssh"))
@@ -92,7 +92,8 @@ def becoming(values: Values, user: str | None) -> dict[str, Any]:
     plugin = become_loader.get(method)
     if plugin is None:
         raise AnsibleError(
-            f"ansible_become_method of {values.host} is {method}: there is no such method"
+            f"ansible_become_method of {values.host} is {method}, which is not a become "
+            f"method of Ansible; correct it in the inventory"
         )
     plugin.set_options(var_options=values.options_for("become", method))
     if user == plugin.get_option("become_user") and not constants.BECOME_ALLOW_SAME_USER:

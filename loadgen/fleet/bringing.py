@@ -68,7 +68,7 @@ def send(
     def pieces() -> Iterator[bytes]:
         for offset in range(0, size, CHUNK_BYTES):
             if stopped():
-                raise OperationError("the user stopped while it was being sent")
+                raise OperationError("the user ended the command while it was being copied")
             yield os.pread(descriptor, CHUNK_BYTES, offset)
 
     packed.flush()
@@ -77,8 +77,8 @@ def send(
     )
     if outcomes.faults and not stopped():
         raise NodeError(
-            f"the run's {request.kind} could not be brought to {len(outcomes.faults)} of "
-            f"{len(remotes)} nodes, so nothing was started",
+            f"the run's {request.kind} could not be copied to {len(outcomes.faults)} "
+            f"of {len(remotes)} hosts, so nothing was started",
             outcomes.faults,
         )
 
@@ -88,8 +88,8 @@ def one_platform(reports: Mapping[str, NodeReport]) -> tuple[str, str]:
     kinds = {name: f"Python {one.python_version}" for name, one in reports.items()}
     if len(set(kinds.values())) > 1:
         raise NodeError(
-            "all hosts must have the same version of Python for a scenario's packages, but their "
-            "versions are",
+            "all hosts must have the same version of Python for the scenario's packages, "
+            "but their versions are",
             kinds,
         )
     oldest = min(reports.values(), key=lambda one: int(one.platform.split("_")[2]))
@@ -115,7 +115,9 @@ def _copy(
             packed.write(chunk)
             require_pace(master.node, began, packed.tell())
             if packed.tell() > BYTES_MAX:
-                raise OperationError(f"{master.node.name} sends more than a scenario may have")
+                raise OperationError(
+                    f"{master.node.name} sent more data than a scenario may have; check that host"
+                )
         take = Take(kind=kind, sha256=sha256, bytes=_unpacked(packed))
         send({host.node.name: host}, take, packed, lambda: False)
 
@@ -126,7 +128,8 @@ def _unpacked(packed: IO[bytes]) -> int:
         return sum(member.size for member, _ in members_of(packed))
     except DAMAGED as error:
         raise OperationError(
-            f"what the master sent can't be unpacked ({error}): nothing is kept; repeat the command"
+            f"the archive from the master can't be unpacked ({error}), so nothing of "
+            f"it was kept; repeat the command"
         ) from error
 
 

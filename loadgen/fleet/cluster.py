@@ -109,7 +109,7 @@ class FleetCluster:
         """Import the locustfiles here, under a node's environment; the release is the same."""
         del specification
         if self._scenario is None or self._inspection is None:
-            raise OperationError("preflight has to find the scenario before it is looked at")
+            raise OperationError("call preflight() before inspect(), because it finds the scenario")
         found = self._inspection.result()
         said = (self._scenario.notice, variables_notice(found.absent_variables, os.environ))
         found.notices += filter(None, said)
@@ -149,8 +149,8 @@ class FleetCluster:
                 faults[name] = "; also, ".join(said)
         if faults:
             raise NodeError(
-                f"{len(faults)} of {len(self._remotes)} nodes can't take part, so nothing was "
-                "started",
+                f"{len(faults)} of {len(self._remotes)} hosts can't take part, so nothing "
+                f"was started",
                 faults,
             )
         self.machines = tuple(one.machine for one in reports.answers.values() if one.machine)
@@ -172,9 +172,7 @@ class FleetCluster:
         asked = ask_all(self._worker_remotes(), AskTarget(host=host, verify=verify))
         if asked.faults:
             lines = [f"  {name}: {fault}" for name, fault in asked.faults.items()]
-            raise TargetError(
-                "\n".join([f"the target can't be loaded from {len(lines)} nodes", *lines])
-            )
+            raise TargetError("\n".join([f"{len(lines)} hosts can't reach the target", *lines]))
 
     def bring(self, stopped: Callable[[], bool]) -> None:
         """Bring the scenario to every node that lacks it, to all of them at once."""
@@ -293,7 +291,7 @@ class FleetCluster:
         if snapshot is None:
             raise OperationError(
                 f"no message about the run came from {self.inventory.master.name} for "
-                f"{ADOPTION_SECONDS:.0f} s; look at make logs"
+                f"{ADOPTION_SECONDS:.0f} s; see its log with make logs"
             )
         self.workers_expected = snapshot.workers_expected
         return snapshot
@@ -363,7 +361,7 @@ class FleetCluster:
 
     def _require(self, outcomes: Outcomes[NodeReport]) -> None:
         if outcomes.faults:
-            raise NodeError("the run could not be started on every node", outcomes.faults)
+            raise NodeError("the run could not be started on every host", outcomes.faults)
 
     def _collect(self, plan: RunPlan, names: set[str]) -> dict[str, str]:
         def one(remote: Remote) -> None:

@@ -61,8 +61,9 @@ def unpack(packed: IO[bytes], directory: Path, node: str, into_run: bool) -> Non
                 _copy(content, target, spend)
     except DAMAGED as error:
         raise OperationError(
-            f"what {node} sent can't be unpacked ({error}); the host keeps its copy in "
-            "/var/lib/loadgen/runs, and its journal has the logs"
+            f"the archive from {node} can't be unpacked ({error}); the host keeps its "
+            f"copy of the results in /var/lib/loadgen/runs, and the logs are in its "
+            f"journal"
         ) from error
 
 

@@ -29,15 +29,16 @@ def take(inventory: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise UsageError(
-            f"{path} can't be written ({error.strerror}), and a run on a fleet is locked there: "
-            "set XDG_STATE_HOME to a directory of your own"
+            f"{path} can't be written ({error.strerror}), but a run on a fleet needs "
+            f"a lock file there: set XDG_STATE_HOME to a directory of your own"
         ) from error
     try:
         lock(descriptor)
     except BlockingIOError as error:
         os.close(descriptor)
         raise BusyError(
-            f"another process of yours is already handling a run on {inventory}; wait for it to end"
+            f"another command of yours is already working on a run of {inventory};"
+            " wait for it to end"
         ) from error
     return descriptor
 

@@ -166,8 +166,9 @@ def limit(nodes: Iterable[Node], pattern: str) -> tuple[Node, ...]:
     unknown = [name for name in names if name not in by_name]
     if unknown or not names:
         raise UsageError(
-            f"HOST_LIMIT={pattern} names {', '.join(unknown) or 'no host'}, which is not among "
-            f"{', '.join(by_name)}; give one or more of them with commas"
+            f"HOST_LIMIT={pattern} names {', '.join(unknown) or 'no host'}, but the "
+            f"inventory's hosts are {', '.join(by_name)}; give one or more of them, "
+            f"separated by commas"
         )
     return tuple(by_name[name] for name in names)
 

@@ -43,8 +43,9 @@ def probe(remote: Remote) -> Probe:
         offset = float(clock) - (before + after) / 2
     except ValueError as error:
         raise OperationError(
-            f"it answered {said[:80]!r} when asked for its release and clock; a shell's start-up "
-            "file that prints something does that: look there"
+            f"it answered {said[:80]!r} when it was asked for its release and clock; "
+            f"the usual cause is a shell start-up file on that host that prints something: "
+            f"correct that file"
         ) from error
     return Probe(Path(link).name, offset, error_seconds=(after - before) / 2)
 
@@ -71,20 +72,24 @@ def report_faults(report: NodeReport, is_worker: bool, deploy: str) -> list[str]
     """Tell what of a node's report keeps it out of a run."""
     faults, ours = [], version("locust")
     if report.locust_version != ours:
-        faults.append(f"has Locust {report.locust_version}, this machine has {ours}; run {deploy}")
+        faults.append(
+            f"has Locust {report.locust_version}, but this machine has {ours}; run {deploy}"
+        )
     if report.certificate:
         faults += certificate_faults(report.certificate, datetime.now(UTC))
     if is_worker and not report.workers:
-        faults.append(f"has no worker process; run {deploy}")
+        faults.append(f"runs no worker process; run {deploy}")
     return faults
 
 
 def release_fault(found: str, wanted: str, deploy: str) -> str:
     """Tell a node that has no release, or another one than `deploy`, a command, would bring."""
     if found == "none":
-        return f"nothing is deployed there; run {deploy}"
+        return f"loadgen is not deployed on that host; run {deploy}"
     if found != wanted:
-        return f"has release {found[:12]}, this machine has {wanted[:12]}; run {deploy}"
+        return (
+            f"has release {found[:12]} of loadgen, but this machine has {wanted[:12]}; run {deploy}"
+        )
     return ""
 
 
@@ -95,8 +100,8 @@ def clock_fault(node: Probe, master: Probe) -> str:
         return ""
     way = "ahead of" if apart > 0 else "behind"
     return (
-        f"its clock is {abs(apart):.1f} s {way} the master's, a run needs them within "
-        f"{CLOCK_OFFSET_SECONDS_MAX:g} s; look there at chronyc tracking"
+        f"its clock is {abs(apart):.1f} s {way} the master's, but a run needs them within "
+        f"{CLOCK_OFFSET_SECONDS_MAX:g} s; check chronyc tracking on that host"
     )
 
 
@@ -111,7 +116,7 @@ def certificate_faults(pem: str, now: datetime) -> list[str]:
         return []
     return [
         f"the web UI's certificate is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}, and today "
-        f"is {now:%Y-%m-%d}; renew it with make deploy, or at the site's own CA"
+        f"is {now:%Y-%m-%d}; renew it with make deploy, or with your own CA"
     ]
 
 
@@ -141,8 +146,9 @@ def require_bearable(users: int, workers: int) -> None:
     each = users / workers
     if each > MAXIMUM_USERS_PER_WORKER:
         raise UsageError(
-            f"--users {users} on {workers} workers is {each:,.0f} a worker; a process bears at "
-            f"most {MAXIMUM_USERS_PER_WORKER:,}: give fewer users or add worker hosts"
+            f"--users {users} on {workers} workers makes {each:,.0f} users on each worker; a"
+            f" worker process can run at most {MAXIMUM_USERS_PER_WORKER:,}: give fewer users"
+            f" or add worker hosts"
         )
 
 
@@ -175,8 +181,8 @@ def refuse_local_options(specification: RunSpecification) -> None:
     if given:
         option = "--" + given[0].replace("_", "-")
         raise UsageError(
-            f"{option} is for runs on one machine; on a fleet the inventory decides it: see "
-            "inventory/sample/group_vars"
+            f"{option} is for runs on one machine; for a fleet, set it in the inventory: "
+            f"see inventory/sample/group_vars"
         )
 
 

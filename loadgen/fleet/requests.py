@@ -237,5 +237,5 @@ class Following:
     def _exactly(self, size: int) -> bytes:
         found = self._stream.read(size)
         if len(found) < size:
-            raise EOFError("it broke off")
+            raise EOFError("it is cut off")
         return found

@@ -213,7 +213,9 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=["master", "worker"])
-    parser.add_argument("--settings", type=Path, required=True, help="node settings, a JSON file")
+    parser.add_argument(
+        "--settings", type=Path, required=True, help="a JSON file with the settings of this node"
+    )
     parser.add_argument(
         "--lifeline", type=int, help="end when the pipe on this file descriptor closes"
     )

@@ -179,7 +179,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run `python -m loadgen.node.channel create DIRECTORY NAME...`."""
     parser = argparse.ArgumentParser(prog="python -m loadgen.node.channel", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    create = commands.add_parser("create", help="make key pairs: NAME.key and NAME.key_secret")
+    create = commands.add_parser(
+        "create", help="make key pairs, each in the files NAME.key and NAME.key_secret"
+    )
     create.add_argument("directory", type=Path)
     create.add_argument("names", metavar="NAME", nargs="+")
     options = parser.parse_args(arguments)

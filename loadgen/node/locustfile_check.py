@@ -341,9 +341,11 @@ def main(arguments: Sequence[str]) -> None:
     """Write the inspection to standard output."""
     answering = os.dup(1)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", help="where packages of the scenario's own are")
+    parser.add_argument("--packages", help="the directory with the scenario's own packages")
     parser.add_argument("paths", nargs="+")
-    parser.add_argument("--options", help="those that the run gives to Locust, a list in JSON")
+    parser.add_argument(
+        "--options", help="the options that the run passes to Locust, as a JSON list"
+    )
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(PROJECT))
     if options.packages:

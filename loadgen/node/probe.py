@@ -122,8 +122,8 @@ def main() -> int:
     """Read the command line; a missing locustfile is one sentence and exit 2."""
     parser = argparse.ArgumentParser(prog="loadgen probe", description=__doc__)
     parser.add_argument("locustfile", type=Path)
-    parser.add_argument("--packages", help="where packages of the scenario's own are")
-    parser.add_argument("--host", required=True, help="base URL of the target")
+    parser.add_argument("--packages", help="the directory with the scenario's own packages")
+    parser.add_argument("--host", required=True, help="the base URL of the target")
     options = parser.parse_args()
     if not options.locustfile.is_file():
         parser.error(f"locustfile {options.locustfile} does not exist: name one, as a path")

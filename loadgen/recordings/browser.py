@@ -42,7 +42,7 @@ def record_session(
         origin(url)
     except ValueError as fault:
         raise UsageError(
-            f"--browser {url} is no address: give one, as https://shop.example"
+            f"--browser {url} is not a URL: give one such as https://shop.example"
         ) from fault
     try:
         from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - few have it

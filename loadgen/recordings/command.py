@@ -60,7 +60,7 @@ def record(options: Namespace) -> int:
         text, session = convert(kept.entries, options.har)
     except UNREADABLE as fault:
         raise UsageError(
-            f"recording {options.har} is no HAR file that can be read: {type(fault).__name__} in"
+            f"recording {options.har} is not a readable HAR file: {type(fault).__name__} in"
             " its requests; save the session again, as HAR"
         ) from fault
     write_texts({output: text})
@@ -79,8 +79,8 @@ def _of_site(recording: Recording, host: str | None) -> _Kept:
     counts = Counter(map(origin_of, web))
     if not kept:
         raise UsageError(
-            f"recording {recording.path} has no request to {site}; it was made with"
-            f" {', '.join(sorted(counts)[:5])}"
+            f"recording {recording.path} has no request to {site}; its requests went "
+            f"to {', '.join(sorted(counts)[:5])}"
         )
     del counts[site]
     elsewhere = Counter(
@@ -96,7 +96,7 @@ def _given_site(host: str) -> str:
         return origin(host)
     except ValueError as fault:
         raise UsageError(
-            f"--host {host} is no base URL, such as https://shop.example: {fault}"
+            f"--host {host} is not a base URL, such as https://shop.example: {fault}"
         ) from fault
 
 
@@ -107,7 +107,7 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
         from har2locust.__main__ import load_plugins, process, render  # noqa: PLC0415
     except ImportError as fault:
         raise UsageError(
-            "har2locust is not installed here, and recordings need it: use make record HAR=FILE,"
+            "har2locust is not installed, and loadgen record needs it: use make record HAR=FILE,"
             " which installs it"
         ) from fault
 
@@ -128,8 +128,9 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
     leaked = session.secrets.leaked_into(text)
     if leaked:
         raise UsageError(
-            f"recording {path}: {leaked[0]} also occurs in places from which it can't be removed,"
-            " so nothing was written: record again with one that occurs nowhere else"
+            f"recording {path}: {leaked[0]} also occurs in places "
+            f"from which it can't be removed, so nothing was written: record again "
+            f"with a secret that occurs nowhere else"
         )
     return text, session
 
@@ -139,7 +140,7 @@ def _report(output: Path, session: WrittenSession, kept: _Kept, odd: list[str]) 
         [
             f"wrote {output}: {_counted(len(session.pages), 'page')},"
             f" {_counted(len(session.exchanges), 'request')} to {session.host},"
-            f" {_counted(session.values, 'value')} carried over from earlier answers",
+            f" {_counted(session.values, 'value')} taken from earlier responses",
             *_sockets(session),
             *_left_out(session, kept, odd),
             *_taken_out(session),
@@ -162,7 +163,7 @@ def _sockets(session: WrittenSession) -> list[str]:
 def _left_out(session: WrittenSession, kept: _Kept, odd: list[str]) -> list[str]:
     named = [
         *(
-            f"the WebSocket {_path(one)}, whose messages the recording lacks"
+            f"the WebSocket {_path(one)}, whose messages are not in the recording"
             for one in kept.entries
             if is_upgrade(one) and not is_socket(one)
         ),
@@ -179,14 +180,14 @@ def _left_out(session: WrittenSession, kept: _Kept, odd: list[str]) -> list[str]
     lines = [f"left out: {files} static files, preflights and pings"] if files else []
     if kept.elsewhere:
         kinds = ", ".join(sorted(kept.elsewhere)[:MOST_NAMED])
-        lines.append(f"left out: {kept.elsewhere.total()} requests to no web site: {kinds}")
+        lines.append(f"left out: {kept.elsewhere.total()} requests that are not HTTP: {kinds}")
     lines += [f"left out: {one}" for one in named[:MOST_NAMED]]
     if len(named) > MOST_NAMED:
         lines.append(f"left out: {len(named) - MOST_NAMED} more of these")
     ignored = len(kept.entries) - files - len(session.exchanges)
     ignored -= len(named) - len(odd)
     if ignored:
-        lines.append(f"left out: {ignored} requests by .urlignore or .methodignore")
+        lines.append(f"left out: {ignored} requests, as .urlignore or .methodignore says")
     if kept.others:
         sites = ", ".join(f"{site} ({count})" for site, count in kept.others.most_common(5))
         lines.append(f"left out: {kept.others.total()} requests to other sites: {sites}")
@@ -195,7 +196,7 @@ def _left_out(session: WrittenSession, kept: _Kept, odd: list[str]) -> list[str]
         lines.append(f"left out: headers that proxies added: {names}")
     if session.odd_headers:
         names = ", ".join(sorted(session.odd_headers)[:MOST_NAMED])
-        lines.append(f"left out: headers that HTTP can't carry: {names}")
+        lines.append(f"left out: headers that can't be sent over HTTP: {names}")
     return lines
 
 
@@ -205,11 +206,11 @@ def _path(entry: Entry) -> str:
 
 def _taken_out(session: WrittenSession) -> list[str]:
     lines = [
-        f"secret taken out: the login {login} uses each user's own account (ACCOUNTS)"
+        f"secret removed: the login {login} uses each user's own account (ACCOUNTS)"
         for login in session.secrets.logins
     ]
     lines += [
-        f"secret taken out: {place}; set {name} before a run"
+        f"secret removed: {place}; set {name} before a run"
         for name, place in session.secrets.variables.items()
     ]
     return lines
@@ -219,26 +220,28 @@ def _uncertain(session: WrittenSession) -> list[str]:
     lines = []
     if session.made_up_files:
         lines.append(
-            f"{session.made_up_files} uploads have made-up bytes: the recording lacks theirs"
+            f"{session.made_up_files} uploads have invented content: the recording "
+            f"doesn't contain theirs"
         )
     lines += [
-        f"check this one: {one} is sent without its body, which the recording lacks"
+        f"check this one: {one} is sent without its body, because the recording doesn't contain it"
         for one in sorted(set(session.lost_bodies))
     ]
     lines += [
-        f"check this one: the authorization {one} is good for the recorded request only"
+        f"check this one: the authorization {one} is valid for the recorded request only"
         for one in dict.fromkeys(session.one_time)
     ]
     lines += [f"check this one: a pause of {one} is kept" for one in session.long_pauses]
     if session.lost_cookies:
         names = ", ".join(session.lost_cookies[:MOST_NAMED])
         lines.append(
-            f"check this one: a user begins without the cookies that no answer sets: {names}; if"
+            f"check this one: a user starts without these cookies, which no recorded "
+            f"response sets: {names}; if"
             " the site needs one of them, record from the login on, in a private window"
         )
     lines += [
-        f"check this one: the recording lacks the answer that contains the {guess}, so the "
-        "locustfile guesses where it comes from"
+        f"check this one: the recording doesn't contain the response with the {guess}, "
+        f"so the locustfile guesses where the value comes from"
         for guess in sorted(set(session.guesses))
     ]
     lines += [

@@ -69,7 +69,7 @@ def _bytes(form: str) -> list[str]:
 def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     """Return a JSON text's value.
 
-    Raises ValueError when it is no JSON, a key stands twice, or a number would change.
+    Raises ValueError when it is no JSON, a key occurs twice, or a number would change.
     """
     return json.loads(text, object_pairs_hook=_object, parse_float=_exact, parse_constant=_exact)
 
@@ -77,14 +77,14 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is anything
 def _exact(number: str) -> float:
     value = float(number)
     if not math.isfinite(value) or Decimal(number) != Decimal(repr(value)):
-        raise NotAsJsonError(f"{number} is not kept to its last digit")
+        raise NotAsJsonError(f"{number} would lose its last digits")
     return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise NotAsJsonError("a key stands twice")
+        raise NotAsJsonError("a key occurs twice")
     return made
 
 

@@ -61,8 +61,8 @@ def read(path: Path) -> Recording:
         kept += len(cleaned["response"]["content"]["text"])
         if kept > LARGEST_BYTES:
             raise UsageError(
-                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB of pages and other"
-                " answers that are text: record a shorter session"
+                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB of text in "
+                f"its responses, which is the most that can be read: record a shorter session"
             )
     if not whole and not left_out:
         raise UsageError(
@@ -70,7 +70,7 @@ def read(path: Path) -> Recording:
         )
     if not whole:
         raise UsageError(
-            f"recording {path} has no request that can be read: {left_out[0]}; save the session"
+            f"recording {path} has no readable request: {left_out[0]}; save the session"
             " again, as HAR"
         )
     return Recording(path, whole, left_out)
@@ -85,8 +85,8 @@ def _entries(path: Path) -> Iterable[object]:
     if len(content) > LARGEST_BYTES:
         if was_packed:
             raise UsageError(
-                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB in it: unpack it"
-                " first, and give the HAR file that was in it"
+                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB when it is "
+                f"unpacked: unpack it yourself, and give the HAR file"
             )
         return _streamed(path)
     document = _document(path, content)
@@ -97,7 +97,8 @@ def _entries(path: Path) -> Iterable[object]:
         raise UsageError(
             f"recording {path} is {kind}"
             if kind
-            else f"recording {path} is JSON but no HAR file: it has no list log.entries; {_SAVE}"
+            else f"recording {path} is a JSON file but not a HAR file: it has no list log.entries; "
+            f"{_SAVE}"
         )
     return entries
 
@@ -106,18 +107,20 @@ def _document(path: Path, content: bytes) -> object:
     try:
         return json.loads(content)
     except RecursionError as fault:
-        raise UsageError(f"recording {path} is no HAR file: it nests too deeply") from fault
+        raise UsageError(
+            f"recording {path} is not a readable HAR file: its JSON is nested too deeply"
+        ) from fault
     except ValueError as fault:
         kind = kind_of_bytes(content)
         if kind:
             raise UsageError(f"recording {path} is {kind}") from fault
         if isinstance(fault, UnicodeDecodeError):
             raise UsageError(
-                f"recording {path} is not UTF-8 text, so it is no HAR file; {_SAVE}"
+                f"recording {path} is not UTF-8 text, so it is not a HAR file; {_SAVE}"
             ) from fault
         if isinstance(fault, json.JSONDecodeError):
             raise UsageError(_broken(path, content, fault)) from fault
-        raise UsageError(f"recording {path} is no HAR file: {fault}") from fault
+        raise UsageError(f"recording {path} is not a HAR file: {fault}") from fault
 
 
 def _streamed(path: Path) -> Iterator[object]:
@@ -125,8 +128,8 @@ def _streamed(path: Path) -> Iterator[object]:
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise UsageError(
             f"recording {path} has {path.stat().st_size / 1e6:,.0f} MB; at most"
-            f" {LARGEST_FILE_BYTES / 1e6:,.0f} MB are read: record a shorter session, or save it"
-            " without response bodies of files"
+            f" {LARGEST_FILE_BYTES / 1e6:,.0f} MB are read: record a shorter session, "
+            f"or save it without the bodies of files"
         )
     # It comes with har2locust: only the machine that makes locustfiles has it.
     try:
@@ -145,17 +148,15 @@ def _streamed(path: Path) -> Iterator[object]:
         raise UsageError(f"recording {path} can't be read: {why_unread(fault)}; {_SAVE}") from fault
     except (ijson.JSONError, ValueError, RecursionError) as fault:
         if re.search("premature|incomplete", str(fault), re.IGNORECASE):
-            raise UsageError(
-                f"recording {path} ends in the middle: save the session again"
-            ) from fault
+            raise UsageError(f"recording {path} is cut off: save the session again") from fault
         reason = plain_line(str(fault).partition("\n")[0])[:LONGEST_SHOWN]
-        raise UsageError(f"recording {path} is no HAR file: {reason}") from fault
+        raise UsageError(f"recording {path} is not a HAR file: {reason}") from fault
 
 
 def _cleaned(entry: object) -> tuple[str, Entry | None]:
     """Return why an entry can't be used, or the entry with what this kit reads of it."""
     if not isinstance(entry, dict):
-        return "it is no request", None
+        return "it is not a request", None
     answer = entry.get("response", "")
     if answer is None or (isinstance(answer, dict) and _unanswered(answer)):
         return "the recording has no answer to it", None
@@ -217,9 +218,9 @@ def _broken(path: Path, content: bytes, fault: json.JSONDecodeError) -> str:
         return f"recording {path} is empty: save the session again"
     if fault.msg == "Extra data":
         return (
-            f"recording {path} goes on after its end (line {fault.lineno}), so it is no single HAR"
-            " file: give one by itself"
+            f"recording {path} goes on after its end (line {fault.lineno}), so it is "
+            f"not one HAR file: give a file that holds a single recording"
         )
     if fault.pos >= len(fault.doc.rstrip()) - 1 or "Unterminated" in fault.msg:
-        return f"recording {path} ends in the middle (line {fault.lineno}): save the session again"
-    return f"recording {path} is no HAR file: {fault.msg} at line {fault.lineno}; {_SAVE}"
+        return f"recording {path} is cut off (at line {fault.lineno}): save the session again"
+    return f"recording {path} is not a HAR file: {fault.msg} at line {fault.lineno}; {_SAVE}"

@@ -13,10 +13,10 @@ _JSON = {
     ),
 }
 _TEXTS = (
-    (r"\s*<", f"a page or XML: {_AGAIN}"),
+    (r"\s*<", f"an HTML or XML file: {_AGAIN}"),
     (
         r"\d+:\d+:",
-        "a file of mitmproxy's flows: convert it with"
+        "a flow file of mitmproxy: convert it with"
         " mitmdump --no-server --rfile FILE --set hardump=session.har",
     ),
     (r"\s*curl\s", f"a curl command: {_AGAIN}"),
@@ -39,7 +39,7 @@ def kind_of_document(document: object) -> str:
         if isinstance(first, dict) and "protocolVersion" in first:
             return "a session of Charles: export it from Charles as HTTP Archive (HAR)"
         if isinstance(first, dict) and "log" in first:
-            return "a list of HAR files: give each by itself"
+            return "a list of HAR files: give one HAR file"
         return ""
     if not isinstance(document, dict):
         return ""

@@ -41,8 +41,8 @@ def content_of(path: Path, most: int) -> tuple[bytes, bool]:
             ) from fault
         except (RuntimeError, NotImplementedError) as fault:
             raise UsageError(
-                f"recording {path} can't be unpacked: {fault}; unpack it yourself, and give the"
-                " HAR file that was in it"
+                f"recording {path} can't be unpacked: {fault}; unpack it yourself, and "
+                f"give the HAR file"
             ) from fault
         return file.read(most + 1), False
 

@@ -136,7 +136,7 @@ def _decide_host(
 def _bundled(cluster: Cluster, inspection: Inspection, progress: Progress) -> str:
     host = cluster.running_target()
     if host:
-        progress.step(f"No HOST given: loading the bundled target at {host}")
+        progress.step(f"No HOST was given: the load goes to the bundled target at {host}")
         cluster.require_target(host, verify=True)
         return host
     host = cluster.start_bundled_target(inspection.simulator)
@@ -145,5 +145,5 @@ def _bundled(cluster: Cluster, inspection: Inspection, progress: Progress) -> st
             "no host to load: give --host the target's base URL, or put a host into group "
             "targets of the inventory"
         )
-    progress.step(f"No HOST given: loading the bundled target at {host}")
+    progress.step(f"No HOST was given: the load goes to the bundled target at {host}")
     return host

@@ -102,7 +102,7 @@ class _Listener:
         headers: Any = response.headers or {}
         kind = str(headers.get("content-type", ""))
         if not kind.lower().startswith("text/event-stream"):
-            raise ValueError("the answer is no text/event-stream")
+            raise ValueError("the answer is not text/event-stream")
         for event in parse(self._pieces(response)):
             self._take(event)
             if self._ends_with and event.data == self._ends_with:

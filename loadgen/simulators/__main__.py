@@ -29,7 +29,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line; wrong values end the process with one sentence and exit 2."""
     parser = argparse.ArgumentParser(
         prog="python -m loadgen.simulators",
-        description="Serve a simulated target. GET /_state says what it has counted.",
+        description="Serve a simulated target. GET /_state shows the requests that it has counted.",
     )
     parser.add_argument("name", choices=NAMES)
     parser.add_argument(
@@ -57,7 +57,12 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     )
     add("--tls-certificate", help="a PEM file with a certificate, to serve HTTPS")
     add("--tls-key", help="a PEM file with the key of the certificate")
-    add("--seed", type=int, default=42, help="the seed of data and service times (default: 42)")
+    add(
+        "--seed",
+        type=int,
+        default=42,
+        help="the random seed for the data and the service times (default: 42)",
+    )
     add(
         "--connections-max",
         type=int,
@@ -66,7 +71,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     add(
         "--access-log",
         type=Path,
-        help="a file to which each request is written, in the combined format",
+        help="a file to which each request is written, in the combined log format",
     )
     build = _load(name).build
     models = _add_model_options(parser, build)

@@ -39,7 +39,7 @@ class RequestLogSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     sampling_ratio: float = Field(default=1.0, gt=0, le=1)
-    """The share of requests that is logged, drawn at random."""
+    """The share of requests that are logged, chosen at random."""
 
 
 SEED_VARIABLE = "LOADGEN_SEED"
@@ -117,9 +117,9 @@ class RunSpecification(BaseModel):
     request_tags: dict[str, tuple[str, ...]] = {}
     """Groups of request names for SLOs: {login: [/accounts/login/]}."""
     warm_up: Duration = Field(default=0, ge=0, le=86400)
-    """Load before run_time that isn't measured."""
+    """How long the load runs before run_time; this time isn't measured."""
     arrival_rate: float | None = Field(default=None, gt=0, le=MAXIMUM_USERS)
-    """Arrivals a second of an open-model locustfile; not reaching it makes the run invalid."""
+    """Arrivals a second of an open-model locustfile; a run that doesn't reach them is invalid."""
     request_log: RequestLogSettings | None = None
     """{} logs every request, {sampling_ratio: 0.1} a tenth of them."""
     response_time_log: bool = False

@@ -47,8 +47,8 @@ def _target(address: str) -> dict[str, object]:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(
-            f"--target-scrape {address} is no address: give HOST:PORT of an exporter beside the "
-            "target, such as its node_exporter's 192.0.2.10:9100"
+            f"--target-scrape {address} is not an address: give the HOST:PORT of an "
+            f"exporter on the target's host, such as 192.0.2.10:9100 for a node_exporter"
         )
     labels = {"fleet": FLEET, "role": "target", "host": host.strip("[]")}
     return {"targets": [address], "labels": labels}

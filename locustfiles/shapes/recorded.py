@@ -44,7 +44,12 @@ def check_rate_options(options: Namespace) -> None:
 
 
 def _add_options(parser: ArgumentParser) -> None:
-    add_option(parser, "--rate-file", default="", help="CSV file with the columns time,rps")
+    add_option(
+        parser,
+        "--rate-file",
+        default="",
+        help="A CSV file of arrival rates, with the columns time,rps",
+    )
     add_rate_options(parser)
 
 

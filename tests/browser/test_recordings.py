@@ -77,7 +77,7 @@ def test_recorded_session_replays_without_failures_where_har2locust_alone_fails(
         main(["record", str(har), "--output", str(converted)])
     said = capsys.readouterr()
     assert ended.value.code == 0, said.err
-    assert "secret taken out: the login POST" in said.out
+    assert "secret removed: the login POST" in said.out
     with simulator(har.stem) as url:
         before, recorded_before = _written(url), _written(recorded_site)
         run = _replay(loadgen, converted, url)

@@ -98,7 +98,7 @@ def test_a_test_from_the_web_ui_is_not_disturbed_by_deploy_and_collected_by_stop
 
     code, said = loadgen("stop")
     assert code == 0, said
-    assert re.search(r"web-\S+ was stopped and collected: [1-9]", said), said
+    assert re.search(r"web-\S+ was stopped, and its results were collected: [1-9]", said), said
     make("deploy")
     await_idle(loadgen)
 
@@ -136,5 +136,5 @@ def test_a_verb_without_inventory_touches_nothing_and_names_the_choices(verb: st
         env=environment,
     )
     assert finished.returncode == 2
-    assert "nothing was touched" in finished.stderr
+    assert "nothing was changed" in finished.stderr
     assert "inventory/lab" in finished.stderr

@@ -77,7 +77,9 @@ def test_a_host_without_room_is_named_and_nothing_is_started(loadgen: Loadgen, l
     finally:
         on_host("worker1", EMPTY)
     assert code == 4, output
-    assert re.search(r"worker1: /opt/loadgen/scenarios has \d+ MiB free and \d+ are needed", output)
+    assert re.search(
+        r"worker1: /opt/loadgen/scenarios has \d+ MiB free, but \d+ MiB are needed", output
+    )
     assert "nothing was started" in output
     assert "worker2:" not in output
     for host in ("worker1", "worker2"):

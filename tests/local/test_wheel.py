@@ -60,7 +60,7 @@ def test_what_is_no_code_travels_along(site: Path, tmp_path: Path) -> None:
         assert {path.relative_to(kit / name) for path in _files(kit / name)} == ours
     told = loadgen(site, tmp_path, "verify", "--inventory", "inventory/mine")
     assert told.returncode == 2, told.stdout + told.stderr
-    assert "does not exist: nothing was touched" in told.stderr
+    assert "does not exist, and nothing was changed" in told.stderr
 
 
 def test_every_packages_data_travels_along(site: Path) -> None:

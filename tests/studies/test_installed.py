@@ -106,7 +106,7 @@ def test_a_recording_becomes_a_locustfile(programs: Path, tmp_path: Path) -> Non
         (("completion", "bash"), 0, "complete"),
         (("lab", "--help"), 0, "--workers"),
         (("simulator", "dspace", "--help"), 0, "--listen"),
-        (("deploy", "--inventory", "mine"), 2, "mine does not exist: nothing was touched"),
+        (("deploy", "--inventory", "mine"), 2, "mine does not exist, and nothing was changed"),
         (("status", "--inventory", "sample"), 4, "192.0.2."),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

@@ -23,12 +23,14 @@ def _add_stop_options(verb: VerbParser) -> None:
 
 def _add_logs_options(verb: VerbParser) -> None:
     _add_stop_options(verb)
-    verb.add_argument("--host-limit", help="only these hosts, separated by commas")
+    verb.add_argument(
+        "--host-limit", help="print the journals of only these hosts, separated by commas"
+    )
     verb.add_argument(
         "--lines",
         type=int,
         default=200,
-        help="how many of the newest lines to print of each unit (default: 200)",
+        help="how many of the newest lines to print for each systemd unit (default: 200)",
     )
 
 

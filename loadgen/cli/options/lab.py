@@ -11,7 +11,7 @@ def _add_lab_options(verb: VerbParser) -> None:
         default=3,
         choices=range(1, 7),
         metavar="1-6",
-        help="how many worker hosts to start beside the master (default: 3)",
+        help="how many worker hosts to start in addition to the master (default: 3)",
     )
 
 
@@ -19,7 +19,7 @@ def _add_host_options(verb: VerbParser) -> None:
     verb.add_argument(
         "words",
         nargs="*",
-        help="what to do and with which host; without words, the possible ones are printed",
+        help="an action and a host, such as cut worker1; without them, all actions are printed",
     )
 
 

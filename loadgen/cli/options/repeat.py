@@ -22,7 +22,7 @@ def _add_rerun_options(verb: VerbParser) -> None:
         "--tolerance",
         type=ratio,
         default=0.05,
-        help="the relative change that counts as one (default: 0.05)",
+        help="the relative change below which a difference is ignored (default: 0.05)",
     )
     verb.add_argument("--quiet", "-q", action="store_true", help="print only the verdict")
 

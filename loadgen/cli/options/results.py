@@ -48,12 +48,16 @@ def ratio(text: str) -> float:
 
 def _add_results_options(verb: VerbParser) -> None:
     add_results(verb)
-    verb.add_argument("--baseline", metavar="RUN", help="call this run the baseline from now on")
     verb.add_argument(
-        "--page", action="store_true", help="write index.html anew, the page that shows all runs"
+        "--baseline",
+        metavar="RUN",
+        help="make this run the baseline, with which later runs are compared",
     )
     verb.add_argument(
-        "--open", action="store_true", help="write this page anew and open it in a browser"
+        "--page", action="store_true", help="rewrite index.html, the page that shows all runs"
+    )
+    verb.add_argument(
+        "--open", action="store_true", help="rewrite that page and open it in a browser"
     )
 
 
@@ -66,7 +70,7 @@ def _add_compare_options(verb: VerbParser) -> None:
         "--tolerance",
         type=ratio,
         default=0.05,
-        help="the relative change that counts as one (default: 0.05)",
+        help="the relative change below which a difference is ignored (default: 0.05)",
     )
     verb.add_argument(
         "--confidence",
@@ -75,7 +79,9 @@ def _add_compare_options(verb: VerbParser) -> None:
         help="the confidence of each interval (default: 0.99)",
     )
     verb.add_argument(
-        "--allow-invalid", action="store_true", help="compare runs even if they are invalid"
+        "--allow-invalid",
+        action="store_true",
+        help="compare runs even if their measurements are invalid",
     )
     verb.add_argument(
         "--output", type=Path, help="a file to which the differences are written as JSON"
@@ -90,40 +96,44 @@ def _add_prune_options(verb: VerbParser) -> None:
     verb.add_argument(
         "--older-than", help="remove only runs that are older than this, such as 30d or 12h"
     )
-    verb.add_argument("--yes", action="store_true", help="remove them without asking")
+    verb.add_argument("--yes", action="store_true", help="remove the runs without asking")
 
 
 def _add_evaluate_options(verb: VerbParser) -> None:
     add_results(verb)
     words = (
-        "a run (its id, its path, latest or baseline), or log files of the alarm study's "
-        "testers (default: latest)"
+        "a run (its id, its path, latest or baseline), or log files in the alarm "
+        "study's format (default: latest)"
     )
     verb.add_argument("runs", nargs="*", metavar="RUN", help=words)
     verb.add_argument(
-        "--output", type=Path, help="the directory for the pictures that are drawn from log files"
+        "--output",
+        type=Path,
+        help="the directory for the pictures, if they are drawn from log files",
     )
     verb.add_argument(
         "--beside",
         type=Path,
-        help="the directory of a capacity search, to draw beside the one in the log file",
+        help="the directory of a capacity search, whose result is drawn beside the "
+        "search in the log file",
     )
     verb.add_argument(
         "--limits",
         type=_numbers,
         default=(),
-        help="draw a line for a limit at each of these response times in seconds, such as 10,30",
+        help="draw a line at each of these response times, in seconds, such as 10,30",
     )
     verb.add_argument(
         "--fault-times",
         type=_numbers,
         default=(),
-        help="mark a fault at each of these times in seconds from the start, such as 300,360",
+        help="mark a fault at each of these times, in seconds from the start, such as 300,360",
     )
     verb.add_argument(
         "--interval",
         type=positive,
-        help="the intended seconds between a user's requests; corrects for coordinated omission",
+        help="the intended seconds between a user's requests, with which the times "
+        "are corrected for coordinated omission",
     )
     verb.add_argument(
         "--speed",

@@ -37,8 +37,8 @@ def _add_what_is_given(verb: VerbParser) -> None:
         default=[],
         metavar="NAME[=VALUE]",
         help=(
-            "an environment variable for the locustfile: NAME takes its value from this machine; "
-            "may be given several times"
+            "an environment variable for the locustfile; NAME alone takes its value "
+            "from this machine; the option may be given several times"
         ),
     )
     add(
@@ -50,20 +50,27 @@ def _add_what_is_given(verb: VerbParser) -> None:
 
 def _add_measurement(verb: VerbParser) -> None:
     add = verb.add_argument
-    add("--warm-up", help="how long to load before the measurement begins (default: 0s)")
-    add("--arrival-rate", help="arrivals a second, for a locustfile with an open model")
-    add("--seed", help="the seed of random choices (default: one is drawn; the results keep it)")
+    add("--warm-up", help="how long the load runs before the measurement begins (default: 0s)")
+    add(
+        "--arrival-rate",
+        help="how many arrivals a second, for a locustfile with an open workload model",
+    )
+    add(
+        "--seed",
+        help="the seed of random choices (default: a random one, which the results record)",
+    )
     add(
         "--request-log",
         type=lambda text: {"sampling_ratio": text},
         nargs="?",
         const={},
-        help="log every request, or only this share of them, such as 0.1",
+        help="write a log of every request, or of a random share of them, such as 0.1",
     )
     add(
         "--response-time-log",
         action="store_true",
-        help="also write response-times.log, in the format of the alarm study's testers",
+        help="also write response-times.log, a text file in the format of the published "
+        "alarm study (loadgen study alarm)",
     )
 
 
@@ -73,11 +80,15 @@ def _add_load(verb: VerbParser) -> None:
     add(
         "--locustfile",
         "-f",
-        help="the locustfile, or several with commas (default: locustfiles/hello.py)",
+        help="the locustfile, or several separated by commas (default: locustfiles/hello.py)",
     )
-    add("--host", "-H", help="the target's base URL (default: a target that comes with the kit)")
+    add(
+        "--host",
+        "-H",
+        help="the target's base URL (default: a simulated target that comes with loadgen)",
+    )
     add("--users", "-u", help="how many users run at the same time (default: 10)")
-    add("--spawn-rate", "-r", help="how many users start in a second (default: 10)")
+    add("--spawn-rate", "-r", help="how many users start each second (default: 10)")
     add("--run-time", "-t", help="how long to measure, such as 30s, 5m or 1h30m (default: 30s)")
     add(
         "--workers",
@@ -87,14 +98,17 @@ def _add_load(verb: VerbParser) -> None:
     add("--tags", "-T", type=_words, help="run only tasks with these tags")
     add("--exclude-tags", "-E", type=_words, help="run no tasks with these tags")
     add("--user-classes", type=_words, help="run only these User classes of the locustfile")
-    add("--stop-timeout", help="how long users may take to finish at the end (default: 10s)")
+    add(
+        "--stop-timeout",
+        help="how long users may take to finish their tasks at the end (default: 10s)",
+    )
 
 
 def _add_ports(verb: VerbParser) -> None:
     add = verb.add_argument
     add("--web-port", help=f"the port of Locust's web UI (default: {WEB_PORT})")
     add("--tls-cert", help="a PEM file with the web UI's certificate")
-    add("--tls-key", help="a PEM file with the key of this certificate")
+    add("--tls-key", help="a PEM file with the private key of the web UI's certificate")
     words = f"the port to which workers connect (default: {MASTER_BIND_PORT})"
     add("--master-bind-port", help=words)
     words = f"the port at which metrics are served (default: {EXPORTER_PORT})"
@@ -130,7 +144,11 @@ def _add_common_options(verb: VerbParser) -> None:
 
 
 def _add_resume_options(verb: VerbParser) -> None:
-    verb.add_argument("directory", type=Path, help="the directory of the series, results/<series>")
+    verb.add_argument(
+        "directory",
+        type=Path,
+        help="the directory of the sweep or search, such as results/20261121T101500Z-capacity-3f9a",
+    )
     _add_common_options(verb)
 
 

@@ -19,7 +19,8 @@ def _add_probe_options(verb: VerbParser) -> None:
     verb.add_argument(
         "--host",
         "-H",
-        help="the target's base URL (default: the target that comes with this locustfile)",
+        help="the target's base URL (default: the simulated target that belongs to "
+        "this locustfile)",
     )
 
 
@@ -37,8 +38,7 @@ def _add_record_options(verb: VerbParser) -> None:
         "--browser",
         metavar="URL",
         help=(
-            "open a browser at this address and record until you close its window (needs "
-            "Playwright)"
+            "open a browser at this URL and record until you close its window (needs Playwright)"
         ),
     )
     verb.add_argument(

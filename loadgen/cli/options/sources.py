@@ -19,19 +19,19 @@ def _add_mix_options(verb: VerbParser) -> None:
         type=Path,
         nargs="+",
         help=(
-            "access logs, plain or gzip, in the formats common, combined, nginx, Apache, HAProxy "
-            "or JSON lines"
+            "access logs, plain or compressed, in the format common, combined, nginx, "
+            "Apache, HAProxy or JSON lines"
         ),
     )
     verb.add_argument(
         "--host",
-        help="the base URL of the system to load; a host that the log names is not used",
+        help="the base URL of the system to load; host names in the log are ignored",
     )
     verb.add_argument(
         "--factor",
         type=positive,
         default=1.0,
-        help="how many times as many visits as in the log (default: 1)",
+        help="the factor by which the visits in the log are multiplied (default: 1)",
     )
     verb.add_argument(
         "--span",
@@ -44,8 +44,8 @@ def _add_mix_options(verb: VerbParser) -> None:
         "-o",
         type=Path,
         help=(
-            "the locustfile to write (default: locustfiles/<log>_mix.py); a profile of arrivals "
-            "and an experiment are written beside it"
+            "the locustfile to write (default: locustfiles/<log>_mix.py); a file of "
+            "arrival rates and an experiment are written beside it"
         ),
     )
 
@@ -65,8 +65,8 @@ def _add_scaffold_options(verb: VerbParser) -> None:
         "-o",
         type=Path,
         help=(
-            "the locustfile to write (default: locustfiles/<description>.py); the answers' "
-            "schemas are written beside it"
+            "the locustfile to write (default: locustfiles/<description>.py); the "
+            "schemas of the responses are written beside it"
         ),
     )
 

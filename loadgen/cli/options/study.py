@@ -13,7 +13,7 @@ else:
 
 def _add_studies(verb: VerbParser) -> None:
     studies = verb.add_subparsers(required=True, metavar="STUDY", parser_class=VerbParser)
-    words = "the hour under fault of an alarm receiving centre"
+    words = "an alarm receiving centre's response times in an hour with outages"
     studies.add_parser(
         "alarm", help=words, description=f"Repeat {words}.", fill=lambda one: one.become(ALARM)
     )
@@ -27,14 +27,20 @@ def _add_alarm_options(verb: VerbParser) -> None:
         default=1.0,
         help="how many times faster than real time to run (default: 1)",
     )
-    add("--seed", type=int, default=42, help="the seed of the times of the faults (default: 42)")
+    add(
+        "--seed",
+        type=int,
+        default=42,
+        help="the random seed for the times of the faults (default: 42)",
+    )
     add(
         "--checklist-position",
         type=int,
         default=1,
         help=(
-            "the receiver's place on the operators' checklist, from 1; outages last longer for "
-            "later places (default: 1)"
+            "the receiver's position, from 1, on the checklist that the operators "
+            "work through after a fault; outages last longer at later positions (default: "
+            "1)"
         ),
     )
     add_results(verb)

@@ -20,7 +20,7 @@ PROGRAMS = {
     "prometheus": "Prometheus",
     "grafana": "Grafana",
     "exporter": "a run's exporter",
-    "archive": "the exporter that shows the kept runs",
+    "archive": "the exporter that serves earlier runs",
     "node": "the node exporter",
 }
 
@@ -32,19 +32,23 @@ def _add_watch_options(verb: VerbParser) -> None:
     add(
         "--grafana",
         default=DEFAULT_GRAFANA,
-        help=f"the address at which to look for Grafana (default: {DEFAULT_GRAFANA})",
+        help=f"the URL of Grafana (default: {DEFAULT_GRAFANA})",
     )
     add(
         "--terminal",
         action="store_true",
         help="show the test in this terminal even if Grafana answers",
     )
-    add("--svg", type=Path, help="write a picture to this file after --seconds, and end")
+    add(
+        "--svg",
+        type=Path,
+        help="after --seconds, write a picture of the view to this SVG file, and end",
+    )
     add(
         "--seconds",
         type=positive,
         default=20.0,
-        help="how long to watch before --svg is written (default: 20)",
+        help="how many seconds to watch before the picture for --svg is written (default: 20)",
     )
 
 
@@ -56,7 +60,7 @@ def _add_monitoring_options(verb: VerbParser) -> None:
         "--directory",
         type=Path,
         default=own_directory() / ".monitoring",
-        help="the directory for the data (default: .monitoring)",
+        help="the directory in which Prometheus and Grafana keep their data (default: .monitoring)",
     )
     add_results(verb, own_directory() / "results")
     verb.add_argument(
@@ -64,7 +68,7 @@ def _add_monitoring_options(verb: VerbParser) -> None:
         type=int,
         default=SCRAPE_SECONDS,
         metavar="SECONDS",
-        help=f"the time between two scrapes (default: {SCRAPE_SECONDS})",
+        help=f"the seconds between two scrapes (default: {SCRAPE_SECONDS})",
     )
     verb.add_argument(
         "--target-scrape",
@@ -72,8 +76,8 @@ def _add_monitoring_options(verb: VerbParser) -> None:
         default=[],
         metavar="HOST:PORT",
         help=(
-            "also scrape this exporter at the target, such as a node_exporter; may be given "
-            "several times"
+            "also scrape this exporter at the target, such as a node_exporter; the "
+            "option may be given several times"
         ),
     )
 

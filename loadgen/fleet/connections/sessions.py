@@ -35,7 +35,7 @@ class Session:
     def process(self) -> Process:
         """The process of this session."""
         if self._process is None:
-            raise RuntimeError("no command was started in this session")
+            raise RuntimeError("no command was started in this SSH session")
         return self._process
 
     def exec_command(self, command: str) -> None:

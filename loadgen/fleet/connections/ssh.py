@@ -51,7 +51,7 @@ MULTIPLEXER = (
     "Connection reset",
 )
 PYTHON = f"{SOFTWARE}/venv/bin/python -B"
-UNDEPLOYED = "echo 'nothing is deployed there; run make deploy' >&2; exit 3"
+UNDEPLOYED = "echo 'loadgen is not deployed on that host; run make deploy' >&2; exit 3"
 Answer = TypeVar("Answer")
 
 
@@ -132,7 +132,7 @@ class Remote:
 
     def _silent(self, seconds: float) -> OperationError:
         return OperationError(
-            f"{self.node.address} said nothing for {seconds:.0f} s; the host may be overloaded "
+            f"{self.node.address} sent nothing for {seconds:.0f} s; the host may be overloaded "
             "or cut off: check that host, then repeat the command"
         )
 
@@ -223,8 +223,8 @@ class Rooted:
         said[:] = said.replace(prompt, b"")
         if self._was_asked:
             raise OperationError(
-                f"{self._whose} can't become root there: it refuses the password in "
-                "ansible_become_password; correct it in Vault"
+                f"{self._whose} can't become root on that host: sudo refuses the password "
+                f"in ansible_become_password; correct it in Vault"
             )
         self._was_asked = True
         self._session.send(f"{self._node.become_password}\n".encode())
@@ -235,7 +235,7 @@ class Rooted:
 
     def _failure(self, status: int) -> str:
         said = self._errors.decode(errors="replace").strip()
-        last = (said.splitlines() or ["it said nothing"])[-1].strip()
+        last = (said.splitlines() or ["it printed nothing"])[-1].strip()
         if status == BROKEN and (not said or last.startswith(MULTIPLEXER)):
             return (
                 f"the SSH connection to {self._node.address} broke: {last}; check that the host "
@@ -244,7 +244,7 @@ class Rooted:
         if self._has_started:
             return last
         return (
-            f"{self._whose} can't become root there ({last}); allow it in sudoers, or set "
+            f"{self._whose} can't become root on that host ({last}); allow it in sudoers, or set "
             "ansible_become_password in Vault"
         )
 
@@ -275,7 +275,9 @@ class Conversation:
         while not answer.content.endswith(b"\n"):
             chunk = next(self._output, b"")
             if not chunk:
-                raise OperationError("its agent ended and gave no answer; repeat the command")
+                raise OperationError(
+                    "loadgen's agent on that host ended without an answer; repeat the command"
+                )
             answer.add(chunk)
         return bytes(answer.content)
 
@@ -312,8 +314,9 @@ def require_pace(node: Node, began: float, size: int) -> None:
     seconds = time.monotonic() - began
     if seconds > SLOW_SECONDS + size / BYTES_A_SECOND_MIN:
         raise OperationError(
-            f"{node.address} sent {size >> 10:,} KiB in {seconds / 60:.0f} minutes, and goes on: "
-            "the host is overloaded, its link is slow, or it may have been taken over; check it"
+            f"{node.address} sent {size >> 10:,} KiB in {seconds / 60:.0f} minutes, "
+            f"and is still sending: the host is overloaded, its network is slow, or "
+            f"it may have been taken over; check that host"
         )
 
 
@@ -342,8 +345,9 @@ def allow_descriptors(hosts: int) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise UsageError(
-            f"{hosts} hosts need {needed:,} open files here and this system allows {hard:,}: raise "
-            "nofile in /etc/security/limits.conf, or LimitNOFILE of the unit that runs this"
+            f"{hosts} hosts need {needed:,} open files on this machine, but it allows only"
+            f" {hard:,}: raise"
+            " nofile in /etc/security/limits.conf, or LimitNOFILE of the unit that runs this"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -364,10 +368,13 @@ def ask(
         said = AgentAnswer.model_validate_json(require_few_values(answer, ANSWER_VALUES_MAX))
     except ValueError as error:
         raise OperationError(
-            f"it answered '{request.verb}' in a way that this release doesn't know; run make deploy"
+            f"it answered '{request.verb}' with data that this release of loadgen can't "
+            f"read; run make deploy"
         ) from error
     if said.report is None:
-        raise OperationError((said.fault.strip().splitlines() or ["it said nothing"])[-1].strip())
+        raise OperationError(
+            (said.fault.strip().splitlines() or ["it printed nothing"])[-1].strip()
+        )
     return said.report
 
 

@@ -37,12 +37,13 @@ def explain(node: Node, said: str, resolved: Resolved) -> str:
 def _unknown_key(node: Node, where: str, said: str, resolved: Resolved) -> str:
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in said:
         return (
-            f"{where} shows another SSH host key than known_hosts has: it was set up again, or "
-            "something else answers in its place; compare the key, then renew it there"
+            f"{where} has another SSH host key than the one in known_hosts: it was "
+            f"reinstalled, or another machine answers in its place; compare the key "
+            f"with the host's own, then correct known_hosts"
         )
     return (
-        f"the SSH host key of {where} is not in known_hosts, and unknown keys are refused; "
-        f"compare it with the host's own and add it: {_keyscan(node, resolved)}"
+        f"the SSH host key of {where} is not in known_hosts, and unknown keys are "
+        f"refused; compare the key with the host's own, then add it: {_keyscan(node, resolved)}"
     )
 
 
@@ -57,7 +58,7 @@ def _way(resolved: Resolved) -> str:
     for option in ("proxyjump", "proxycommand"):
         for value in resolved.get(option, ()):
             if value != "none":
-                return f" (on the way by {value})"
+                return f" (through {value})"
     return ""
 
 
@@ -83,8 +84,8 @@ def _not_accepted(node: Node, where: str, refused: "re.Match[str]", resolved: Re
         )
     if locked:
         return (
-            f"{begin}: the key {', '.join(locked)} has a passphrase, and no agent holds it; "
-            f"run ssh-add {locked[0]}"
+            f"{begin}: the key {', '.join(locked)} has a passphrase, and ssh-agent "
+            f"doesn't have the key; run ssh-add {locked[0]}"
         )
     if not there and not _agent_has_keys():
         return (

@@ -46,25 +46,36 @@ CONNECTIONS = 10_000
 
 
 def _add_options(parser: ArgumentParser) -> None:
-    add_option(parser, "--arrival-rate", type=float, default=10.0, help="Arrivals a second")
-    add_option(parser, "--arrival-file", default="", help="CSV file with the columns time,rps")
+    add_option(
+        parser, "--arrival-rate", type=float, default=10.0, help="How many arrivals a second"
+    )
+    add_option(
+        parser,
+        "--arrival-file",
+        default="",
+        help="A CSV file of arrival rates, with the columns time,rps",
+    )
     add_option(
         parser,
         "--arrival-spacing",
         choices=["poisson", "even"],
         default="poisson",
-        help="Whether the gaps between arrivals are random (poisson) or even",
+        help="Whether the gaps between arrivals are random (poisson) or equal (even)",
     )
     add_option(
         parser,
         "--arrival-max-in-flight",
         type=int,
         default=1000,
-        help="How many visits may be under way on one worker; further arrivals are not sent, "
-        "and count as failures",
+        help="How many visits may be in progress on one worker; further arrivals are "
+        "not sent, and they count as failures",
     )
     add_option(
-        parser, "--arrival-seed", type=int, default=42, help="Seed of the gaps between arrivals"
+        parser,
+        "--arrival-seed",
+        type=int,
+        default=42,
+        help="The random seed for the gaps between arrivals",
     )
 
 

@@ -206,7 +206,7 @@ def test_an_answer_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch, outcome: 
         for seconds, size in ((599, 0), (900, 20 << 20)):
             patch.setattr(ssh, "time", Clock(seconds))
             ssh.require_pace(Hostile().node, 1000.0, size)
-        with pytest.raises(OperationError, match="and goes on"):
+        with pytest.raises(OperationError, match="and is still sending"):
             ssh.require_pace(Hostile().node, 1000.0, 10 << 20)
     for said in ("echo", "echo >&2"):
         session = Session([])

@@ -130,7 +130,7 @@ def test_an_inventory_that_is_not_there_is_named_and_starts_nothing(place: Path)
             timeout=60,
         )
         assert ended.returncode == 2
-        assert "does not exist: nothing was touched" in ended.stderr
+        assert "does not exist, and nothing was changed" in ended.stderr
         assert not (place / PWNED).exists()
 
 

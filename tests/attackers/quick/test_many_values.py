@@ -137,7 +137,7 @@ def test_stop_waits_no_longer_than_the_run_was_given_here(
 ) -> None:
     said = RunSpecification(stop_timeout=3600)
     assert fleet_verbs._patience(said, tmp_path) == 60
-    assert "waits 60 s" in capsys.readouterr().err
+    assert "waits only 60 s" in capsys.readouterr().err
     (tmp_path / "scenario").mkdir()
     (tmp_path / "scenario" / "hello.py").write_text("")
     for given, waited in ((300, 300), (None, 10), (1e9, 60), ("x", 60), ([], 60)):

@@ -36,7 +36,7 @@ def test_master_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome, "what was measured until then is kept; `make stop` collects the rest")
     # Nobody could tell the master that the run is over.
     code, said = fleet("stop")
-    assert "was stopped and collected" in said, said
+    assert "was stopped, and its results were collected" in said, said
 
 
 @pytest.mark.fault(PART, "The controller is cut off from the master (SSH) for 12 s.")

@@ -68,7 +68,9 @@ def test_a_packed_log_that_ends_early_is_never_taken_for_whole(kind: str, tmp_pa
         list(reading.hits([path]))
     except UsageError as fault:
         said = str(fault)
-    assert "is packed, and can't be unpacked" in said or "packed data" in reading.cut[0]
+    assert (
+        "is compressed, but it can't be decompressed" in said or "compressed data" in reading.cut[0]
+    )
 
 
 HEAD = "#Software: IIS\n#Version: 1.0\n"
@@ -106,9 +108,12 @@ def test_a_request_that_was_none_is_no_broken_line(
 
 OTHERS = {
     "UTF-16": (LOG.decode().encode("utf-16"), "iconv -f UTF-16"),
-    "lz4": (b"\x04\x22\x4d\x18" + bytes(range(99)), "unpack it first, with lz4 -d"),
-    "several in a zip": (_zip(LOG, LOG), "a zip with 2 files: give each log by itself"),
-    "cut zip": (_zip(LOG)[:-30], "is packed, and can't be unpacked"),
+    "lz4": (b"\x04\x22\x4d\x18" + bytes(range(99)), "decompress it first, with lz4 -d"),
+    "several in a zip": (
+        _zip(LOG, LOG),
+        "a zip archive with 2 files: unpack it, and give the path of each log",
+    ),
+    "cut zip": (_zip(LOG)[:-30], "is compressed, but it can't be decompressed"),
     "HAR": (b'{"log": {"entries": []}}', "give it to loadgen record"),
     "JSON list": (b'[{"a": 1}]', "jq -c '.[]'"),
     "JSON over lines": (b'{\n "a": 1\n}', "jq -c ."),
@@ -118,14 +123,14 @@ OTHERS = {
         "option httplog",
     ),
     "uvicorn": (b'INFO:     127.0.0.1:5 - "GET /a HTTP/1.1" 200 OK', "which has no times"),
-    "runserver": (b'[10/Oct/2026 13:55:36] "GET / HTTP/1.1" 200 2', "doesn't name clients"),
+    "runserver": (b'[10/Oct/2026 13:55:36] "GET / HTTP/1.1" 200 2', "doesn't name the clients"),
     "Rails": (b'Started GET "/a" for 127.0.0.1 at 2026-10-10', "a log of Rails"),
     "nginx, errors": (b"2026/10/10 13:55:36 [error] 12#0: *1 open()", "it is an error log"),
     "Apache, errors": (b"[Sat Oct 10 13:55:36.1 2026] [core:error] x", "it is an error log"),
-    "logfmt": (b"time=2026-10-10 level=info method=GET path=/a", "it is logfmt"),
-    "CSV": (b"timestamp,method,path", "it is CSV"),
-    "page": (b"<html>", "a page or XML"),
-    "bytes": (b"\x01\x02\x03\xff", "it is no text"),
+    "logfmt": (b"time=2026-10-10 level=info method=GET path=/a", "it is in the logfmt format"),
+    "CSV": (b"timestamp,method,path", "it is a CSV file"),
+    "page": (b"<html>", "an HTML or XML file"),
+    "bytes": (b"\x01\x02\x03\xff", "it is not text"),
 }
 
 

@@ -60,12 +60,12 @@ def test_a_mix_has_routes_visits_pauses_and_the_profile(
     assert mix(log, "--output", made, "--factor", "2", "--host", "https://Test.example:443/") == 0
     said, source = capsys.readouterr().out, made.read_text()
     assert "read 303 lines: 300 requests on 2 routes, 100 visits of 3.0 requests" in said
-    assert "pauses of 10 s in the middle" in said
+    assert "pauses of 10 s (median) between requests" in said
     assert "66.7%  GET /items/{id}" in said
     assert "left out: POST /cart: 1 (0.3%)" in said
     assert "left out: answered 4xx: 1 (0.3%)" in said
     assert "left out: 1 lines that could not be read" in said
-    assert "as they may be secret: access_token, email" in said
+    assert "because they may be secret: access_token, email" in said
     assert "(factor 2)" in said
     for secret in ("s3cret", "ann", "192.0.2"):
         assert secret not in source + said
@@ -104,17 +104,17 @@ def test_a_truncated_gzip_is_read_as_far_as_it_goes_and_said(
     log = tmp_path / "access.log.gz"
     log.write_bytes(gzip.compress("".join(whole).encode())[:-20_000])
     assert mix(log, "--output", tmp_path / "made.py") == 0
-    assert "ends in the middle of its packed data, after line" in capsys.readouterr().out
+    assert "is cut off: its compressed data ends after line" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "it is empty"),
-        (b"\x1f\x8b", "is packed, and can't be unpacked"),
-        (b"a line\n1,2\n", "line 1 is 'a line', and what is expected is"),
+        (b"\x1f\x8b", "is compressed, but it can't be decompressed"),
+        (b"a line\n1,2\n", "line 1 is 'a line', and a log has to consist of"),
         (b"\x1b[31mred\n", "line 1 is '\\\\x1b[31mred'"),
-        (line(0, "/a", method="POST").encode(), "has nothing to replay: of 1 requests none is"),
+        (line(0, "/a", method="POST").encode(), "has nothing to replay: none of its 1 requests is"),
         (None, "No such file"),
     ],
 )
@@ -134,7 +134,7 @@ def test_what_is_no_access_log_is_refused_in_a_sentence(
 @pytest.mark.parametrize("path", ["/dev/zero", "."])
 def test_what_never_ends_is_refused(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert mix(path, "--output", "/nonexistent/made.py") == 2
-    assert "is no regular file" in capsys.readouterr().err
+    assert "is not a regular file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_session_ids_in_paths_are_taken_out_and_fragments_left_out(
     assert mix(log, "--output", made) == 0
     said, source = capsys.readouterr().out, made.read_text()
     assert "100.0%  GET /shop/items;v=1" in said
-    assert "as they may be secret: jsessionid" in said
+    assert "because they may be secret: jsessionid" in said
     assert "S3CRET" not in source + said
     assert "#top" not in source
 

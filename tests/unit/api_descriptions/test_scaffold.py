@@ -158,7 +158,7 @@ def test_cycles_end_and_remote_references_are_named_not_fetched(
     assert scaffold(source, "-o", made) == 0
     said = capsys.readouterr().out
     for reference in ("http://127.0.0.1:9/far.json#/x", "other.yaml#/X", "#/nowhere"):
-        words = "is not followed, so what it leads to is neither sent nor checked"
+        words = "can't be resolved, so what it refers to is neither sent nor checked"
         assert f"this reference {words}: {reference}" in said
     answers = Answers.read(made.with_suffix(".json"))
     for name in kinds:
@@ -193,21 +193,24 @@ LAUGHS = "a: &a [x]\n" + "".join(
     [
         ("", "is not an OpenAPI description"),
         ("[1]", "is not an OpenAPI description"),
-        ("openapi: [", "is no YAML or JSON that can be read"),
-        ('{"openapi": "3.1.0", ', "is no YAML or JSON that can be read"),
+        ("openapi: [", "can't be read as YAML or JSON"),
+        ('{"openapi": "3.1.0", ', "can't be read as YAML or JSON"),
         ("swagger: '2.0'\npaths: {}", "is a Swagger description"),
         (
             "info: {schema: 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json'}",
             "is a Postman collection",
         ),
         ("openapi: 4.0.0\npaths: {/: {}}", "its version is '4.0.0'"),
-        ("info: {}\npaths: {/: {}}", "it names no version"),
+        ("info: {}\npaths: {/: {}}", "it states no version"),
         ("openapi: 3.0.0", "describes no paths"),
         ("openapi: 3.0.0\npaths: {/a: {description: x}}", "describes no operation"),
-        ("openapi: 3.0.0\npaths: !!python/object/apply:os.getcwd []", "that can be read"),
+        (
+            "openapi: 3.0.0\npaths: !!python/object/apply:os.getcwd []",
+            "can't be read as YAML or JSON",
+        ),
         (LAUGHS + "openapi: 3.0.0\npaths: {/: {x: *j}}", "aliases expand to more than"),
-        ("a: &a [*a]\nopenapi: 3.0.0", "nests deeper than"),
-        ("[" * 5000, "that can be read"),
+        ("a: &a [*a]\nopenapi: 3.0.0", "is nested deeper than"),
+        ("[" * 5000, "can't be read as YAML or JSON"),
         (None, "No such file"),
     ],
 )
@@ -319,4 +322,6 @@ def test_parameters_are_sent_in_their_style_and_own_servers_are_named(
         "query": {"f[x]": "example", "x": "example", "ids": "1,1", "many": [1, 1]},
         "path": {"tags": "1,1"},
     }
-    assert "name a server of their own, which isn't used: /a/{tags}" in capsys.readouterr().out
+    assert (
+        "check these operations, whose own server is not used: /a/{tags}" in capsys.readouterr().out
+    )

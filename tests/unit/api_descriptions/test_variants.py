@@ -77,7 +77,10 @@ def test_a_key_that_stands_twice_is_said(
     if suffix == "yaml":
         path.write_text("openapi: 3.1.0\npaths:\n  /a: {get: {}}\n  /a: {put: {}}\n")
     assert scaffold(path, "--output", tmp_path / "made.py") == 0
-    assert "of keys that the file has twice, the last one counts: /a" in capsys.readouterr().out
+    assert (
+        "the file has these keys twice, and only the last value of each is used: "
+        "/a" in capsys.readouterr().out
+    )
 
 
 def test_parameters_are_sent_in_their_style(tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ def test_a_body_of_any_type_is_json_and_one_of_xml_is_left_to_the_person(
     assert scaffold(described(tmp_path / "a.json", paths), "--output", made) == 0
     (_, _, headers, body), (_, _, _, empty) = _sent(made)
     assert (headers["Content-Type"], json.loads(body), empty) == ("application/json", {"a": 1}, b"")
-    assert "a body of application/xml can't be made of a schema" in capsys.readouterr().out
+    assert "a body of application/xml can't be generated from a schema" in capsys.readouterr().out
 
 
 def test_the_first_way_in_that_can_be_gone_is_taken(
@@ -181,8 +184,8 @@ def test_the_first_way_in_that_can_be_gone_is_taken(
     assert "secret: set SCAFFOLD_BASIC (user:password) before a run" in said
     assert "secret: set SCAFFOLD_KEY (the key or token) before a run" in said
     for path, scheme in (("/b", "digest"), ("/c", "unknown")):
-        assert f"GET {path} is sent without what lets it in" in said
-        assert f"of the description: {scheme}" in said
+        assert f"GET {path} is sent without its authentication" in said
+        assert f"doesn't say enough about it: {scheme}" in said
 
 
 def test_headers_that_http_cannot_carry_are_left_out_and_said(
@@ -197,7 +200,7 @@ def test_headers_that_http_cannot_carry_are_left_out_and_said(
     made = tmp_path / "made.py"
     assert scaffold(described(tmp_path / "a.json", paths), "--output", made) == 0
     assert examples(made)["get_a"]["headers"] == {"X-Good": "caf\xe9"}
-    assert capsys.readouterr().out.count("as HTTP can't carry it: the header") == 3
+    assert capsys.readouterr().out.count("because HTTP can't carry it: the header") == 3
 
 
 @pytest.mark.parametrize(
@@ -259,7 +262,7 @@ def test_odd_parts_of_a_description_spoil_no_other(
     assert scaffold(described(tmp_path / "a.json", paths), "--output", made) == 0
     said, sent = capsys.readouterr().out, examples(made)
     assert set(sent) == {"get_good", "trace_root", "get_half", "post_never"}
-    assert "left out, as it doesn't begin with a slash: bare" in said
+    assert "left out, because it doesn't begin with a slash: bare" in said
     assert sent["post_never"]["json"] == {"a": "example"}
     spec = importlib.util.spec_from_file_location("made_of_odd_parts", made)
     assert spec
@@ -275,7 +278,7 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     "webhooks": ({"openapi": "3.1.0", "webhooks": {}}, "which the API itself calls"),
     "in other files": (
         {"openapi": "3.1.0", "paths": {"/a": {"$ref": "./a.yaml"}}},
-        "as its paths are in other files (./a.yaml); bundle it into one file first",
+        "because its paths are in other files (./a.yaml): bundle it into one file first",
     ),
 }
 

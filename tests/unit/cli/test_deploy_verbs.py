@@ -53,7 +53,7 @@ def test_an_inventory_that_is_not_there_is_named_and_nothing_is_touched(
     verb: str, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _end(verb, "--inventory", "nowhere") == 2
-    assert "--inventory nowhere does not exist: nothing was touched" in capsys.readouterr().err
+    assert "--inventory nowhere does not exist, and nothing was changed" in capsys.readouterr().err
     assert commands == []
 
 
@@ -84,5 +84,5 @@ def test_deploy_takes_no_locustfile(
     commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _end("deploy", "--inventory", "mine", "--locustfile", "shop.py") == 2
-    assert "LOCUSTFILE=shop.py; nothing was touched" in capsys.readouterr().err
+    assert "LOCUSTFILE=shop.py; nothing was changed" in capsys.readouterr().err
     assert commands == []

@@ -148,7 +148,7 @@ def test_stop_has_what_cannot_be_read_removed(
 ) -> None:
     nodes["master"] = _report("master", faults=["run.json can't be read"])
     code, said, errors = verb("stop")
-    assert (code, said) == (0, "what the nodes kept of a run could not be read and was removed\n")
+    assert (code, said) == (0, "the data of a run on the hosts could not be read and was removed\n")
     assert "run.json can't be read" in errors
     assert {name for name, word in FakeRemote.asked if word == "abort"} == set(nodes)
 
@@ -174,8 +174,8 @@ def test_stop_of_a_run_of_another_release_names_the_way_out(
     code, _, errors = verb("stop")
     assert code == 4
     assert (
-        "was started by another release, which this one can't read: end the run with that release"
-        in errors
+        "was started by another release of loadgen, whose data this release can't "
+        "read: end the run with that release" in errors
     )
 
 

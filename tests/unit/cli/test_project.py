@@ -59,7 +59,7 @@ def test_doctor_names_what_is_lacking(tmp_path: Path, monkeypatch: pytest.Monkey
     assert findings[f"port {port}"].state == "lacking"
     assert "give another --web-port" in findings[f"port {port}"].text
     assert findings["Python"].state == "ok"
-    assert doctor.describe(list(findings.values())).endswith("tells how.")
+    assert doctor.describe(list(findings.values())).endswith("says how.")
 
 
 def test_doctor_of_an_inventory_that_is_none_is_a_sentence(tmp_path: Path) -> None:

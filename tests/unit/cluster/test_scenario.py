@@ -157,9 +157,9 @@ def too_many(directory: Path) -> None:
     [
         (too_large, r"holds 2,121 MiB, and a scenario may have 1,024.*\n  306 MiB .*6\.bin\n"),
         (too_many, "has 20 files or more"),
-        (lambda d: os.mkfifo(d / "pipe"), r"shop/pipe is no file.*\.loadgenignore"),
+        (lambda d: os.mkfifo(d / "pipe"), r"shop/pipe is not a file.*\.loadgenignore"),
         (lambda d: (d / "out").symlink_to("../secret"), r"link .*shop/out leads to \.\./secret"),
-        (lambda d: (d / "out").symlink_to("/etc"), "leads to /etc, out of the scenario"),
+        (lambda d: (d / "out").symlink_to("/etc"), "leads to /etc, which is outside the scenario"),
     ],
 )
 def test_what_cant_be_sent_is_refused_with_what_to_do_and_runs_here(
@@ -192,7 +192,7 @@ def test_a_file_that_cant_be_read_is_named_and_no_hash_is_given_here(
 def test_a_locustfile_that_stays_behind_is_named(tmp_path: Path) -> None:
     write(tmp_path / "shop", "drafts/locustfile.py", "locustfile.py")
     (tmp_path / "shop/.loadgenignore").write_text("locustfile.py\n")
-    with pytest.raises(UsageError, match="among what a scenario leaves behind"):
+    with pytest.raises(UsageError, match="is not copied to the hosts, because it is in a cache"):
         find_scenario([str(tmp_path / "shop/locustfile.py")])
 
 
@@ -224,9 +224,9 @@ def test_links_lead_out_by_their_text(path: str, link: str, out: bool) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("locustfile", "is no Python file by its name"),
+        ("locustfile", "is not a Python file: Locust imports"),
         ("nowhere.py", "was not found in"),
-        ("http://127.0.0.1/locustfile.py", "is an address: loadgen runs files of this machine"),
+        ("http://127.0.0.1/locustfile.py", "is a URL, but loadgen runs only files on this machine"),
     ],
 )
 def test_a_locustfile_of_another_name_is_told_from_one_that_is_missing(

@@ -41,7 +41,7 @@ def test_the_second_change_is_refused_and_names_the_first_until_that_ends(tmp_pa
         first.communicate(b"\n")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert f"process {first.pid} since " in refused.stderr
-    assert "nothing was touched" in refused.stderr
+    assert "nothing was changed" in refused.stderr
     admitted = [*COMMAND, str(tmp_path), "echo", "changed"]
     assert subprocess.run(admitted, capture_output=True, check=True).stdout == b"changed\n"
 

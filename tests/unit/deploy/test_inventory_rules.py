@@ -39,7 +39,7 @@ def test_a_good_inventory_has_no_fault() -> None:
 def test_an_empty_group_is_named_and_a_near_name_offered() -> None:
     groups = {"master": ["m"], "worker": ["w1"]}
     assert faults(replace(GOOD, groups=groups)) == [
-        "inventory/x: group workers is empty, and must hold one host or more; "
+        "inventory/x: group workers is empty, and must contain at least one host; "
         "rename group worker to workers"
     ]
 
@@ -47,20 +47,20 @@ def test_an_empty_group_is_named_and_a_near_name_offered() -> None:
 def test_two_masters_are_one_too_many() -> None:
     found = faults(replace(GOOD, groups={"master": ["m", "w2"], "workers": ["w1"]}))
     assert found == [
-        "inventory/x: group master is m, w2, and must hold exactly one host; put the hosts there"
+        "inventory/x: group master is m, w2, and must contain exactly one host; put the hosts there"
     ]
 
 
 def test_a_master_is_no_worker() -> None:
     assert (
-        "must not hold the master"
+        "must not contain the master"
         in faults(replace(GOOD, groups={"master": ["m"], "workers": ["m", "w1"]}))[0]
     )
 
 
 def test_an_unknown_variable_is_named_with_place_and_nearest_known() -> None:
     assert faults(with_variable("fleet_web_prt", 80)) == [
-        "vars.yml:3: fleet_web_prt is 80, and no role knows that variable; "
+        "vars.yml:3: fleet_web_prt is 80, and no role has a variable of this name; "
         "did you mean fleet_web_port?"
     ]
 
@@ -106,7 +106,7 @@ def test_host_bits_in_a_network_are_refused() -> None:
 
 def test_a_port_is_given_out_once_and_within_bounds() -> None:
     assert (
-        "fleet_web_port has that port already"
+        "fleet_web_port already has that port"
         in faults(with_variable("fleet_channel_port", 8089))[0]
     )
     assert "from 1024 to 65535" in faults(with_variable("fleet_web_port", 443))[0]
@@ -115,7 +115,7 @@ def test_a_port_is_given_out_once_and_within_bounds() -> None:
 def test_an_address_is_given_out_once() -> None:
     variables = {**GOOD.variables, "w2": {"ansible_host": "192.0.2.2", **NETWORKS}}
     assert faults(replace(GOOD, variables=variables)) == [
-        "inventory/x: ansible_host of w2 is 192.0.2.2, and w1 has that address already; "
+        "inventory/x: ansible_host of w2 is 192.0.2.2, and w1 already has that address; "
         "give each host an address of its own"
     ]
 

@@ -141,7 +141,7 @@ def test_the_masters_run_is_a_lock_and_a_workers_is_replaced(
 ) -> None:
     systemd.enable(paragraph(MASTER_UNIT, "inactive"))
     prepare(node)
-    with pytest.raises(BusyError, match=f"run {RUN_1} is under way there"):
+    with pytest.raises(BusyError, match=f"run {RUN_1} is under way on that host"):
         prepare(node, RUN_2)
     assert agent.status(node, Status()).run_id == RUN_1
 
@@ -153,7 +153,7 @@ def test_the_masters_run_is_a_lock_and_a_workers_is_replaced(
 def test_a_run_that_cant_be_prepared_leaves_no_lock(systemd: Systemd, node: NodeSettings) -> None:
     systemd.enable(paragraph(MASTER_UNIT, "inactive"))
     lost = run_settings(RUN_1, None).model_copy(update={"scenario_directory": Path("/nowhere")})
-    with pytest.raises(OperationError, match="is not there any more"):
+    with pytest.raises(OperationError, match="no longer exists"):
         agent_run.prepare(node, Prepare(run=lost, specification="{}"))
     assert prepare(node, RUN_2).run_id == RUN_2
 
@@ -253,7 +253,7 @@ def test_an_agent_answers_one_request_after_another_with_a_report_or_one_sentenc
     assert told[0].report
     assert told[0].report.name == "node1"
     faults = [one.fault for one in told[1:4]]
-    assert all("is not of this release" in one and "\n" not in one for one in faults), faults
+    assert all("is not from this release" in one and "\n" not in one for one in faults), faults
     settings.unlink()
     assert "run make deploy to write it" in ask("status {}")[0].fault
 
@@ -266,7 +266,7 @@ def test_an_agent_that_a_request_breaks_answers_the_next(
     monkeypatch.setattr(agent, "SETTINGS", settings)
     monkeypatch.setattr(agent, "report", None)
     told = ask("status {}", "status {}")
-    assert [one.fault[:32] for one in told] == ["'status' failed there: TypeError:"[:32]] * 2
+    assert [one.fault[:35] for one in told] == ["'status' failed on that host: TypeEr"[:35]] * 2
 
 
 def test_the_exporter_is_given_the_verdicts_of_the_newest_runs(

@@ -56,7 +56,7 @@ def scenario(tmp_path: Path) -> Scenario:
 
 def test_every_node_gets_the_same_archive_and_one_that_cant_is_named(scenario: Scenario) -> None:
     first, second, full = Taking(), Taking(), Taking(fault="no room")
-    with pytest.raises(NodeError, match=r"(?s)scenario could not be brought to 1 of 3.*no room"):
+    with pytest.raises(NodeError, match=r"(?s)scenario could not be copied to 1 of 3.*no room"):
         bring_scenario({"a": first, "b": second, "c": full}, scenario, SHA256, lambda: False)
     assert first.got == second.got
     ((request, content),) = first.got

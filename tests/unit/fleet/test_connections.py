@@ -31,18 +31,18 @@ CONNECTIONS = (
 )
 REFUSED = {
     "no_such_key": "the key /nowhere/key isn't there; correct ansible_ssh_private_key_file",
-    "locked_key": "locked has a passphrase, and no agent holds it; run ssh-add ",
+    "locked_key": "locked has a passphrase, and ssh-agent doesn't have the key; run ssh-add ",
     "stranger": "does not accept user USER with DIRECTORY/stranger; check ansible_user",
     "no_key": "there is no key to log in with; set ansible_ssh_private_key_file, or add a key",
-    "unknown_host": "is not in known_hosts, and unknown keys are refused; compare it with the "
-    "host's own and add it: ssh-keyscan -p TARGET 127.0.0.1",
-    "changed_host": "shows another SSH host key than known_hosts has",
+    "unknown_host": "is not in known_hosts, and unknown keys are refused; compare the key "
+    "with the host's own, then add it: ssh-keyscan -p TARGET 127.0.0.1",
+    "changed_host": "has another SSH host key than the one in known_hosts",
     "no_name": "the name nowhere.invalid can't be resolved",
     "nobody": "no SSH connection to 127.0.0.1:1: connection refused",
-    "bastion_refuses": "administratively prohibited: open failed (on the way by [127.0.0.1]:FIRST)",
+    "bastion_refuses": "administratively prohibited: open failed (through [127.0.0.1]:FIRST)",
     "bad_option": "OpenSSH refuses its own configuration",
-    "no_sudo_password": "can't become root there (sudo: a password is required)",
-    "wrong_sudo_password": "it refuses the password in ansible_become_password",
+    "no_sudo_password": "can't become root on that host (sudo: a password is required)",
+    "wrong_sudo_password": "sudo refuses the password in ansible_become_password",
 }
 
 
@@ -229,7 +229,7 @@ def test_one_agent_answers_every_request_of_a_connection(
             b"1 one\n",
             b"2 two\n",
         ]
-        with pytest.raises(OperationError, match="said nothing for 0 s"):
+        with pytest.raises(OperationError, match="sent nothing for 0 s"):
             remote.ask(b"", 0.2)
         # After a fault it is a fresh one, so that no answer is another request's.
         assert remote.ask(b"three {}\n", 20.0) == b"1 three\n"
@@ -320,7 +320,7 @@ def test_a_command_that_fails_says_its_last_line(fleet: Inventory) -> None:
 
 def test_a_silent_command_is_given_up(fleet: Inventory) -> None:
     remote = remote_to(fleet, "port_and_key")
-    with pytest.raises(OperationError, match="said nothing for 0 s"):
+    with pytest.raises(OperationError, match="sent nothing for 0 s"):
         remote.run(["sleep", "60"], timeout=0.3)
     assert remote.run(ECHO) == b"in:"
     remote.close()

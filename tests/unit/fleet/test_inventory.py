@@ -80,7 +80,7 @@ def test_an_empty_group_is_named(group: str) -> None:
 def test_limit_names_the_host_that_is_not_there() -> None:
     fleet = inventory.parse_inventory(Path("hosts.yml"), LISTED)
     assert [node.name for node in inventory.limit(fleet.workers, "w2, w1")] == ["w2", "w1"]
-    with pytest.raises(UsageError, match="names w9, which is not among w1, w2"):
+    with pytest.raises(UsageError, match="names w9, but the inventory's hosts are w1, w2"):
         inventory.limit(fleet.workers, "w1,w9")
 
 

@@ -39,7 +39,7 @@ def test_probe_verb_starts_the_scenarios_own_target() -> None:
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert walked.returncode == 0, walked.stdout + walked.stderr
-    assert walked.stdout.startswith("No HOST given: the bundled target is at http://127.0.0.1:")
+    assert walked.stdout.startswith("No HOST was given: the bundled target is at http://127.0.0.1:")
     assert ", 0 failed" in walked.stdout.splitlines()[-1]
 
 

@@ -80,7 +80,7 @@ def encrypted(place: Path) -> None:
     encrypt(place / "hosts.ini")
 
 
-MISSPELT = "and no role knows that variable; did you mean fleet_web_port?"
+MISSPELT = "and no role has a variable of this name; did you mean fleet_web_port?"
 CLEAR = "ansible_become_password is in clear text, and a secret must come from Vault"
 CASES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "ini": (lambda place: (place / "hosts.ini").write_text(ini()), []),

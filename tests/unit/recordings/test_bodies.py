@@ -125,4 +125,6 @@ def test_a_body_that_the_recording_lacks_is_said(
     lost = entry(1, "POST", "/lost/7", headers=JSON)
     lost["request"]["bodySize"] = 512
     _, said = made(tmp_path, capsys, [entry(0, "GET", "/", content=TITLE), lost])
-    assert "POST /lost/{id} is sent without its body, which the recording lacks" in said
+    assert (
+        "POST /lost/{id} is sent without its body, because the recording doesn't contain it" in said
+    )

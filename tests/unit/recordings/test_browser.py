@@ -27,7 +27,7 @@ def test_without_playwright_it_says_how_to_record_otherwise(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((), "no recording was named"), (("--browser", "shop"), "--browser shop is no address")],
+    [((), "no recording was given"), (("--browser", "shop"), "--browser shop is not a URL")],
 )
 def test_what_can_not_be_recorded_is_refused(
     arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]

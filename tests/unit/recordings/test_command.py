@@ -79,18 +79,18 @@ def _bad_recordings(directory: Path) -> dict[str, tuple[Path, str]]:
     with large.open("wb") as file:
         file.truncate(LARGEST_FILE_BYTES + 1)
     return {
-        "cut": (cut, "ends in the middle"),
+        "cut": (cut, "is cut off"),
         "empty": (empty, "is empty"),
         "binary": (binary, "is not UTF-8 text"),
         "large": (large, "at most 4,295 MB are read: record a shorter session"),
         "missing": (directory / "missing.har", "No such file"),
-        "early": (early, "ends in the middle"),
-        "page": (page, "is a page or XML"),
+        "early": (early, "is cut off"),
+        "page": (page, "is an HTML or XML file"),
         "other": (other, "no list log.entries"),
         "none": (write(directory / "none.har", []), "has no requests"),
         "static": (write(directory / "static.har", _session()[1:3]), "has only static files"),
         "letters": (write(directory / "letters.har", "abc"), "has no list log.entries"),
-        "odd": (write(directory / "odd.har", [5]), "request that can be read: request 1: it is"),
+        "odd": (write(directory / "odd.har", [5]), "readable request: request 1: it is"),
     }
 
 
@@ -163,9 +163,9 @@ def test_a_large_recording_is_read_piece_by_piece_to_the_same_locustfile(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda text: text[:-200], "ends in the middle"),
-        (lambda text: text.replace('"request"', "request", 1), "is no HAR file"),
-        (lambda _: "\0" * 3000, "is no HAR file"),
+        (lambda text: text[:-200], "is cut off"),
+        (lambda text: text.replace('"request"', "request", 1), "is not a HAR file"),
+        (lambda _: "\0" * 3000, "is not a HAR file"),
         (lambda text: text.replace('"entries"', '"other"', 1), "has no requests"),
     ],
 )
@@ -191,7 +191,10 @@ def test_more_text_than_can_be_held_is_refused(
     monkeypatch.setattr(har, "LARGEST_BYTES", 100)
     path = write(tmp_path / "large.har", _session())
     assert run_record(path, "--output", tmp_path / "made.py") == 2
-    assert "answers that are text: record a shorter session" in capsys.readouterr().err
+    assert (
+        "text in its responses, which is the most that can be read: record a shorter "
+        "session" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -116,7 +116,7 @@ def test_upgrades_and_endless_streams_are_left_out_and_named(
     ]
     source, said = made(tmp_path, capsys, entries)
     assert [one["path"] for one in sends(source)] == ["/"]
-    assert "left out: the WebSocket /live/{id}, whose messages the recording lacks" in said
+    assert "left out: the WebSocket /live/{id}, whose messages are not in the recording" in said
     assert "left out: the WebSocket /chat" in said
     assert "left out: the stream of events /news" in said
 

@@ -68,7 +68,7 @@ def test_a_cookie_older_than_the_recording_and_one_left_out_of_it_are_live_too(
     sent = sends(source)
     assert sent[1]["headers"]["x-csrf"] == "self.cookie('tok')"
     assert sent[2]["headers"]["x-xsrf-token"] == "self.cookie('XSRF-TOKEN')"
-    assert "the recording lacks the answer that contains the cookie XSRF-TOKEN" in said
+    assert "the recording doesn't contain the response with the cookie XSRF-TOKEN" in said
 
 
 def test_the_password_of_an_address_is_taken_out(

@@ -111,7 +111,7 @@ OTHERS = {
     "Charles": (b'[{"protocolVersion": "HTTP/1.1"}]', "Charles as HTTP Archive (HAR)"),
     "Fiddler": (_zip({"raw/1_c.txt": b""}), "export the sessions from Fiddler"),
     "mitmproxy": (b"2045:9:websocket;0:~8:response;", "--set hardump=session.har"),
-    "several in a list": (b'[{"log": {"entries": []}}]', "give each by itself"),
+    "several in a list": (b'[{"log": {"entries": []}}]', "give one HAR file"),
     "several in a zip": (_zip({"a.har": b"{}", "b.har": b"{}"}), "2 HAR files in it"),
     "a zip of others": (_zip({"a.txt": b"{}"}), "no HAR file in it"),
     "two in a row": (_text([]) * 2, "goes on after its end (line 1)"),
@@ -119,7 +119,7 @@ OTHERS = {
     "OpenAPI as YAML": (b"openapi: 3.0.0\n", "loadgen scaffold"),
     "access log": (b'192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /"', "loadgen mix"),
     "packets": (b"\xd4\xc3\xb2\xa1\x02\x00", "network packets"),
-    "page": (b"<!doctype html><html>", "a page or XML"),
+    "page": (b"<!doctype html><html>", "an HTML or XML file"),
     "blanks": (b" \n ", "is empty"),
     "cut gzip": (gzip.compress(_text([_home()]))[:-20], "can't be unpacked"),
     "cut zip": (_zip({"a.har": b"{}"})[:-10], "can't be unpacked"),
@@ -187,7 +187,7 @@ def test_headers_that_http_cannot_carry_are_left_out_and_named(
     odd = {"bad name": "1", "x:y": "2", "\xfcn\xef": "3", "x-line": "a\r\nb: 1", "x-euro": "\u20ac"}
     good = {"x-latin": "caf\xe9", "x-empty": "", "x-plain": "1"}
     source, said = _of([_home(), entry(1, "GET", "/a", headers=odd | good)], tmp_path, capsys)
-    assert "left out: headers that HTTP can't carry: bad name, x-euro, x-line, x:y" in said
+    assert "left out: headers that can't be sent over HTTP: bad name, x-euro, x-line, x:y" in said
     for name in odd:
         assert f'"{name}"' not in source
     for name in good:
@@ -228,7 +228,7 @@ def test_what_went_to_no_web_site_is_counted(
     others = ["blob:https://site.example/1", "data:image/png;base64,AA", "about:blank"]
     entries = [_home(), *(entry(1, "GET", "", site=one) for one in others)]
     _, said = _of(entries, tmp_path, capsys)
-    assert "left out: 3 requests to no web site: about, blob, data" in said
+    assert "left out: 3 requests that are not HTTP: about, blob, data" in said
 
 
 def test_two_ways_to_write_an_address_are_one_site(
@@ -259,7 +259,7 @@ def test_a_forms_file_is_sent_with_its_bytes_and_its_bare_name(
     source, said = _of([_home(), sent], tmp_path, capsys)
     assert '("f", "a.txt", "text/plain", "its text")' in source
     assert '("g", "b.bin", "application/octet-stream", 10000)' in source
-    assert "1 uploads have made-up bytes" in said
+    assert "1 uploads have invented content" in said
 
 
 # --- secrets and what a new visitor lacks ----------------------------------------------------
@@ -286,7 +286,7 @@ def test_secrets_of_headers_are_taken_out(
     source, said = _of(entries, tmp_path, capsys)
     assert "S3cret" not in source + said
     for name in headers:
-        assert f"secret taken out: {name.lower()} of header in /a" in said
+        assert f"secret removed: {name.lower()} of header in /a" in said
     assert '"kept"' in source
 
 
@@ -362,7 +362,7 @@ def test_cookies_older_than_the_recording_are_named(
         entry(1, "GET", "/a", headers={"cookie": "sid=1; a=2; b=1"}),
     ]
     _, said = _of(entries, tmp_path, capsys)
-    assert "begins without the cookies that no answer sets: sid, a; if the site" in said
+    assert "starts without these cookies, which no recorded response sets: sid, a; if the" in said
 
 
 def test_what_is_good_only_once_and_a_long_pause_are_to_be_checked(
@@ -371,7 +371,7 @@ def test_what_is_good_only_once_and_a_long_pause_are_to_be_checked(
     late = entry(1, "GET", "/late", headers={"authorization": 'Digest username="ann"'})
     late["startedDateTime"] = "2026-11-21T12:00:00Z"
     _, said = _of([_home(), late], tmp_path, capsys)
-    assert "check this one: the authorization Digest of GET /late is good for" in said
+    assert "check this one: the authorization Digest of GET /late is valid for" in said
     assert "check this one: a pause of 120 minutes before GET /late is kept" in said
 
 

@@ -124,7 +124,7 @@ def _directory(file: Path) -> None:
             "no summary of a run (run_id: Input should",
         ),
         (lambda file: file.write_bytes(file.read_bytes()[:200]), "it was changed or cut off, or"),
-        (_pipe, "it is no regular file"),
+        (_pipe, "it is not a regular file"),
         (_directory, "Is a directory"),
     ],
 )

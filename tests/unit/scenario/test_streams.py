@@ -85,7 +85,7 @@ def test_a_token_stream_has_a_first_event_and_gaps(
         ("/events?count=3", {}, 3, None),
         ("/events?count=3", {"ends_with": "[DONE]"}, 3, "the stream ended without '[DONE]'"),
         ("/other", {}, 0, "the answer has status 404 instead of 200"),
-        ("/_state", {}, 0, "the answer is no text/event-stream"),
+        ("/_state", {}, 0, "the answer is not text/event-stream"),
     ],
 )
 def test_a_stream_ends_at_its_bound_or_fails(
