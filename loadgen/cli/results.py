@@ -10,6 +10,7 @@ from loadgen.judging.verdict import EXIT_CODES
 from loadgen.results import catalogue
 from loadgen.results.archive import LATEST
 from loadgen.results.comparison.setup_differences import setup_differences
+from loadgen.results.foreign import kind_of
 from loadgen.results.page.index_page import renew_index
 from loadgen.runs.series import load_capacity
 from loadgen.shared.errors import UsageError
@@ -153,6 +154,9 @@ def _evaluate_files(files: list[Path], options: argparse.Namespace) -> int:
     )
     from loadgen.studies.alarm import figures  # noqa: PLC0415
 
+    for file in files:
+        if kind := kind_of(file):
+            raise UsageError(f"{file} is {kind}")
     directory = options.output or files[0].with_name(f"{files[0].stem}-evaluation")
     steps = [step for file in files for step in read_search(file)]
     if steps:

@@ -52,7 +52,9 @@ def replaced(parts: Sequence[Part], expressions: Mapping[str, str]) -> list[Part
     keys = sorted(filter(None, expressions), key=len, reverse=True)
     if not keys:
         return list(parts)
-    words = re.compile(r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2}))(" + "|".join(map(re.escape, keys)) + r")(?!\w)")
+    words = re.compile(
+        r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2}))(" + "|".join(map(re.escape, keys)) + r")(?!\w)"
+    )
     made: list[Part] = []
     for part in parts:
         if isinstance(part, Expression):

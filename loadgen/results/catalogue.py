@@ -1,6 +1,5 @@
 """Runs that were made: find them, list them, name a baseline, remove old ones."""
 
-import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from loadgen.results import archive
 from loadgen.results.archive import LATEST
+from loadgen.results.foreign import LOCUSTS, OF_LOCUST, kind_of
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.statistics_file import Record, load_record
 from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
@@ -21,9 +21,6 @@ from loadgen.shared.text import format_seconds
 BASELINE = "baseline"
 COLUMNS = 80
 NO_SUMMARY = "it has no summary: the run was killed, or is under way"
-_OF_LOCUST = re.compile(
-    r"(^|_)(stats|stats_history|failures|exceptions|requests|distribution)\.csv$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +80,10 @@ def _what_else(path: Path) -> str:
     if path.is_dir() and archive.is_run(path.resolve()):
         return NO_SUMMARY
     beside = path.iterdir() if path.is_dir() else path.parent.glob(f"{_literal(path.name)}*")
-    if any(_OF_LOCUST.search(one.name) for one in beside):
-        return (
-            "these are files of `locust --csv`, which hold no histograms, so nothing can be "
-            "compared or drawn of them. Repeat the test with loadgen run, which takes the same "
-            "locustfile"
-        )
+    if path.is_file() and (kind := kind_of(path)):
+        return f"that is {kind}"
+    if any(OF_LOCUST.search(one.name) for one in beside):
+        return f"these are files {LOCUSTS.format(holds='hold', it='them')}"
     if path.is_dir():
         return f"that directory holds no {SUMMARY_FILE}"
     return "that is a file, and a run is a directory" if path.exists() else ""
