@@ -19,7 +19,7 @@ from tests.unit.recordings.hars import SITE, Entry, entry, write
 
 PAGE = {"text": "<title>Shop</title>"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-HEADING = "| source | what becomes of it, as the verb says |\n|---|---|\n"
+HEADING = "| input | output of the command, or line of the generated file |\n|---|---|\n"
 LINE = '192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "{} HTTP/1.1" {} 5 "-" "Fox"\n'
 
 
@@ -85,18 +85,18 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         _har(entry(1, "GET", "/a", headers={"x-api-key": "key-of-ann"})),
         r"secret removed: .*",
     ),
-    "HAR: a password in an address": (
+    "HAR: a password in a URL": (
         _har(entry(1, "GET", "/a", site="https://ann:Zebra-9@site.example")),
         r"secret removed: .*",
     ),
     "HAR: a token from a cookie": (_har(*_cookie()), r'"x-csrf": self.cookie\("tok"\)'),
-    "HAR: a request without an answer": (_har(_odd()), r"left out: request 2.*"),
+    "HAR: a request without a response": (_har(_odd()), r"left out: request 2.*"),
     "HAR: headers of a proxy": (
         _har(entry(1, "GET", "/a", headers={"via": "1.1 proxy"})),
         r"left out: headers .*",
     ),
     "HAR: a WebSocket": (_har(entry(1, "GET", "/live", status=101)), r"left out: the Web.*"),
-    "HAR: a stream of events": (
+    "HAR: an event stream": (
         _har(entry(1, "GET", "/news", mime="text/event-stream")),
         r"left out: the stream .*",
     ),
@@ -104,11 +104,11 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         _har(entry(1, "GET", "/ad", site="https://ads.example")),
         r"left out: 1 requests to .*",
     ),
-    "HAR: a cookie older than it": (
+    "HAR: a cookie that no response sets": (
         _har(entry(1, "GET", "/a", headers={"cookie": "sid=1"})),
         r"check this one: a user starts .*",
     ),
-    "HAR: an address of no web site": (
+    "HAR: a URL that is not HTTP": (
         _har(entry(1, "GET", "", site="blob:https://site.example/1")),
         r"left out: 1 requests that are not .*",
     ),
@@ -116,23 +116,32 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         lambda place: ["record", _written(place / "shop.chlsj", '[{"protocolVersion": "1"}]')],
         r"recording .*",
     ),
-    "HAR: cut off": (
+    "HAR: a truncated file": (
         lambda place: ["record", _cut(write(place / "shop.har", [entry(0, "GET", "/")]))],
         r"recording .*",
     ),
-    "access log: a POST": (_log(LINE.format("POST /a", 200) + NOISE), r"left out: POST.*"),
-    "access log: an error": (_log(LINE.format("GET /a", 404) + NOISE), r"left out: answered.*"),
-    "access log: a broken line": (_log(NOISE + "broken\n"), r"left out: 1 lines .*"),
-    "access log: a token in an address": (
+    "access log: a POST request": (_log(LINE.format("POST /a", 200) + NOISE), r"left out: POST.*"),
+    "access log: an error response": (
+        _log(LINE.format("GET /a", 404) + NOISE),
+        r"left out: answered.*",
+    ),
+    "access log: a line that can't be parsed": (_log(NOISE + "broken\n"), r"left out: 1 lines .*"),
+    "access log: a token in a URL": (
         _log(LINE.format("GET /a?token=x", 200)),
         r"removed from the URLs.*",
     ),
-    "access log: gzip that ends early": (_log(NOISE, packed=True), r"check this one: .*after line"),
-    "access log: IIS": (_log(W3C), r"read \d+ lines: .*? visits"),
-    "access log: CSV": (_log("time,level\n"), r".*can't be read as an access log.*"),
-    "access log: another format": (_log("a line\n"), r".*can't be read as an access log.*?lines:"),
-    "OpenAPI: a key": (_api(_described({})), r"secret: .*"),
-    "OpenAPI: a way in that can't be made": (
+    "access log: a truncated gzip file": (
+        _log(NOISE, packed=True),
+        r"check this one: .*after line",
+    ),
+    "access log: IIS format": (_log(W3C), r"read \d+ lines: .*? visits"),
+    "access log: a CSV file": (_log("time,level\n"), r".*can't be read as an access log.*"),
+    "access log: an unknown format": (
+        _log("a line\n"),
+        r".*can't be read as an access log.*?lines:",
+    ),
+    "OpenAPI: an API key": (_api(_described({})), r"secret: .*"),
+    "OpenAPI: unsupported authentication": (
         _api(
             {
                 "openapi": "3.1.0",
