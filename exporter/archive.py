@@ -1,15 +1,47 @@
 """The runs of the past: verdict and figures of each `results/<run_id>/summary.json`."""
 
-import json
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, Field
 
 from exporter.runs import MAXIMUM, RunFigures
+from loadgen.shared.files import read_document
+from loadgen.shared.run_ids import SUMMARY_FILE
+from loadgen.shared.snapshot import Number
 
 MAX_RUNS = 200
+
+
+class _Times(BaseModel):
+    p50: Number | None = None
+    p95: Number | None = None
+    p99: Number | None = None
+    max: Number | None = None
+
+
+class _Workers(BaseModel):
+    lost: Number | None = None
+    expected: Number | None = None
+
+
+class _Specification(BaseModel):
+    users: Number | None = None
+
+
+class _Summary(BaseModel):
+    """What is shown of a run. It may be another person's, whose numbers and texts can be any."""
+
+    verdict: str = Field(pattern="^[a-z]{1,20}$")
+    requests: Number
+    failures: Number
+    response_time_seconds: _Times
+    workers: _Workers = _Workers()
+    specification: _Specification = _Specification()
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    measured_seconds: Number | None = None
 
 
 class Archive:
@@ -24,7 +56,7 @@ class Archive:
         # Run ids begin with the time, so names sort by age. `latest` is a link to one of them.
         directories = (path for path in self._results.glob("*/") if not path.is_symlink())
         for directory in islice(sorted(directories, reverse=True), MAX_RUNS):
-            run = self._run(directory / "summary.json")
+            run = self._run(directory / SUMMARY_FILE)
             if run is not None:
                 yield run
 
@@ -40,29 +72,21 @@ class Archive:
 
 def _read(summary: Path) -> RunFigures | None:
     try:
-        fields = json.loads(summary.read_text())
-        times = fields["response_time_seconds"]
-        labels = {"p50": "0.5", "p95": "0.95", "p99": "0.99", "max": MAXIMUM}
-        return RunFigures(
-            run_id=summary.parent.name,
-            started_at=_moment(fields.get("started_at")),
-            ended_at=_moment(fields.get("ended_at")),
-            measured_seconds=fields.get("measured_seconds"),
-            users=fields.get("specification", {}).get("users"),
-            requests=float(fields["requests"]),
-            failures=float(fields["failures"]),
-            workers_lost=fields.get("workers", {}).get("lost"),
-            workers_expected=fields.get("workers", {}).get("expected"),
-            quantiles={
-                label: float(times[name])
-                for name, label in labels.items()
-                if times.get(name) is not None
-            },
-            verdict=str(fields["verdict"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        kept = _Summary.model_validate_json(read_document(summary))
+    except (OSError, ValueError):
         return None
-
-
-def _moment(text: Any) -> float | None:  # noqa: ANN401 - what JSON holds
-    return None if text is None else datetime.fromisoformat(text).timestamp()
+    times, workers = kept.response_time_seconds, kept.workers
+    figures = {"0.5": times.p50, "0.95": times.p95, "0.99": times.p99, MAXIMUM: times.max}
+    return RunFigures(
+        run_id=summary.parent.name,
+        started_at=kept.started_at.timestamp() if kept.started_at else None,
+        ended_at=kept.ended_at.timestamp() if kept.ended_at else None,
+        measured_seconds=kept.measured_seconds,
+        users=kept.specification.users,
+        requests=kept.requests,
+        failures=kept.failures,
+        workers_lost=workers.lost,
+        workers_expected=workers.expected,
+        quantiles={label: value for label, value in figures.items() if value is not None},
+        verdict=kept.verdict,
+    )

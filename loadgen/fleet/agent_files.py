@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loadgen.shared.errors import OperationError
-from loadgen.shared.run_ids import SPECIFICATION_FILE, run_directory
+from loadgen.shared.run_ids import SPECIFICATION_FILE, SUMMARY_FILE, run_directory
 
 STATE = Path("/var/lib/loadgen")
 RUNS = STATE / "runs"
@@ -230,7 +230,7 @@ def keep_figures(run_id: str, figures: str) -> None:
             path.mkdir(mode=0o750, exist_ok=True)
         being_written = directory / "summary.json.new"
         _write_anew(being_written, figures)
-        being_written.replace(directory / "summary.json")
+        being_written.replace(directory / SUMMARY_FILE)
         for path in _oldest_verdicts():
             _discard(path, ignore_errors=True)
 

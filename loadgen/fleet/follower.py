@@ -84,8 +84,8 @@ class Follower:
         while not self._ended.is_set():
             try:
                 for line in self._lines():
-                    require_few_values(line, SNAPSHOT_VALUES_MAX)
-                    self._take(_SNAPSHOT.validate_json(line), len(line))
+                    said = _SNAPSHOT.validate_json(require_few_values(line, SNAPSHOT_VALUES_MAX))
+                    self._take(said, len(line))
             except (OperationError, ValueError):
                 # The code that waits for snapshots decides how long a silence is too long. After
                 # an interruption a new connection works long before TCP tries the old one again.

@@ -17,14 +17,14 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
+from loadgen.results.summary import Summary, load_summary
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import is_of_a_repository, open_like
-from loadgen.shared.run_ids import run_directory
-from loadgen.shared.text import plain_line
+from loadgen.shared.files import DOCUMENT_BYTES_MAX, is_of_a_repository, open_like
+from loadgen.shared.run_ids import SUMMARY_FILE, run_directory
+from loadgen.shared.text import DOCUMENT_VALUES_MAX, plain_line, require_few_values
 
 METADATA, CITATION = "ro-crate-metadata.json", "CITATION.cff"
-BYTES_MAX, FILES_MAX, SUMMARY_BYTES_MAX = 2 * 1024**3, 20_000, 64 * 1024**2
+BYTES_MAX, FILES_MAX = 2 * 1024**3, 20_000
 DAMAGED = (
     ValueError,
     KeyError,
@@ -168,9 +168,11 @@ def import_run(file: Path, results: Path) -> Path:
 
 
 def _place_of(archive: zipfile.ZipFile, file: Path, results: Path) -> Path:
-    if archive.getinfo(SUMMARY_FILE).file_size > SUMMARY_BYTES_MAX:
-        raise UsageError(f"{file} has a {SUMMARY_FILE} of more than {SUMMARY_BYTES_MAX >> 20} MiB")
-    run_id = Summary.model_validate_json(archive.read(SUMMARY_FILE)).run_id
+    if archive.getinfo(SUMMARY_FILE).file_size > DOCUMENT_BYTES_MAX:
+        raise UsageError(f"{file} has a {SUMMARY_FILE} of more than {DOCUMENT_BYTES_MAX >> 20} MiB")
+    run_id = Summary.model_validate_json(
+        require_few_values(archive.read(SUMMARY_FILE), DOCUMENT_VALUES_MAX)
+    ).run_id
     try:
         directory = run_directory(results, run_id)
     except ValueError as error:

@@ -13,10 +13,11 @@ from loadgen.results.archive import LATEST
 from loadgen.results.foreign import LOCUSTS, OF_LOCUST, kind_of
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.statistics_file import Record, load_record
-from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
+from loadgen.results.summary import Summary, load_summary
 from loadgen.shared.errors import UsageError, why_unread
 from loadgen.shared.files import point
-from loadgen.shared.text import format_seconds
+from loadgen.shared.run_ids import SUMMARY_FILE, RunId
+from loadgen.shared.text import format_seconds, plain_line
 
 BASELINE = "baseline"
 COLUMNS = 80
@@ -102,8 +103,19 @@ def find_runs(results: Path, references: str) -> list[Path]:
             found.append(find_run(results, reference))
         else:
             done = Journal(directory / JOURNAL_FILE, lambda _: None).done
-            found += [find_run(directory.parent, entry.run_id) for entry in done]
+            found += [_of_series(directory, entry.run_id) for entry in done]
     return found
+
+
+def _of_series(directory: Path, run_id: str) -> Path:
+    """Return a run that a journal names, which may be another person's."""
+    try:
+        return find_run(directory.parent, RunId(run_id))
+    except ValueError as error:
+        raise UsageError(
+            f"{directory / JOURNAL_FILE} names the run {plain_line(run_id)[:80]!r}, which is no "
+            "run's id: it is written by loadgen only"
+        ) from error
 
 
 def _series(results: Path, reference: str) -> Path | None:

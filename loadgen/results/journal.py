@@ -13,10 +13,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from loadgen.results.summary import Summary
-from loadgen.shared.errors import UsageError
-from loadgen.shared.files import read_regular
+from loadgen.shared.errors import UsageError, why_unread
+from loadgen.shared.files import read_document
 
 JOURNAL_FILE = "journal.jsonl"
+VALUES_MAX = 5_000_000
+"""Ten thousand steps, with some four hundred for each one's summary."""
 Fields = Mapping[str, JsonValue]
 
 
@@ -96,7 +98,12 @@ def _read(path: Path) -> list[JournalEntry]:
     """Read every whole line; one that a kill cut short is dropped from the file."""
     if not path.exists():
         return []
-    text = read_regular(path)
+    try:
+        text = read_document(path, VALUES_MAX)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} can't be read as a journal: {why_unread(error)}; it is written by loadgen only"
+        ) from error
     whole = text[: text.rfind(b"\n") + 1]
     if len(whole) < len(text):
         os.truncate(path, len(whole))

@@ -16,7 +16,7 @@ from typing import Any
 from loadgen.cluster.scenario import Scenario
 from loadgen.results.summary import Provenance
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import open_like, read_regular, write_text
+from loadgen.shared.files import open_like, read_document, write_text
 from loadgen.shared.run_ids import SPECIFICATION_FILE
 from loadgen.specification.run import RunSpecification
 
@@ -53,7 +53,7 @@ def kept_fields(directory: Path) -> dict[str, Any]:
     """Return the fields of a kept run, its locustfiles where they are now. UsageError without."""
     path = directory / SPECIFICATION_FILE
     try:
-        fields = json.loads(read_regular(path))
+        fields = json.loads(read_document(path))
         names = fields["locustfile"].split(",")
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise UsageError(

@@ -33,6 +33,7 @@ from loadgen.node.statistics.request_log_format import (
 from loadgen.results.parquet_size import unpacked_bytes
 from loadgen.results.statistics_file import Trace
 from loadgen.shared.errors import UsageError
+from loadgen.shared.files import open_regular
 
 logger = logging.getLogger(__name__)
 MERGED_FILE = "requests.parquet"
@@ -107,7 +108,7 @@ def _is_ours(chunk: Path) -> bool:
     It is unpacked only when its pages say that this takes no more memory than a chunk may.
     """
     try:
-        with chunk.open("rb") as file:
+        with open_regular(chunk) as file:
             _require_at_most(unpacked_bytes(file), CHUNK_BYTES_MAX)
         rows = pl.scan_parquet(chunk).select(pl.len()).collect().item()
         ours = bool(rows <= CHUNK_ROWS and _holds_requests(pl.read_parquet(chunk)))
@@ -145,7 +146,7 @@ def read_log(run_directory: Path) -> pl.DataFrame:
             "specification, or --request-log"
         )
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             _require_at_most(unpacked_bytes(file, FOOTER_BYTES_MAX), LOG_BYTES_MAX)
         log = pl.scan_parquet(path)
         # A log of an earlier release lacks some columns: without a phase the times decide.

@@ -6,16 +6,19 @@ evaluators.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import TypeAdapter, ValidationError
 
 from loadgen.results.name_windows import NameWindow
 from loadgen.results.timeline import Point
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import read_regular
-from loadgen.shared.snapshot import EntryStatistics, ErrorCount, SecondCount
+from loadgen.shared.files import read_document
+from loadgen.shared.snapshot import FEW, EntryStatistics, ErrorCount, SecondCount
 
 STATISTICS_FILE = "statistics.json"
+VALUES_MAX = 3_000_000
+"""A master keeps a million response times of names; 1,200 points have 355 each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class HostCpu:
     """How busy a machine of the target was: (Unix time, share of all its cores, 0 to 1)."""
 
     host: str
-    points: list[tuple[float, float]]
+    points: Annotated[list[tuple[float, float]], FEW]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,14 @@ class Record:
     `completed` counts answers in bins of `completed_width` whole seconds, empty ones as zeros.
     """
 
-    entries: list[EntryStatistics]
-    points: list[Point]
-    names: list[NameWindow] = field(default_factory=list)
-    completed: list[SecondCount] = field(default_factory=list)
+    entries: Annotated[list[EntryStatistics], FEW]
+    points: Annotated[list[Point], FEW]
+    names: Annotated[list[NameWindow], FEW] = field(default_factory=list)
+    completed: Annotated[list[SecondCount], FEW] = field(default_factory=list)
     completed_width: int = 1
-    errors: list[ErrorCount] = field(default_factory=list)
-    target_cpu: list[HostCpu] = field(default_factory=list)
-    traces: list[Trace] = field(default_factory=list)
+    errors: Annotated[list[ErrorCount], FEW] = field(default_factory=list)
+    target_cpu: Annotated[list[HostCpu], FEW] = field(default_factory=list)
+    traces: Annotated[list[Trace], FEW] = field(default_factory=list)
 
 
 def dump_record(record: Record) -> str:
@@ -64,16 +67,16 @@ def load_record(run_directory: Path) -> Record:
     """Read a run's statistics. UsageError when they are missing or not of this format."""
     path = run_directory / STATISTICS_FILE
     try:
-        record = TypeAdapter(Record).validate_json(read_regular(path))
+        record = TypeAdapter(Record).validate_json(read_document(path, VALUES_MAX))
     except OSError as error:
         raise UsageError(
             f"{path} can't be read ({error.strerror}): give the directory of a run that was "
             "collected, such as results/latest"
         ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
+    except ValueError as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise UsageError(
-            f"{path} can't be used ({first['msg']}): it was changed or cut off, or another release "
+            f"{path} can't be used ({reason}): it was changed or cut off, or another release "
             "wrote it; give another run"
         ) from error
     for entry in record.entries:

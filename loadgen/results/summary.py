@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, computed_f
 from loadgen.judging.check import NOTE
 from loadgen.judging.slo_judge import SloResult
 from loadgen.judging.verdict import EXIT_CODES, Verdict
-from loadgen.shared.files import read_regular
+from loadgen.shared.files import read_document
 from loadgen.shared.machine import Machine
+from loadgen.shared.run_ids import SUMMARY_FILE
 
-SUMMARY_FILE = "summary.json"
 _CHECK = re.compile(r"CatchResponseError\((['\"])(.*)\1\)", re.DOTALL)
 
 
@@ -122,7 +122,7 @@ class Summary(_Model):
 
 def load_summary(run_directory: Path) -> Summary:
     """Read a run's summary. Raises OSError, pydantic's ValidationError or another ValueError."""
-    summary = Summary.model_validate_json(read_regular(run_directory / SUMMARY_FILE))
+    summary = Summary.model_validate_json(read_document(run_directory / SUMMARY_FILE))
     times = summary.response_time_seconds
     figures: dict[str, float | None] = {
         "requests": summary.requests,

@@ -8,11 +8,12 @@ ten minutes do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from loadgen.results.name_windows import NameWindow, NameWindows
 from loadgen.results.seconds import SecondBins
 from loadgen.shared.histograms import gain, merge
-from loadgen.shared.snapshot import OTHER_ERRORS, ErrorCount, Snapshot
+from loadgen.shared.snapshot import FEW, OTHER_ERRORS, ErrorCount, Snapshot
 from loadgen.shared.totals import Totals
 
 POINTS_MAX = 1200
@@ -32,10 +33,10 @@ class Point:
     users: int
     requests: int
     failures: int
-    response_times: dict[float, int]
+    response_times: Annotated[dict[float, int], FEW]
     cpu_percent_max: float = 0.0
     cpu_percent_mean: float = 0.0
-    errors: dict[str, int] = field(default_factory=dict)
+    errors: Annotated[dict[str, int], FEW] = field(default_factory=dict)
 
 
 def join(earlier: Point, later: Point) -> Point:

@@ -9,9 +9,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from loadgen.shared.files import read_regular
+from loadgen.shared.files import read_document
 from loadgen.shared.histograms import Histogram, merge, total_count
 from loadgen.shared.snapshot import EntryStatistics, requests_among
 
@@ -95,6 +95,6 @@ def dump_trends(rows: Sequence[NameTrend]) -> str:
 def load_trends(run: Path) -> list[NameTrend]:
     """Read a run's trends; empty for a run of an earlier release, or when they can't be read."""
     try:
-        return TypeAdapter(list[NameTrend]).validate_json(read_regular(run / TREND_FILE))
-    except (OSError, ValidationError):
+        return TypeAdapter(list[NameTrend]).validate_json(read_document(run / TREND_FILE))
+    except (OSError, ValueError):
         return []

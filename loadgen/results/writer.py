@@ -22,7 +22,6 @@ from loadgen.results.statistics_file import (
     dump_record,
 )
 from loadgen.results.summary import (
-    SUMMARY_FILE,
     AfterStop,
     ErrorResult,
     Provenance,
@@ -35,6 +34,7 @@ from loadgen.results.trend import TREND_FILE, dump_trends, trends
 from loadgen.shared.files import write_text
 from loadgen.shared.histograms import merge, percentile
 from loadgen.shared.machine import Machine
+from loadgen.shared.run_ids import SUMMARY_FILE
 from loadgen.shared.snapshot import EntryStatistics, ErrorCount, Snapshot, requests_among
 from loadgen.specification.plan import RunPlan
 

@@ -18,12 +18,12 @@ from pydantic import ValidationError
 from loadgen.judging.check import NOTE
 from loadgen.judging.verdict import EXIT_CODES, Verdict
 from loadgen.results.journal import JOURNAL_FILE, Journal
-from loadgen.results.summary import SUMMARY_FILE, Summary, load_summary
+from loadgen.results.summary import Summary, load_summary
 from loadgen.runs.capacity_search import Capacity, TrialOutcome, find_capacity, with_curve
 from loadgen.runs.sweep import Value, row, write_csv
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import read_regular, write_text
-from loadgen.shared.run_ids import make_run_id, run_directory
+from loadgen.shared.files import read_document, write_text
+from loadgen.shared.run_ids import SUMMARY_FILE, make_run_id, run_directory
 from loadgen.specification.experiment import Experiment, SearchSettings
 from loadgen.specification.run import RunSpecification
 
@@ -166,7 +166,7 @@ def load_series(directory: Path) -> Experiment:
             "printed, such as results/20261121T101500Z-dspace-3f9a"
         )
     try:
-        return Experiment.model_validate_json(read_regular(path))
+        return Experiment.model_validate_json(read_document(path))
     except (OSError, ValueError) as error:
         kept = type(error).__name__ if isinstance(error, ValidationError) else error
         raise UsageError(
@@ -179,7 +179,7 @@ def load_capacity(directory: Path) -> Capacity:
     """Read what a search came to. UsageError when the directory holds none."""
     path = directory / CAPACITY_FILE
     try:
-        return Capacity.model_validate_json(read_regular(path))
+        return Capacity.model_validate_json(read_document(path))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{directory} holds no capacity search that ended ({CAPACITY_FILE} can't be read): "

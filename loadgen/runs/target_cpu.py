@@ -10,17 +10,17 @@ them. Without the variable nobody is asked; what can't be had is a sentence and 
 """
 
 import base64
-import json
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from loadgen.results.statistics_file import HostCpu
 from loadgen.shared.errors import OperationError, UsageError
 from loadgen.shared.loopback import open_url
+from loadgen.shared.text import DOCUMENT_VALUES_MAX, require_few_values
 
 URL = "LOADGEN_PROMETHEUS_URL"
 TIMEOUT_SECONDS = 10.0
@@ -67,8 +67,10 @@ def target_cpu(environment: Mapping[str, str], start: float, end: float) -> list
     asked = {"query": QUERY, "start": start, "end": end, "step": step}
     try:
         with open_url(_request(url, asked), TIMEOUT_SECONDS) as answer:
-            found = _Answer.model_validate(json.loads(answer.read(ANSWER_BYTES_MAX)))
-    except (OSError, HTTPException, ValueError, ValidationError) as error:
+            found = _Answer.model_validate_json(
+                require_few_values(answer.read(ANSWER_BYTES_MAX), DOCUMENT_VALUES_MAX)
+            )
+    except (OSError, HTTPException, ValueError) as error:
         place = urllib.parse.urlsplit(url).hostname
         raise OperationError(
             f"Prometheus at {place} ({URL}) did not tell the target's CPU: {type(error).__name__}"

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loadgen.shared.errors import BusyError, UsageError
+from loadgen.shared.text import DOCUMENT_VALUES_MAX, require_few_values
 
 MINIMUM_FREE_BYTES = 32 * 1024 * 1024
+DOCUMENT_BYTES_MAX = 64 << 20
+"""Of a file of a run that is read as a whole, such as its summary."""
 REPOSITORYS = frozenset({".git", ".hg", "head"})
 """Names that make a directory a repository of Git's (`HEAD`: a bare one) or Mercurial's."""
 
@@ -39,12 +42,30 @@ def hold(results: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def read_regular(path: Path) -> bytes:
-    """Read a file that is one: a pipe or a device would keep the reader waiting. Raises OSError."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        return file.read()
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that is one: a pipe or a device would keep the reader waiting. Raises OSError."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return file
+
+
+def read_regular(path: Path, bytes_max: int = DOCUMENT_BYTES_MAX) -> bytes:
+    """Read a regular file of a bounded size. Raises OSError."""
+    with open_regular(path) as file:
+        content = file.read(bytes_max + 1)
+    if len(content) > bytes_max:
+        raise OSError(errno.EFBIG, f"it has more than {bytes_max >> 20} MiB", str(path))
+    return content
+
+
+def read_document(path: Path, values_max: int = DOCUMENT_VALUES_MAX) -> bytes:
+    """Read a JSON file of a run, which may be another person's or a host's.
+
+    Raises OSError, and ValueError when it could hold more values than `values_max`.
+    """
+    return require_few_values(read_regular(path), values_max)
 
 
 def write_texts(texts: Mapping[Path, str]) -> None:

@@ -18,6 +18,8 @@ _OF_A_RUN = r"\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{4}"
 _OF_A_TEST_FROM_THE_WEB_UI = r"web-\d{8}T\d{6}Z"
 SPECIFICATION_FILE = "specification.json"
 """In a run's directory: the fields of the run as they were given."""
+SUMMARY_FILE = "summary.json"
+"""In a run's directory: what it came to; a directory with it holds a run that has ended."""
 PATTERN = re.compile(f"(?:{_OF_A_RUN}|{_OF_A_TEST_FROM_THE_WEB_UI})", re.ASCII)
 
 

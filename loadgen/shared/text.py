@@ -73,6 +73,8 @@ def _shown(one: str) -> str:
 
 SETTINGS_VALUES_MAX = 50_000
 """Of one run's settings or specification."""
+DOCUMENT_VALUES_MAX = 200_000
+"""Of a run's summary and the like: 1,024 machines take a fifth of it."""
 LIST_VALUES = 20
 Document = TypeVar("Document", str, bytes)
 

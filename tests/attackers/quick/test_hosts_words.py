@@ -26,12 +26,11 @@ from loadgen.fleet.inventory import Node
 from loadgen.fleet.probing import certificate_faults
 from loadgen.fleet.requests import Collect, Forget, NodeReport, Status
 from loadgen.node.settings import RunSettings
-from loadgen.results.summary import SUMMARY_FILE
 from loadgen.runs.course import Course
 from loadgen.runs.progress import Progress
 from loadgen.shared.errors import BusyError, LoadgenError, OperationError
 from loadgen.shared.machine import Machine
-from loadgen.shared.run_ids import PATTERN, RunId, make_run_id, run_directory
+from loadgen.shared.run_ids import PATTERN, SUMMARY_FILE, RunId, make_run_id, run_directory
 from loadgen.shared.snapshot import ErrorCount, ExceptionCount, SecondCount, SloStatus, Snapshot
 from loadgen.shared.text import plain_line
 from loadgen.specification.run import RunSpecification
