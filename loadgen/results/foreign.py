@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from loadgen.results.summary import SUMMARY_FILE
+from loadgen.shared.run_ids import SUMMARY_FILE
 
 READ_BYTES = 4096
 OF_LOCUST = re.compile(
