@@ -6,13 +6,15 @@ second. The request itself has a row too, up to the answer's head.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import gevent
 
 from loadgen.scenario.http import FastUser, Response
+from loadgen.scenario.http.errors import ContentError
 from loadgen.shared.request_names import group_path
 
 LARGEST_EVENT_BYTES = 1_000_000
@@ -42,13 +44,14 @@ class StreamUser(FastUser):
 
     abstract = True
 
-    def listen(
+    def listen(  # noqa: PLR0913 - the bounds of a stream, each given by name
         self,
         path: str,
         *,
         method: str = "GET",
         name: str = "",
         on_event: Callable[[StreamEvent], object] = lambda _: None,
+        events_min: int = 1,
         events_max: int | None = None,
         seconds_max: float = 60.0,
         ends_with: str = "",
@@ -56,24 +59,33 @@ class StreamUser(FastUser):
     ) -> Heard:
         """Listen until the stream ends, `ends_with` is an event's data, or a bound is reached.
 
-        A stream that ends by itself without `ends_with`, breaks, or isn't one, is a failed `SSE`.
+        A stream is a failed `SSE` if it doesn't reach `ends_with`, brings fewer than `events_min`
+        events, ends within an event, breaks, or isn't one. What `on_event` raises fails it too.
         """
-        name = name or group_path(path)
-        listener = _Listener(self, name, ends_with, events_max, on_event)
+        listener = _Listener(self, name or group_path(path), ends_with, events_max, on_event)
         headers = {"Accept": "text/event-stream", **request.pop("headers", {})}
-        fault: Exception | None = None
+        bound = gevent.Timeout(seconds_max)
         try:
-            with gevent.Timeout(seconds_max, False):
-                response = self.client.request(
-                    method, path, name=name, headers=headers, stream=True, **request
-                )
-                try:
-                    listener.hear(response)
-                finally:
-                    response.close()
-        except (OSError, ValueError) as error:
-            fault = error
-        listener.end(fault)
+            with (
+                bound,
+                closing(
+                    self.client.request(
+                        method, path, name=listener.name, headers=headers, stream=True, **request
+                    )
+                ) as response,
+            ):
+                listener.hear(response)
+            listener.require(events_min)
+        except gevent.Timeout as time_out:
+            if time_out is not bound:
+                raise
+            listener.end(listener.fault_at_bound(events_min, seconds_max))
+        except Exception as fault:
+            listener.end(fault)
+            if not isinstance(fault, OSError | ValueError | ContentError):
+                raise
+        else:
+            listener.end(None)
         return listener.heard
 
 
@@ -87,8 +99,8 @@ class _Listener:
         on_event: Callable[[StreamEvent], object],
     ) -> None:
         self.heard = Heard()
+        self.name = name
         self._user = user
-        self._name = name
         self._ends_with = ends_with
         self._events_max = events_max
         self._on_event = on_event
@@ -97,37 +109,56 @@ class _Listener:
 
     def hear(self, response: Response) -> None:
         """Take in events until the stream's end or a bound. Raises ValueError: it is no stream."""
+        if not response.status_code:
+            raise ConnectionError(str(response.error))
         if response.status_code != 200:
             raise ValueError(f"the answer has status {response.status_code} instead of 200")
         headers: Any = response.headers or {}
-        kind = str(headers.get("content-type", ""))
-        if not kind.lower().startswith("text/event-stream"):
+        kind = str(headers.get("content-type", "")).partition(";")[0]
+        if kind.strip().lower() != "text/event-stream":
             raise ValueError("the answer is not text/event-stream")
-        for event in parse(self._pieces(response)):
-            self._take(event)
-            if self._ends_with and event.data == self._ends_with:
-                return
-            if self._events_max is not None and self.heard.events >= self._events_max:
-                return
-        if self._ends_with:
-            raise ValueError(f"the stream ended without {self._ends_with!r}")
-
-    def _pieces(self, response: Response) -> Iterator[bytes]:
+        parser = EventParser()
         for piece in response.iter_content(PIECE_BYTES, decode_content=False):
             content = piece.encode() if isinstance(piece, str) else piece
             self._bytes += len(content)
-            yield content
+            came = response.arrived_at
+            for event in parser.feed(content):
+                self._take(event, came)
+                if self._is_last(event):
+                    return
+        if parser.unfinished:
+            raise ValueError("the stream ended in the middle of an event")
+        if self._ends_with:
+            raise ValueError(f"the stream ended without {self._ends_with!r}")
 
-    def _take(self, event: StreamEvent) -> None:
-        now = time.perf_counter()
+    def _is_last(self, event: StreamEvent) -> bool:
+        if self._ends_with and event.data == self._ends_with:
+            return True
+        return self._events_max is not None and self.heard.events >= self._events_max
+
+    def _take(self, event: StreamEvent, came: float) -> None:
         self.heard.events += 1
         kind, since = "SSE event", self._last
         if self.heard.first_seconds is None:
             kind, since = "SSE first", self._began
-            self.heard.first_seconds = now - self._began
-        self._last = now
-        self._fire(kind, now - since, len(event.data.encode()))
+            self.heard.first_seconds = came - self._began
+        self._last = came
+        self._fire(kind, came - since, len(event.data.encode()))
         self._on_event(event)
+
+    def require(self, events_min: int) -> None:
+        """Raise ValueError when the stream brought too few events."""
+        if self.heard.events < events_min:
+            raise ValueError(f"the stream ended after {self.heard.events} of {events_min} events")
+
+    def fault_at_bound(self, events_min: int, seconds: float) -> Exception | None:
+        """Return what is wrong with a stream that goes on when its time is over."""
+        if self._ends_with:
+            return TimeoutError(f"timed out: no {self._ends_with!r} came within {seconds:g} s")
+        if self.heard.events < events_min:
+            number = f"{self.heard.events} of {events_min} events"
+            return TimeoutError(f"timed out: {number} came within {seconds:g} s")
+        return None
 
     def end(self, fault: Exception | None) -> None:
         """Count the whole stream."""
@@ -137,7 +168,7 @@ class _Listener:
     def _fire(self, kind: str, seconds: float, size: int, fault: Exception | None = None) -> None:
         self._user.environment.events.request.fire(
             request_type=kind,
-            name=self._name,
+            name=self.name,
             response_time=seconds * 1000,
             response_length=size,
             exception=fault,
@@ -145,43 +176,69 @@ class _Listener:
         )
 
 
-def parse(pieces: Iterator[bytes]) -> Iterator[StreamEvent]:
-    """Yield the events of a stream. Raises ValueError for one beyond a megabyte."""
-    data: list[str] = []
-    name = identifier = ""
-    size = 0
-    for line in _lines(pieces):
-        size += len(line)
-        if size > LARGEST_EVENT_BYTES:
-            raise ValueError(f"an event has more than {LARGEST_EVENT_BYTES:,} bytes")
-        if not line:
-            if data:
-                yield StreamEvent("\n".join(data), name or "message", identifier)
-            data, name, size = [], "", 0
-            continue
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        match field:
-            case "data":
-                data.append(value)
-            case "event":
-                name = value
-            case "id":
-                identifier = value
+class EventParser:
+    """Makes events of a stream's bytes, each as soon as the end of its last line has come.
 
+    Raises ValueError for an event, or a line, beyond a megabyte.
+    """
 
-def _lines(pieces: Iterator[bytes]) -> Iterator[str]:
-    """Yield lines, which end by a line feed, a carriage return, or both."""
-    rest = b""
-    for piece in pieces:
-        text = rest + piece
-        # The line feed of a pair may come with the next piece.
-        held = text.endswith(b"\r")
-        *lines, rest = (
-            (text[:-1] if held else text).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        )
-        rest += b"\r" * held
-        if len(rest) > LARGEST_EVENT_BYTES:
-            raise ValueError(f"an event has more than {LARGEST_EVENT_BYTES:,} bytes")
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[str] = []
+        self._bytes = 0
+        self._name = self._id = ""
+        self._at_start = True
+        self._after_return = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an event has begun whose blank line hasn't come; at the end it is lost."""
+        return bool(self._data) or self._rest.startswith(b"data")
+
+    def feed(self, piece: bytes) -> Iterator[StreamEvent]:
+        """Yield the events that a piece completes."""
+        if self._after_return and piece:
+            piece = piece.removeprefix(b"\n")  # the other half of the last line's end
+            self._after_return = False
+        lines = (self._rest + piece).splitlines(keepends=True)
+        self._rest = lines.pop() if lines and not lines[-1].endswith((b"\n", b"\r")) else b""
+        self._after_return = self._after_return or bool(lines and lines[-1].endswith(b"\r"))
         for line in lines:
-            yield line.decode("utf-8", "replace").removeprefix("\ufeff")
+            self._bound(line)
+            event = self._take(line.rstrip(b"\r\n"))
+            if event is not None:
+                yield event
+        self._bound(self._rest)
+
+    def _bound(self, line: bytes) -> None:
+        if self._bytes + len(line) > LARGEST_EVENT_BYTES:
+            raise ValueError(f"an event has more than {LARGEST_EVENT_BYTES:,} bytes")
+
+    def _take(self, line: bytes) -> StreamEvent | None:
+        if self._at_start:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+            self._at_start = False
+        if not line:
+            return self._dispatch()
+        field, _, value = line.decode("utf-8", "replace").partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            self._data.append(value)
+            self._bytes += len(line)
+        elif field == "event":
+            self._name = value
+        elif field == "id" and "\0" not in value:
+            self._id = value
+        return None
+
+    def _dispatch(self) -> StreamEvent | None:
+        data, name = self._data, self._name
+        self._data, self._name, self._bytes = [], "", 0
+        return StreamEvent("\n".join(data), name or "message", self._id) if data else None
+
+
+def parse(pieces: Iterable[bytes]) -> Iterator[StreamEvent]:
+    """Yield the events of a stream. Raises ValueError for one beyond a megabyte."""
+    parser = EventParser()
+    for piece in pieces:
+        yield from parser.feed(piece)

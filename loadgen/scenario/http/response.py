@@ -88,6 +88,11 @@ class Response:
         self._encoding = encoding
 
     @property
+    def arrived_at(self) -> float:
+        """When the newest part of a body came that is read as a stream (`perf_counter`)."""
+        return self.received_at if self._source is None else self._source.arrived_at
+
+    @property
     def ok(self) -> bool:
         """Whether the status is below 400."""
         return self.status_code < 400
@@ -341,6 +346,11 @@ class BodySource:
             connection.finish()
         finally:
             self.close()
+
+    @property
+    def arrived_at(self) -> float:
+        """When the newest part came."""
+        return self._connection.received_at
 
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
