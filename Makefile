@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # kit hundreds of times, so Python may write compiled files even where the environment forbids it.
 PYTEST = env -u MAKEFLAGS -u MAKELEVEL -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 # takes_TARGET lists the variables that a target takes; the end of this file refuses any other.
-takes_everywhere = PYTHON VENV PIP_% PYTEST_% ANSIBLE_%
+taken_everywhere = PYTHON VENV PIP_% PYTEST_% ANSIBLE_%
 
 # What is typed after make is text: make would run the $(shell ...) in it before any recipe does.
 TYPED_HOST := $(filter command%,$(origin HOST))
@@ -114,6 +114,8 @@ test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing
 	$(PYTEST) -s tests/studies
 
 .PHONY: results coverage
+takes_results = RESULTS
+takes_coverage = SEEDS
 results: $(VENV)/.node ## Open a page that shows all runs and compares two of them: RESULTS
 	@exec $(BIN)/loadgen results --open $(call option,RESULTS)
 
@@ -263,7 +265,7 @@ bench: $(VENV)/.bench ## Compare load generators on two quiet cores, and write d
 goals := $(or $(MAKECMDGOALS),help)
 # A shell may hold names like LINES for itself; HOST_LIMIT it can't, and `make stop` knows no limit.
 limit := $(if $(filter environment%,$(origin HOST_LIMIT)),$(if $(filter status stop,$(goals)),HOST_LIMIT))
-unknown := $(firstword $(filter-out $(takes_everywhere) $(foreach goal,$(goals),$(takes_$(goal))),$(typed) $(limit)))
+unknown := $(firstword $(filter-out $(taken_everywhere) $(foreach goal,$(goals),$(takes_$(goal))),$(typed) $(limit)))
 space := $(subst ,, )
 ifneq ($(unknown),)
 takers := $(sort $(foreach one,$(filter takes_%,$(.VARIABLES)),$(if $(filter $(unknown),$($(one))),$(one:takes_%=%))))
@@ -276,3 +278,9 @@ unclear := $(firstword $(foreach name,$(filter $(FLAGS),$(typed)),$(if $(filter-
 ifneq ($(unclear),)
 $(error $(unclear)=$(value $(unclear)) can't be used: give $(unclear)=1 or $(unclear)=0. Nothing was started)
 endif
+
+# loadgen's messages name what was typed, so it is told its targets and what they call its options.
+verbs := $(filter-out test-% audit bench coverage,$(patsubst takes_%,%,$(filter takes_%,$(.VARIABLES))))
+names := $(filter-out ENV LOCUST_OPTIONS PLAYBOOK_OPTIONS,$(sort $(foreach verb,$(verbs),$(takes_$(verb)))))
+$(verbs): export LOADGEN_MAKE_TARGETS = $(verbs)
+$(verbs): export LOADGEN_MAKE_VARIABLES = $(foreach name,$(names),$(name)$(if $(filter $(name),$(FLAGS)),=1))

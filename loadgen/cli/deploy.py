@@ -90,8 +90,8 @@ def _options(options: argparse.Namespace) -> list[str]:
     if getattr(options, "locustfile", None):
         raise UsageError(
             "deploy no longer takes a locustfile, because each run copies its own to the hosts:"
-            f" give it to the run, as in make run-distributed INVENTORY={options.inventory}"
-            f" LOCUSTFILE={options.locustfile}; nothing was changed"
+            f" give it to the run, as in loadgen run --inventory {options.inventory}"
+            f" --locustfile {options.locustfile}; nothing was changed"
         )
     vault = [word for word in options.vault if word != ASK]
     if len(vault) < len(options.vault):

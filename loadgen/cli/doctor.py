@@ -133,14 +133,14 @@ def _programs() -> Iterator[Finding]:
     if ansible.is_file() and find_spec("fabric"):
         yield _user(f"{ansible} and Fabric are installed")
     else:
-        text = "Ansible and Fabric aren't installed here; make deploy INVENTORY=… installs them"
+        text = "Ansible and Fabric aren't installed here; make .venv/.controller installs them"
         yield Finding("look", "fleet verbs", text)
     for name, purpose in (
         (
             "ssh",
             "the fleet verbs need it: install openssh-clients (RHEL) or openssh-client (Debian)",
         ),
-        ("prometheus", "make monitoring needs it on this machine; a fleet has its own"),
+        ("prometheus", "loadgen monitoring needs it on this machine; a fleet has its own"),
     ):
         path = shutil.which(name)
         state: Literal["ok", "look"] = "ok" if path else "look"

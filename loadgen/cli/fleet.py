@@ -22,6 +22,7 @@ from loadgen.results.kept import kept_fields
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run
 from loadgen.shared import exit_codes
+from loadgen.shared.command import as_typed
 from loadgen.shared.errors import BusyError, NodeError, OperationError, UsageError
 from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
@@ -48,7 +49,9 @@ def status(options: argparse.Namespace) -> int:
     found = status_of(inventory)
     for node in inventory.nodes:
         fault = found.faults.get(node.name)
-        said = indented(fault) if fault else plain_line(describe(found.answers[node.name]))
+        said = (
+            as_typed(indented(fault)) if fault else plain_line(describe(found.answers[node.name]))
+        )
         print(f"{node.name:<12} {said}")
     master = found.answers.get(inventory.master.name)
     if master:
@@ -131,7 +134,7 @@ def _clear(inventory: Inventory, master: NodeReport) -> int:
     """Say that nothing is under way; a run.json that nobody can read is removed."""
     if master.faults:
         _require("some hosts can't be asked", _ask_all(inventory.nodes, Abort()).faults)
-        print("\n".join(map(indented, master.faults)), file=sys.stderr)
+        print(as_typed("\n".join(map(indented, master.faults))), file=sys.stderr)
         print("the data of a run on the hosts could not be read and was removed")
         return exit_codes.PASSED
     print("no run is under way")
@@ -159,7 +162,7 @@ def _end_and_collect(inventory: Inventory, report: NodeReport, results: Path) ->
     print(
         f"{last.run_id} was stopped, and its results were collected: {summary.requests:,} requests"
     )
-    print("".join(f"  {indented(reason)}\n" for reason in summary.reasons), end="")
+    print(as_typed("".join(f"  {indented(reason)}\n" for reason in summary.reasons)), end="")
     print(f"  report: {os.path.relpath(directory)}/report.html")
     return exit_codes.ERROR if summary.verdict == "error" else exit_codes.PASSED
 
@@ -191,7 +194,7 @@ def _specification(kept: str) -> RunSpecification:
         raise OperationError(
             "the run on the master was started by another release of loadgen, whose "
             "data this release can't read: end the run with that release, or with "
-            "make teardown"
+            "loadgen teardown"
         ) from error
 
 
@@ -202,8 +205,8 @@ def drain(options: argparse.Namespace) -> int:
     rest = [node.name for node in inventory.workers if node not in nodes]
     if not rest:
         raise UsageError(
-            f"HOST_LIMIT={options.host_limit} names every worker host, but a run needs "
-            f"at least one; to end the run, use make stop INVENTORY={options.inventory}"
+            f"--host-limit {options.host_limit} names every worker host, but a run needs "
+            f"at least one; to end the run, use loadgen stop --inventory {options.inventory}"
         )
     master = _ask_all([inventory.master], Status())
     _require("the master can't be asked", master.faults)
@@ -215,12 +218,13 @@ def drain(options: argparse.Namespace) -> int:
     for name, report in found.answers.items():
         print(f"{name}: {report.workers} worker processes ended")
     _require("some worker hosts could not be drained", found.faults)
-    print(
+    said = (
         f"{', '.join(rest)} keep{'s' if len(rest) == 1 else ''} running. The next run uses every "
         f"host of the inventory again: to leave {', '.join(found.answers)} out, remove "
-        f"{'it' if len(found.answers) == 1 else 'them'} from the inventory or run make "
-        "teardown-workers"
+        f"{'it' if len(found.answers) == 1 else 'them'} from the inventory or run "
+        "loadgen teardown-workers"
     )
+    print(as_typed(said))
     return 0
 
 

@@ -9,6 +9,7 @@ from argcomplete.shell_integration import shellcode
 
 from loadgen.cli import doctor
 from loadgen.shared import exit_codes
+from loadgen.shared.command import as_typed
 from loadgen.shared.errors import UsageError
 from loadgen.shared.project import KIT
 
@@ -68,7 +69,7 @@ def diagnose(options: argparse.Namespace) -> int:
     findings = doctor.look_here(options.results)
     if options.inventory is not None:
         findings += doctor.look_at_fleet(options.inventory, options.vault)
-    print(doctor.describe(findings))
+    print(as_typed(doctor.describe(findings)))
     lacking = any(finding.state == "lacking" for finding in findings)
     return exit_codes.ERROR if lacking else exit_codes.PASSED
 

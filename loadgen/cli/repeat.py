@@ -10,6 +10,7 @@ from loadgen.results import bundle, catalogue
 from loadgen.results.describe import describe
 from loadgen.results.kept import kept_fields
 from loadgen.results.page.index_page import renew_index
+from loadgen.shared.command import as_typed
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id, run_directory
 from loadgen.shared.text import plain
@@ -28,7 +29,7 @@ def rerun(options: argparse.Namespace) -> int:
         specification = experiment.specification({})
         summary = run_once(specification, options, interruption, run_id)
     after = run_directory(options.results.absolute(), run_id)
-    print(describe(summary, after))
+    print(as_typed(describe(summary, after)))
     if summary.verdict not in ("passed", "failed"):
         return summary.exit_code
     print()

@@ -25,6 +25,7 @@ from loadgen.runs.series import (
     sweep_exit_code,
 )
 from loadgen.shared import exit_codes
+from loadgen.shared.command import as_typed, by_make
 from loadgen.shared.errors import EndedByUser, OperationError, UsageError
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.run_ids import make_run_id, run_directory
@@ -55,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
         run_id = make_run_id(experiment.locustfiles[0])
         specification = experiment.specification({})
         summary = run_once(specification, options, interruption, run_id)
-    print(describe(summary, run_directory(options.results.absolute(), run_id)))
+    said = describe(summary, run_directory(options.results.absolute(), run_id))
+    print(as_typed(said))
     return summary.exit_code
 
 
@@ -64,7 +66,7 @@ def _of_locust(quiet: bool) -> dict[str, Any]:
     home = Path(os.environ.get("HOME", "/nonexistent"))
     found = locust_options.find(os.environ, home, Path.cwd())
     for sentence in found.sentences:
-        print(f"loadgen: {sentence}", file=sys.stderr if quiet else sys.stdout)
+        print(f"loadgen: {as_typed(sentence)}", file=sys.stderr if quiet else sys.stdout)
     return found.fields
 
 
@@ -88,7 +90,7 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
 
     def make_run(specification: RunSpecification, run_id: str) -> Summary:
         summary = run_once(specification, options, interruption, run_id)
-        print(describe_briefly(summary), flush=True)
+        print(as_typed(describe_briefly(summary)), flush=True)
         return summary
 
     series = Series(experiment, directory, make_run, interruption.sleep, print)
@@ -97,7 +99,7 @@ def _run_series(experiment: Experiment, directory: Path, options: argparse.Names
         try:
             return finish_series(series)
         except (Interrupted, EndedByUser):
-            print(f"Ended by the user; {again}")
+            print(as_typed(f"Ended by the user; {again}"))
             return exit_codes.INTERRUPTED
         except OperationError as error:
             raise OperationError(f"{error}\n{again}") from error
@@ -177,10 +179,9 @@ def _refuse_own_options(passed_on: Sequence[str]) -> None:
     for word in passed_on:
         flag = word.partition("=")[0]
         if flag in LOADGENS_OWN:
-            variable = flag.removeprefix("--").replace("-", "_").upper()
+            place = "outside LOCUST_OPTIONS" if by_make() else "before --"
             raise UsageError(
-                f"{flag} is an option of loadgen run, and not of Locust: give it before "
-                f"--, or as {variable}=… with make"
+                f"{flag} is an option of loadgen run, and not of Locust: give it {place}"
             )
 
 

@@ -135,7 +135,7 @@ def verify(directory: Path) -> str:
     if sha256 != resolved.name:
         raise OperationError(
             f"{resolved} was changed after it was made: its contents now have SHA-256 "
-            f"{sha256}, which differs from the one in its name; run make deploy to "
+            f"{sha256}, which differs from the one in its name; run loadgen deploy to "
             f"copy the release again"
         )
     return sha256

@@ -28,7 +28,8 @@ def master_faults(node: NodeSettings, state: str) -> list[str]:
     faults = []
     if state != "active":
         faults.append(
-            f"loadgen-master is {state}; see journalctl -u loadgen-master there, then make deploy"
+            f"loadgen-master is {state}; see journalctl -u loadgen-master there, then "
+            "loadgen deploy"
         )
     for port in (node.master_port, node.web.port):
         holder = port_holder(port)
@@ -87,7 +88,7 @@ def channel_faults(node: NodeSettings) -> list[str]:
         if isinstance(error, TimeoutError) or error.errno in FILTERED:
             return [
                 f"a firewall blocks port {node.master_port}: packets from this host to "
-                f"{where} don't get through; run make deploy, which opens that port on "
+                f"{where} don't get through; run loadgen deploy, which opens that port on "
                 f"the master for this host, or open it on the firewall between the two "
                 f"hosts"
             ]
@@ -97,7 +98,7 @@ def channel_faults(node: NodeSettings) -> list[str]:
         if shakes_hands(node)
         else [
             f"the master at {where} refused this worker's key, or its own key isn't the one that "
-            "this worker expects; make deploy updates the keys on both hosts"
+            "this worker expects; loadgen deploy updates the keys on both hosts"
         ]
     )
 

@@ -62,7 +62,7 @@ def current_run(node: NodeSettings) -> RunSettings | None:
         return RunSettings.model_validate_json(require_few_values(text, SETTINGS_VALUES_MAX))
     except ValueError as error:
         raise OperationError(
-            f"{path} was written by another release of loadgen; make stop removes it"
+            f"{path} was written by another release of loadgen; loadgen stop removes it"
         ) from error
 
 

@@ -59,7 +59,7 @@ def _write_run(node: NodeSettings, run: RunSettings) -> None:
         under_way = current_run(node)
         raise BusyError(
             f"run {under_way.run_id if under_way else '?'} is under way on that host; "
-            f"wait for it, or end it with make stop"
+            f"wait for it, or end it with loadgen stop"
         ) from error
 
 

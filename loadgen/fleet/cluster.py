@@ -291,7 +291,7 @@ class FleetCluster:
         if snapshot is None:
             raise OperationError(
                 f"no message about the run came from {self.inventory.master.name} for "
-                f"{ADOPTION_SECONDS:.0f} s; see its log with make logs"
+                f"{ADOPTION_SECONDS:.0f} s; see its log with loadgen logs"
             )
         self.workers_expected = snapshot.workers_expected
         return snapshot
@@ -318,7 +318,7 @@ class FleetCluster:
     @property
     def _deploy(self) -> str:
         """The command that would bring this run's release to the fleet."""
-        return f"make deploy INVENTORY={self.inventory.path}"
+        return f"loadgen deploy --inventory {self.inventory.path}"
 
     def _share(self, specification: RunSpecification, reports: Mapping[str, NodeReport]) -> None:
         available = {name: reports[name].workers for name in self._worker_remotes()}

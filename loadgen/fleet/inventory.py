@@ -93,11 +93,11 @@ def choices(path: Path, inventories: Path = Path("inventory")) -> str:
     found = [entry for entry in sorted(inventories.glob("*")) if entry.is_dir() and entry != path]
     own = [str(entry) for entry in found if entry.name != "sample"]
     return (
-        f"give INVENTORY={' or INVENTORY='.join(own)}"
+        f"give --inventory {' or --inventory '.join(own)}"
         if own
         else (
             "copy inventory/sample (in a project of loadgen init: edit inventory/mine), or run "
-            "make lab; then name the directory with --inventory, or with INVENTORY= for make"
+            "loadgen lab; then name the directory with --inventory"
         )
     )
 
@@ -166,7 +166,7 @@ def limit(nodes: Iterable[Node], pattern: str) -> tuple[Node, ...]:
     unknown = [name for name in names if name not in by_name]
     if unknown or not names:
         raise UsageError(
-            f"HOST_LIMIT={pattern} names {', '.join(unknown) or 'no host'}, but the "
+            f"--host-limit {pattern} names {', '.join(unknown) or 'no host'}, but the "
             f"inventory's hosts are {', '.join(by_name)}; give one or more of them, "
             f"separated by commas"
         )
@@ -201,7 +201,6 @@ def _told(errors: str) -> str:
     told = " ".join(lines).removeprefix("ERROR! ") or (errors.strip().splitlines() or [""])[-1]
     if "vault" in told.lower():
         told += (
-            "; give --ask-vault-pass or --vault-password-file (with make: ASK_VAULT_PASS=1 or "
-            "VAULT_PASSWORD_FILE=…), or set ANSIBLE_VAULT_PASSWORD_FILE"
+            "; give --ask-vault-pass or --vault-password-file, or set ANSIBLE_VAULT_PASSWORD_FILE"
         )
     return told

@@ -110,13 +110,13 @@ def certificate_faults(pem: str, now: datetime) -> list[str]:
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
     except ValueError:
-        return ["the web UI's certificate can't be read; run make deploy"]
+        return ["the web UI's certificate can't be read; run loadgen deploy"]
     since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if since <= now <= until:
         return []
     return [
         f"the web UI's certificate is valid from {since:%Y-%m-%d} to {until:%Y-%m-%d}, and today "
-        f"is {now:%Y-%m-%d}; renew it with make deploy, or with your own CA"
+        f"is {now:%Y-%m-%d}; renew it with loadgen deploy, or with your own CA"
     ]
 
 
@@ -188,7 +188,7 @@ def refuse_local_options(specification: RunSpecification) -> None:
 
 def require_free(master: NodeReport, inventory: Path, web_url: str) -> None:
     """Raise BusyError where a run, or a test from the web UI, is under way."""
-    end = f"make stop INVENTORY={inventory} ends and collects it"
+    end = f"loadgen stop --inventory {inventory} ends and collects it"
     if master.run_id:
         raise BusyError(f"run {master.run_id} is under way on this fleet; wait for it, or {end}")
     if master.state in UNDER_WAY:

@@ -153,12 +153,12 @@ def _load(kind: type[Settings], path: Path) -> Settings:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise UsageError(
-            f"{path} can't be read ({error.strerror}): run make deploy to write it"
+            f"{path} can't be read ({error.strerror}): run loadgen deploy to write it"
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(
             f"{path} is not of this release, {place or 'the whole'}: {first['msg']}; it is written "
-            "by loadgen and make deploy only"
+            "by loadgen run and loadgen deploy only"
         ) from error

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from subprocess import CalledProcessError
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from loadgen.recordings.exchange import is_endless, is_load, is_socket, is_upgra
 from loadgen.recordings.har import Entry, Recording, read
 from loadgen.recordings.session import WrittenSession
 from loadgen.recordings.site import chosen_site, origin_of
+from loadgen.shared.command import as_typed
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import write_texts
 from loadgen.shared.made_source import class_name, module_name
@@ -51,9 +53,7 @@ def record(options: Namespace) -> int:
     """Carry out `loadgen record`; raises UsageError when the recording can't be used."""
     output = options.output or Path("locustfiles") / f"{module_name(options.har.stem)}.py"
     if output.exists() and not options.output:
-        raise UsageError(
-            f"{output} exists already: name another file with --output (with make: OUTPUT=FILE)"
-        )
+        raise UsageError(f"{output} exists already: name another file with --output")
     recording = read(options.har)
     kept = _of_site(recording, options.host)
     try:
@@ -64,7 +64,7 @@ def record(options: Namespace) -> int:
             " its requests; save the session again, as HAR"
         ) from fault
     write_texts({output: text})
-    print(plain(_report(output, session, kept, recording.left_out)))
+    print(as_typed(plain(_report(output, session, kept, recording.left_out))))
     return 0
 
 
@@ -107,8 +107,8 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
         from har2locust.__main__ import load_plugins, process, render  # noqa: PLC0415
     except ImportError as fault:
         raise UsageError(
-            "har2locust is not installed, and loadgen record needs it: use make record HAR=FILE,"
-            " which installs it"
+            "har2locust is not installed, and loadgen record needs it: make .venv/.controller"
+            " installs it"
         ) from fault
 
     load_plugins(["loadgen/recordings/plugin"], REPLACED_PLUGINS)
@@ -145,7 +145,7 @@ def _report(output: Path, session: WrittenSession, kept: _Kept, odd: list[str]) 
             *_left_out(session, kept, odd),
             *_taken_out(session),
             *_uncertain(session),
-            f"run it: make run-distributed LOCUSTFILE={output} HOST={session.host}",
+            f"run it: loadgen run --locustfile {quote(str(output))} --host {quote(session.host)}",
         ]
     )
 

@@ -137,7 +137,7 @@ def _streamed(path: Path) -> Iterator[object]:
     except ImportError as fault:
         raise UsageError(
             f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB, which needs the package"
-            " ijson: use make record HAR=FILE, which installs it"
+            " ijson: make .venv/.controller installs it"
         ) from fault
     try:
         with path.open("rb") as file:

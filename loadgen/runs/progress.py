@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from loadgen.judging.slo_judge import SloResult
+from loadgen.shared.command import as_typed
 from loadgen.shared.histograms import gain, percentile
 from loadgen.shared.snapshot import Snapshot
 from loadgen.shared.text import format_seconds, plain, plain_line
@@ -86,7 +87,7 @@ class Progress:
 
     def step(self, sentence: str) -> None:
         """Tell what happens now."""
-        self._console.print(Text(plain(sentence)))
+        self._console.print(Text(as_typed(plain(sentence))))
 
     def show(self, snapshot: Snapshot, totals: Totals, slos: Sequence[SloResult] = ()) -> None:
         """Show the run as of this snapshot, and how many SLOs hold so far."""

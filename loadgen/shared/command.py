@@ -1,9 +1,17 @@
-"""How an entry point ends: with its exit code, and a fault as one sentence, never a traceback."""
+"""A command: how it ends, and the form in which it was typed.
+
+It ends with its exit code, and a fault is one sentence, never a traceback. Messages are written in
+loadgen's own form, also those that come from a host. make says in the environment which verbs are
+its targets and what it calls the options, and `as_typed` turns a message into that form where it is
+printed.
+"""
 
 import errno
 import io
+import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from loadgen.shared.errors import LoadgenError, OperationError
@@ -24,6 +32,22 @@ REFUSED = frozenset(
 )
 NO_TEMPORARY = "No usable temporary directory"
 """What Python's `tempfile` says first where it finds no directory that can be written to."""
+
+TARGETS = "LOADGEN_MAKE_TARGETS"
+VARIABLES = "LOADGEN_MAKE_VARIABLES"
+"""Names with blanks between them; `NAME=1` is a switch. The Makefile sets both."""
+RENAMED = {"run": "run-distributed"}
+WITHOUT_TARGET = {
+    *("compare", "completion", "doctor", "evaluate", "export", "import", "init", "mix", "prune"),
+    *("rerun", "resume", "scaffold", "study"),
+}
+"""Verbs that are no targets of the Makefile; a test holds the list."""
+_VALUE = r"'[^']*'|[^\s'-](?:\S*[^\s,.;:)])?"
+_COMMAND = re.compile(
+    rf"(?<![\w./-])loadgen (?P<verb>[a-z]+(?:-[a-z]+)*)"
+    rf"(?P<options>(?: --[a-z][a-z-]*(?:[ =](?:{_VALUE}))?)*)"
+)
+_OPTION = re.compile(rf"(?<![\w-])--(?P<name>[a-z]+(?:-[a-z]+)*)(?P<value>[ =](?:{_VALUE}))?")
 
 
 class _Heedless(io.FileIO):
@@ -81,5 +105,60 @@ def ending(carry_out: Callable[[], int | None], name: str = "") -> int:
 
 
 def _told(name: str, error: LoadgenError) -> int:
-    print(f"{name}: " * bool(name) + plain(str(error)), file=sys.stderr)
+    print(f"{name}: " * bool(name) + as_typed(plain(str(error))), file=sys.stderr)
     return error.exit_code
+
+
+def by_make(environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether make called this command."""
+    return TARGETS in environment
+
+
+def as_typed(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return a message with its commands and options in the form that the person has typed."""
+    if not by_make(environment):
+        return text
+    form = _Make(environment[TARGETS].split(), environment.get(VARIABLES, "").split())
+    parts, end = [], 0
+    for found in _COMMAND.finditer(text):
+        parts += [form.sentence(text[end : found.start()]), form.command(found)]
+        end = found.end()
+    return "".join([*parts, form.sentence(text[end:])])
+
+
+class _Make:
+    """How make calls verbs and options."""
+
+    def __init__(self, targets: list[str], variables: list[str]) -> None:
+        self._targets = targets
+        self._variables = {
+            name.partition("=")[0].lower().replace("_", "-"): name for name in variables
+        }
+
+    def sentence(self, text: str) -> str:
+        """Name each option as make does; a value stays where it is."""
+        return _OPTION.sub(
+            lambda found: (
+                self._variables.get(found["name"], f"--{found['name']}") + (found["value"] or "")
+            ),
+            text,
+        )
+
+    def command(self, found: re.Match[str]) -> str:
+        """Write a command for make, or for this environment's loadgen where make can't do it."""
+        verb, options = found["verb"], found["options"]
+        target = RENAMED.get(verb, verb)
+        if target not in self._targets and verb not in WITHOUT_TARGET:
+            return self.sentence(found[0])
+        names = {one["name"] for one in _OPTION.finditer(options)}
+        if target in self._targets and names <= self._variables.keys():
+            return f"make {target}{_OPTION.sub(self._joined, options)}"
+        own = f"{verb.upper()}_OPTIONS"
+        if target in self._targets and own in self._variables.values():
+            return f"make {target} {own}='{options.strip()}'"
+        return f"{os.path.relpath(sys.argv[0])} {verb}{options}"
+
+    def _joined(self, found: re.Match[str]) -> str:
+        """Write NAME=value; a switch has no value, so what follows it is prose."""
+        name, value = self._variables[found["name"]], found["value"] or ""
+        return f"{name}{value}" if "=" in name or not value else f"{name}={value[1:]}"

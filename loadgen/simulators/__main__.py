@@ -92,8 +92,8 @@ def _load(name: str) -> ModuleType:
         return importlib.import_module(f"loadgen.simulators.{name}")
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"simulator {name} needs the package {error.name}: run make simulator NAME={name}, "
-            "which installs it"
+            f"simulator {name} needs the package {error.name}, which isn't installed here: "
+            "make .venv/.target installs it"
         ) from error
 
 

@@ -67,7 +67,7 @@ class FleetScrapes:
                 with self._changed:
                     self._newest = scrape
                     self._changed.notify()
-            fault = OperationError("the master ended the stream of metrics; look at make status")
+            fault = OperationError("the master ended the stream of metrics; look at loadgen status")
         except OperationError as error:
             fault = error
         with self._changed:

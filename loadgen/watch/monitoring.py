@@ -53,7 +53,7 @@ def process(
         raise BusyError(
             f"{name} can't listen on {LOOPBACK}:{port}: another program does. "
             "End that program, or give another port, as in "
-            "make monitoring MONITORING_OPTIONS='--prometheus-port 9099'."
+            "loadgen monitoring --prometheus-port 9099."
         )
     child = Child(name, command, log, environment, start=start_command)
     try:

@@ -122,7 +122,7 @@ def picture(scrape: Reader, seconds: float, file: Path, interruption: Interrupti
     with Path("/dev/null").open("w") as nowhere:
         console = Console(record=True, width=PICTURE_COLUMNS, file=nowhere, force_terminal=True)
         console.print(render(history, PICTURE_LINES))
-    console.save_svg(str(file), title="make watch")
+    console.save_svg(str(file), title="loadgen watch")
 
 
 def watch(given: Namespace) -> int:

@@ -100,7 +100,7 @@ def main():
     except (RefusedError, OSError, KeyError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.args[0]
         module.fail_json(
-            msg="{}: {}; a locustfile may have changed it: end the run with make stop, then run "
+            msg="{}: {}; a locustfile may have changed it: stop the run, then run "
             "this again".format(path, reason)
         )
     module.exit_json(changed=False, run=run)

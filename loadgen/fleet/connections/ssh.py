@@ -51,7 +51,7 @@ MULTIPLEXER = (
     "Connection reset",
 )
 PYTHON = f"{SOFTWARE}/venv/bin/python -B"
-UNDEPLOYED = "echo 'loadgen is not deployed on that host; run make deploy' >&2; exit 3"
+UNDEPLOYED = "echo 'loadgen is not deployed on that host; run loadgen deploy' >&2; exit 3"
 Answer = TypeVar("Answer")
 
 
@@ -369,7 +369,7 @@ def ask(
     except ValueError as error:
         raise OperationError(
             f"it answered '{request.verb}' with data that this release of loadgen can't "
-            f"read; run make deploy"
+            f"read; run loadgen deploy"
         ) from error
     if said.report is None:
         raise OperationError(

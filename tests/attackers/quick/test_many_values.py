@@ -153,5 +153,5 @@ def test_stop_waits_no_longer_than_the_run_was_given_here(
 def test_what_has_too_many_values_is_refused_in_a_sentence() -> None:
     with pytest.raises(OperationError, match="another release"):
         fleet_verbs._specification("[" + "0," * 60_000 + "0]")
-    with pytest.raises(OperationError, match="run make deploy"):
+    with pytest.raises(OperationError, match="run loadgen deploy"):
         ask(Hostile(b'{"report": [' + b"[]," * 100_000 + b"0]}\n"), Status())

@@ -172,7 +172,7 @@ def test_what_root_reads_is_the_runs_own_and_short(
         answer = read()
         assert answer.get("failed"), answer
         assert "root's" not in json.dumps(answer)
-        assert "make stop" in str(answer["msg"])
+        assert "stop the run" in str(answer["msg"])
     place.unlink()
     owned('{"run_id": "20261121T101500Z-hello-3f9a"}')
     assert read()["run"] == {"run_id": "20261121T101500Z-hello-3f9a"}

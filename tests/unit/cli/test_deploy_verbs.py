@@ -84,5 +84,5 @@ def test_deploy_takes_no_locustfile(
     commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _end("deploy", "--inventory", "mine", "--locustfile", "shop.py") == 2
-    assert "LOCUSTFILE=shop.py; nothing was changed" in capsys.readouterr().err
+    assert "--locustfile shop.py; nothing was changed" in capsys.readouterr().err
     assert commands == []

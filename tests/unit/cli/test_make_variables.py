@@ -1,12 +1,16 @@
 """What is typed after make is known to the target, or is refused before anything runs."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.unit.test_documentation import targets
+
 PROJECT = Path(__file__).resolve().parents[3]
+NO_VARIABLES = {"SSH", "HTTPS"}
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
 
 
@@ -83,3 +87,38 @@ def test_several_targets_take_what_one_of_them_takes() -> None:
 
 def test_tools_variables_are_taken_everywhere() -> None:
     assert make("check", "PYTHON=python3", "PYTEST_ADDOPTS=-x", "VENV=.venv").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("run-distributed USERS=many", "USERS 'many' can't be used: it must be a whole number"),
+        ("run-distributed ENV_FILE=no.env", "ENV_FILE no.env can't be read"),
+        ("drain INVENTORY=inventory/sample HOST_LIMIT=worker9", "HOST_LIMIT worker9 names"),
+        (
+            "run-distributed LOCUST_OPTIONS=--workers",
+            "WORKERS is an option of make run-distributed",
+        ),
+    ],
+)
+def test_who_typed_make_reads_of_makes_variables(line: str, said: str) -> None:
+    refused = subprocess.run(
+        ["make", *line.split()],
+        check=False,
+        cwd=PROJECT,
+        env=CLEAN,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert said in refused.stderr
+
+
+@pytest.mark.parametrize("target", sorted(targets()))
+def test_a_target_takes_what_its_help_names(target: str) -> None:
+    text = (PROJECT / "Makefile").read_text()
+    words = re.search(rf"^{target}:.*## (.*)$", text, re.MULTILINE)
+    assert words
+    named = set(re.findall(r"\b[A-Z]{3,}(?:_[A-Z]+)*\b", words[1])) - NO_VARIABLES
+    assert named <= set(targets()[target])

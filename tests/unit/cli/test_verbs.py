@@ -134,7 +134,7 @@ def test_what_follows_the_dashes_is_for_the_other_program() -> None:
 @pytest.mark.parametrize("word", ["--quiet", "--insecure-target", "--request-log=0.1"])
 def test_an_option_of_loadgens_own_is_refused_among_locusts(word: str) -> None:
     options = parse(["run", "--", word])
-    with pytest.raises(UsageError, match=r"give it before --, or as [A-Z_]+=… with make"):
+    with pytest.raises(UsageError, match=r"give it before --"):
         options.carry_out(options)
 
 

@@ -255,7 +255,7 @@ def test_an_agent_answers_one_request_after_another_with_a_report_or_one_sentenc
     faults = [one.fault for one in told[1:4]]
     assert all("is not from this release" in one and "\n" not in one for one in faults), faults
     settings.unlink()
-    assert "run make deploy to write it" in ask("status {}")[0].fault
+    assert "run loadgen deploy to write it" in ask("status {}")[0].fault
 
 
 def test_an_agent_that_a_request_breaks_answers_the_next(

@@ -26,7 +26,7 @@ def test_clock_fault_names_the_side_and_bears_with_the_error_of_measurement() ->
 
 
 def test_release_fault_tells_nothing_deployed_from_another_release() -> None:
-    deploy = "make deploy INVENTORY=inventory/shop"
+    deploy = "loadgen deploy --inventory inventory/shop"
     assert (
         probing.release_fault("none", "ab", deploy)
         == f"loadgen is not deployed on that host; run {deploy}"

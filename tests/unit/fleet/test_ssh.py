@@ -82,7 +82,7 @@ def test_many_hosts_get_the_open_files_that_their_connections_need(
 
 @pytest.mark.parametrize("answer", [b"", b"motd\n{}", b'{"name": "x"}', b"\xff"])
 def test_an_answer_of_another_release_is_one_sentence(answer: bytes) -> None:
-    with pytest.raises(OperationError, match=r"answered 'status' with data .*make deploy"):
+    with pytest.raises(OperationError, match=r"answered 'status' with data .*loadgen deploy"):
         ask(Answering(answer), Status())
 
 
