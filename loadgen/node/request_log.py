@@ -1,6 +1,7 @@
 """A worker's request log: every request with its times, kept as Parquet files."""
 
 import logging
+import os
 import random
 import sys
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping
 from math import nan
 from pathlib import Path
 
+# A worker has one core, and polars reads this when it is imported.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 import polars as pl
 from locust.env import Environment
 
@@ -72,7 +75,7 @@ def _whole(values: pl.Series) -> pl.Series:
 
 
 class RequestLog:
-    """Requests of one worker, written to `directory` in chunks. One costs 1.2 µs in all.
+    """Requests of one worker, written to `directory` in chunks of 16 bytes a request.
 
     `phase` is the run's; a chunk is of one phase.
     """
@@ -180,9 +183,8 @@ class RequestLog:
             frame = _frame(alike, self._worker, self._phase)
             self._directory.mkdir(parents=True, exist_ok=True)
             with replacing(path) as fresh:
-                frame.write_parquet(
-                    fresh, compression="zstd", compression_level=1, statistics=False
-                )
+                # Packing would cost a loaded worker more than the rest does: `merge_log` packs.
+                frame.write_parquet(fresh, compression="uncompressed", statistics=False)
         except (OSError, pl.exceptions.PolarsError) as error:
             count = sum(len(times) // 2 for times in alike.values())
             logger.warning("%d rows of the request log could not be written: %s", count, error)
