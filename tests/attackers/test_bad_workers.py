@@ -14,7 +14,7 @@ from tests.attackers.peers import LOCUST_VERSION, Worker, keys, lines_of, memory
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
-PART = "Attackers: an admitted worker"
+PART = "Attackers: a worker with a valid key"
 MEGABYTE = 1 << 20
 # What a worker can say of itself, and the run is invalid for it.
 LIES = {"mismatch", "clock_offset", "exceptions"}
@@ -94,7 +94,9 @@ def ended(run: Run, *allowed: str) -> str:
     return f"verdict {run.summary['verdict']}"
 
 
-@pytest.mark.fault(PART, "Each type of message is sent with a wrong value in each of its places.")
+@pytest.mark.fault(
+    PART, "A worker sends each type of message with a wrong value in each of its fields."
+)
 def test_a_wrong_value_in_any_place_is_dropped(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 12)
     sent = wrong_messages()
@@ -108,13 +110,13 @@ def test_a_wrong_value_in_any_place_is_dropped(loadgen: Runner, outcome: Outcome
     assert "Traceback" not in run.logs(), run.logs()
     assert run.output.count("bad") < 20, "the offender floods the output"
     outcome(
-        f"{verdict}; of {len(sent):,} messages each bad one is dropped, and the log "
-        "names the worker."
+        f"{verdict}; the master drops each malformed one of {len(sent):,} messages, and its "
+        "log names the worker."
     )
 
 
 @pytest.mark.fault(
-    PART, "A worker sends msgpack of 15, 17 and 200 MB that grows when it is unpacked."
+    PART, "A worker sends msgpack messages of 15, 17 and 200 MB that grow when they are unpacked."
 )
 def test_huge_messages_cost_memory_for_a_moment_only(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 20)
@@ -163,7 +165,7 @@ def test_what_is_kept_of_a_worker_is_bounded(loadgen: Runner, outcome: Outcome) 
     gained = (memory_bytes(run) - before) / MEGABYTE
     verdict = ended(run, "generator_cpu", "note")
     assert gained < 110, f"the master grew by {gained:.0f} MB"
-    outcome(f"{verdict}; the master's memory grew by {gained:.0f} MB for 130 MB that it received.")
+    outcome(f"{verdict}; the master received 130 MB, and its memory grew by {gained:.0f} MB.")
 
 
 @pytest.mark.fault(PART, "A worker sends as many messages as it can for 5 s.")
@@ -183,4 +185,6 @@ def test_a_flood_of_messages_keeps_the_master_from_nothing(
     verdict = ended(run, "generator_cpu", "note")  # the flood can take all of the master's core
     assert lines_of(run, "another worker as its sender")
     assert len(run.logs()) < MEGABYTE, "the flood reached the disk"
-    outcome(f"{verdict}; {count:,} messages made {len(run.logs()) // 1024} KiB of log.")
+    outcome(
+        f"{verdict}; the master wrote {len(run.logs()) // 1024} KiB of log for {count:,} messages."
+    )

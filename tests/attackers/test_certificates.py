@@ -102,7 +102,7 @@ def shake_hands(ca: Path, server: Path, client: Path) -> None:
 
 
 @pytest.mark.fault(
-    PART, "A host's server certificate is used as a client's, and a client's as a server's."
+    PART, "A server certificate is used by a client, and a client certificate is used by a server."
 )
 def test_what_serves_scrapes_nothing_and_what_scrapes_serves_nobody(
     site: Site, outcome: Outcome
@@ -115,11 +115,11 @@ def test_what_serves_scrapes_nothing_and_what_scrapes_serves_nobody(
         with pytest.raises(ssl.SSLError, match="purpose"):
             shake_hands(site.ca, site.client(host), site.client(host))
     assert not site.client("back").exists()
-    outcome("Both are refused in the handshake; only Prometheus and the master's root can scrape.")
+    outcome("The TLS handshake refuses both; only Prometheus, and root on the master, can scrape.")
 
 
 @pytest.mark.fault(
-    PART, "A fleet with old certificates, good for server and client, is deployed again."
+    PART, "A fleet is deployed again whose old certificates are valid for both servers and clients."
 )
 def test_a_deploy_renews_what_has_another_usage_and_nothing_else(
     site: Site, outcome: Outcome
@@ -132,7 +132,7 @@ def test_a_deploy_renews_what_has_another_usage_and_nothing_else(
     with pytest.raises(ssl.SSLError, match="purpose"):
         shake_hands(site.ca, site.server("back"), site.server("front"))
     assert not site.deploy()
-    outcome("The certificates are renewed; the next deploy changes nothing.")
+    outcome("The deploy renews the certificates; the next deploy changes nothing.")
 
 
 def make_old(site: Site, host: str) -> None:

@@ -17,7 +17,7 @@ from tests.faults.record import Outcome
 from tests.monitoring.test_exporter import Exporter
 from tests.monitoring.test_exporter_tls import scrape, serving
 
-PART = "Attackers: exporter"
+PART = "Attackers: the exporter"
 MANY = 2000
 
 
@@ -51,7 +51,8 @@ def talk(port: int, words: bytes) -> bytes:
 
 
 @pytest.mark.fault(
-    PART, "The TLS port gets plain HTTP, random bytes, no certificate, and an unknown certificate."
+    PART,
+    "The TLS port receives plain HTTP, random bytes, no certificate, or an unknown certificate.",
 )
 def test_who_has_no_certificate_gets_no_metrics(
     exporter: Exporter, authority: Authority, tmp_path: Path, outcome: Outcome
@@ -65,7 +66,9 @@ def test_who_has_no_certificate_gets_no_metrics(
             scrape(exporter, authority, client)
     waited = seconds_to_scrape(exporter, authority)
     assert exporter.end() == (0, "")
-    outcome(f"No metric is sent; Prometheus is answered in {waited:.1f} s; nothing is logged.")
+    outcome(
+        f"The exporter sends no metric, answers Prometheus in {waited:.1f} s, and logs nothing."
+    )
 
 
 @pytest.mark.fault(PART, f"{MANY:,} connections never finish the TLS handshake.")
@@ -78,11 +81,12 @@ def test_many_connections_keep_the_scraper_from_nothing(
     assert threads <= CONNECTIONS_MAX + 20
     assert waited < 5
     assert seconds_to_scrape(exporter, authority) < 5
-    outcome(f"Prometheus is answered in {waited:.1f} s; the exporter has {threads} threads.")
+    outcome(f"The exporter answers Prometheus in {waited:.1f} s and has {threads} threads.")
 
 
 @pytest.mark.fault(
-    PART, "A client with a valid certificate sends huge headers, then a byte a second for ever."
+    PART,
+    "A client with a valid certificate sends huge headers, and then endlessly a byte per second.",
 )
 def test_a_slow_request_is_cut_off(
     exporter: Exporter, authority: Authority, outcome: Outcome
@@ -108,4 +112,7 @@ def test_a_slow_request_is_cut_off(
         held = time.monotonic() - began
     assert held < CONNECTION_SECONDS + 5
     assert seconds_to_scrape(exporter, authority) < 5
-    outcome(f"The headers get status 431; the slow connection is closed after {held:.0f} s.")
+    outcome(
+        "The exporter answers the headers with status 431, and closes the slow connection "
+        f"after {held:.0f} s."
+    )

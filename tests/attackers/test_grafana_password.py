@@ -96,7 +96,9 @@ def converge(directory: Path, port: int) -> str:
     return ended.stdout.splitlines()[-2]
 
 
-@pytest.mark.fault(PART, "grafana_admin_password is changed after Grafana has made its database.")
+@pytest.mark.fault(
+    PART, "grafana_admin_password is changed after Grafana has created its database."
+)
 def test_a_changed_password_reaches_the_database(
     tmp_path: Path, grafana: int, outcome: Outcome
 ) -> None:
@@ -109,5 +111,6 @@ def test_a_changed_password_reaches_the_database(
     assert "changed=0" in converge(tmp_path, grafana)
     assert (tmp_path / "asked").read_text() == asked
     outcome(
-        "The next deploy sets it, and passes it on standard input; the one after changes nothing."
+        "The next deploy sets the password through standard input; a further deploy changes "
+        "nothing."
     )

@@ -89,7 +89,7 @@ def test_the_recording_itself_converts(tmp_path: Path) -> None:
 
 @pytest.mark.fault(
     PART,
-    f"A HAR file holds {len(INJECTIONS)} kinds of code in addresses, headers, bodies and names.",
+    f"A HAR file contains {len(INJECTIONS)} kinds of code in addresses, headers, bodies and names.",
 )
 def test_nothing_of_a_site_becomes_code(tmp_path: Path, outcome: Outcome) -> None:
     made = 0
@@ -120,8 +120,8 @@ def test_nothing_of_a_site_becomes_code(tmp_path: Path, outcome: Outcome) -> Non
         assert "PWNED" not in names(converted)
     assert made > len(INJECTIONS)
     outcome(
-        f"{made} locustfiles are made, and none runs the recorded site's text as "
-        "code; others are refused."
+        f"{made} locustfiles are written, none of which runs recorded text as code; the other "
+        "files are refused."
     )
 
 
@@ -132,7 +132,7 @@ VALUES = st.one_of(
 
 
 @pytest.mark.fault(
-    PART, "HAR files hold random bytes, deep nesting and random values in random places."
+    PART, "HAR files contain random bytes, deep nesting, and random values in random fields."
 )
 def test_a_har_that_is_none_is_refused_in_a_sentence(tmp_path: Path, outcome: Outcome) -> None:
     for text in (
@@ -152,4 +152,4 @@ def test_a_har_that_is_none_is_refused_in_a_sentence(tmp_path: Path, outcome: Ou
         assert made is None or not any(CODE in name for name in names(made))
 
     check()
-    outcome("Each gives a locustfile, or the kit's own error in one sentence.")
+    outcome("Each HAR file results in a locustfile, or in the kit's own one-sentence error.")

@@ -220,8 +220,8 @@ def carry_out(
 
 @pytest.mark.fault(
     PART,
-    f"The locustfile rewrites the run's files in {len(PLANTS)} ways, {ROUNDS} times, "
-    "before each verb.",
+    f"A locustfile changes the run's files in {len(PLANTS)} ways, {ROUNDS} times, before "
+    "each command.",
 )
 @pytest.mark.timeout(120)
 def test_root_is_led_nowhere_by_what_lies_there(
@@ -248,11 +248,15 @@ def test_root_is_led_nowhere_by_what_lies_there(
     assert carry_out("abort", host, monkeypatch, capsysbinary)[0]
     assert not (host.state / "run.json").exists()
     assert any(answered)
-    outcome(f"{len(answered)} verbs answer, or fail in one sentence; root's files are unchanged.")
+    outcome(
+        f"{len(answered)} commands succeed, or fail with a one-sentence error; root's files "
+        "are unchanged."
+    )
 
 
 @pytest.mark.fault(
-    PART, "The locustfile rewrites them before the first questions of deploy, rotate and teardown."
+    PART,
+    "A locustfile changes the run's files before a deploy, a rotation or a teardown reads them.",
 )
 def test_what_playbooks_ask_first_is_bounded_too(host: Host, outcome: Outcome) -> None:
     before = host.look()
@@ -271,7 +275,9 @@ def test_what_playbooks_ask_first_is_bounded_too(host: Host, outcome: Outcome) -
         assert "root's own words" not in said
         assert "Traceback" not in said
         assert host.look() == before
-    outcome("The facts and the run's file are read and written, or refused in one sentence.")
+    outcome(
+        "The run's file and other facts are read and written, or refused with a one-sentence error."
+    )
 
 
 RACER = """
@@ -299,7 +305,7 @@ while True:
 
 
 @pytest.mark.fault(
-    PART, "The locustfile replaces every directory by a link while each verb is carried out."
+    PART, "A locustfile replaces every directory with a link while each command runs."
 )
 @pytest.mark.timeout(120)
 def test_a_race_during_each_verb_leads_nowhere(
@@ -319,10 +325,10 @@ def test_a_race_during_each_verb_leads_nowhere(
                 _, said = carry_out(verb, host, monkeypatch, capsysbinary)
                 assert b"root's own words" not in said
     assert host.look() == before
-    outcome(f"{4 * len(VERBS)} verbs ran meanwhile; root's files are unchanged.")
+    outcome(f"{4 * len(VERBS)} commands ran at the same time; root's files are unchanged.")
 
 
-@pytest.mark.fault(PART, "It puts a link in the place of run.json before a host joins its run.")
+@pytest.mark.fault(PART, "A locustfile replaces run.json with a link before a host joins the run.")
 @pytest.mark.timeout(240)
 def test_a_deploy_says_what_is_wrong_with_the_runs_file(host: Host, outcome: Outcome) -> None:
     """The task that reads the file shows nothing, since a run's environment may be secret."""
@@ -344,4 +350,4 @@ def test_a_deploy_says_what_is_wrong_with_the_runs_file(host: Host, outcome: Out
     assert ended.returncode == 2, ended.stdout + ended.stderr
     assert "is a link, not a file of user nobody" in ended.stdout, ended.stdout + ended.stderr
     assert "root's own words" not in ended.stdout
-    outcome("The deploy ends there with the sentence that says so.")
+    outcome("The deploy stops with an error that says what run.json is.")

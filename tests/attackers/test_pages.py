@@ -35,7 +35,7 @@ def locusts_report() -> str:
 
 
 @pytest.mark.fault(
-    PART, "Names and errors hold scripts; Chromium opens report.html and locust.html."
+    PART, "Names and errors contain scripts, and Chromium opens report.html and locust.html."
 )
 def test_no_script_of_a_names_runs(tmp_path: Path, outcome: Outcome) -> None:
     subprocess.run([INSTALL, "chromium"], check=True, timeout=280)
@@ -66,4 +66,4 @@ def test_no_script_of_a_names_runs(tmp_path: Path, outcome: Outcome) -> None:
             page.close()
         browser.close()
     assert asked == []
-    outcome("No script runs in either page; the names are shown as text.")
+    outcome("No such script runs in either page; the names are shown as text.")

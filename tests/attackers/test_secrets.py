@@ -88,7 +88,9 @@ def written(run: Run) -> str:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it looks as another user: root only")
 @pytest.mark.fault(
-    PART, "The run's environment holds a password, a token and a key, which it sends to the target."
+    PART,
+    "A run's environment contains a password, a token and a key, and the run sends them "
+    "to the target.",
 )
 def test_planted_secrets_are_found_nowhere(
     loadgen: Runner, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
@@ -123,6 +125,6 @@ def test_planted_secrets_are_found_nowhere(
     assert run.summary["specification"]["secrets"] == ["API_KEY"]
     size = sum(map(len, places.values())) // 1024
     outcome(
-        f"None of the {len(planted) + 2} secrets is in {size:,} KiB of results, "
-        "metrics, web pages and /proc."
+        f"None of the {len(planted) + 2} secrets is in {size:,} KiB of results, metrics, web "
+        "pages and /proc."
     )

@@ -24,7 +24,7 @@ from tests.faults.record import Outcome
 from tests.ports import free_ports
 from tests.waiting import await_
 
-PART = "Attackers: web UI"
+PART = "Attackers: the web UI"
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = secrets.token_urlsafe(12)
 GET_PATHS = """/ /stats/report /stats/requests /stats/requests/csv /stats/failures/csv /exceptions
@@ -118,7 +118,8 @@ def leads_to_login(answer: bytes) -> bool:
 
 
 @pytest.mark.fault(
-    PART, "Each page, download and action is asked for without a login or with a forged cookie."
+    PART,
+    "A client requests each page, download and action without a login or with a forged cookie.",
 )
 def test_without_a_login_nothing_is_shown_or_done(master: Master, outcome: Outcome) -> None:
     for path in GET_PATHS:
@@ -141,10 +142,14 @@ def test_without_a_login_nothing_is_shown_or_done(master: Master, outcome: Outco
     browser = master.logged_in()
     assert browser.get(f"{master.url}/logs", timeout=10).status_code == 200
     tried = len(GET_PATHS) + len(POST_PATHS)
-    outcome(f"{tried} paths lead to the login; {3 * len(CLIMBS)} paths with `../` lead to nothing.")
+    outcome(
+        f"{tried} paths redirect to the login; {3 * len(CLIMBS)} paths with `../` return nothing."
+    )
 
 
-@pytest.mark.fault(PART, "Another site's page posts with the operator's session (CSRF).")
+@pytest.mark.fault(
+    PART, "A page of another site sends POST requests with the operator's session (CSRF)."
+)
 def test_another_sites_requests_are_refused(master: Master, outcome: Outcome) -> None:
     browser = master.logged_in()
     foreign = ("http://evil.example", "null", "http://127.0.0.1:1", master.url.upper() + ".x", "")
@@ -162,13 +167,13 @@ def test_another_sites_requests_are_refused(master: Master, outcome: Outcome) ->
     cookie = master.raw("/login")
     assert b"Access-Control-Allow-Origin" not in cookie
     outcome(
-        f"Each of {(len(POST_PATHS) + 1) * len(foreign)} gets status 403; posts of "
-        "the kit's own page are accepted."
+        f"Each of {(len(POST_PATHS) + 1) * len(foreign)} requests gets status 403; requests "
+        "from the web UI's own page are accepted."
     )
 
 
 @pytest.mark.fault(
-    PART, "16 wrong passwords are sent at once, and the page is asked for meanwhile."
+    PART, "A client sends 16 wrong passwords at once, and requests the login page at the same time."
 )
 def test_passwords_cannot_be_tried_fast(master: Master, outcome: Outcome) -> None:
     def attempt(number: int) -> str:
@@ -186,10 +191,12 @@ def test_passwords_cannot_be_tried_fast(master: Master, outcome: Outcome) -> Non
     assert taken >= 16
     assert waited < 5
     master.logged_in()
-    outcome(f"The 16 take {taken:.0f} s; the page answers within {waited:.1f} s.")
+    outcome(f"The 16 passwords take {taken:.0f} s; the login page answers within {waited:.1f} s.")
 
 
-@pytest.mark.fault(PART, "1,000 connections send half a request, and one sends a body of 100 MB.")
+@pytest.mark.fault(
+    PART, "1,000 connections send half a request, and one connection sends a body of 100 MB."
+)
 def test_half_requests_keep_nobody_out(master: Master, outcome: Outcome) -> None:
     with connections(master.port, 1000, b"GET /login HTTP/1.1\r\nHost: x\r\n"):
         began = time.monotonic()
@@ -203,4 +210,4 @@ def test_half_requests_keep_nobody_out(master: Master, outcome: Outcome) -> None
         assert answer.status_code != 200 or answer.url.endswith("/login")
     assert master.answers()
     assert master.process.poll() is None
-    outcome(f"The page answers within {waited:.1f} s meanwhile; the master keeps running.")
+    outcome(f"The login page still answers within {waited:.1f} s; the master keeps running.")

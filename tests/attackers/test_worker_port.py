@@ -21,7 +21,7 @@ from tests.attackers.peers import (
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
-PART = "Attackers: worker port"
+PART = "Attackers: the worker port"
 HALF_OPEN = 3000
 # The greeting of ZMTP 3.1 with mechanism CURVE, as a client sends it.
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x01CURVE".ljust(54, b"\0") + b"\0"
@@ -37,7 +37,8 @@ def assert_untouched(run: Run) -> None:
 
 @pytest.mark.fault(
     PART,
-    "A worker's key is removed under load; it is connected, and a second one connects with it.",
+    "The key of a connected worker is removed under load, and a second worker connects "
+    "with this key.",
 )
 def test_a_former_workers_key_is_worth_nothing(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 12)
@@ -61,7 +62,7 @@ def test_a_former_workers_key_is_worth_nothing(loadgen: Runner, outcome: Outcome
     assert_untouched(run)
     assert lines_of(run, "which is no longer admitted", "former")
     outcome(
-        "verdict passed; neither is answered any more, and the log names both",
+        "verdict passed; the master stops answering both workers, and its log names them",
         notice_seconds=noticed,
     )
 
@@ -110,7 +111,7 @@ class Tap:
         return self.heard
 
 
-@pytest.mark.fault(PART, "Every byte that an admitted worker sent is replayed five times.")
+@pytest.mark.fault(PART, "Every byte that an accepted worker has sent is replayed five times.")
 def test_replayed_bytes_do_nothing(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 10)
     tap = Tap(run.worker_port)
@@ -135,10 +136,10 @@ def test_replayed_bytes_do_nothing(loadgen: Runner, outcome: Outcome) -> None:
             assert b"HelloUser" not in answer
     assert_untouched(run)
     assert len(lines_of(run, "no such type")) == 1, run.logs()
-    outcome("verdict passed; each message counts once")
+    outcome("verdict passed; each message is counted once")
 
 
-@pytest.mark.fault(PART, f"{HALF_OPEN:,} connections send nothing, or half a greeting.")
+@pytest.mark.fault(PART, f"{HALF_OPEN:,} connections send nothing, or half a ZeroMQ greeting.")
 def test_half_open_connections_hold_up_nobody(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 25)
     with (
@@ -150,12 +151,12 @@ def test_half_open_connections_hold_up_nobody(loadgen: Runner, outcome: Outcome)
         assert friend.is_answered(), run.logs()
         waited = time.monotonic() - began
     assert_untouched(run)
-    outcome(f"verdict passed; an admitted worker is answered within {waited:.1f} s meanwhile")
+    outcome(f"verdict passed; an accepted worker still gets its answer within {waited:.1f} s")
 
 
 @pytest.mark.fault(
     PART,
-    "Strangers send greetings a byte at a time, random bytes, frames of 2^63 bytes, TLS, HTTP.",
+    "Strangers send slow ZeroMQ greetings, random bytes, frames of 2^63 bytes, TLS and HTTP.",
 )
 def test_what_is_no_zmtp_is_cut_off(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, 10)
@@ -180,4 +181,4 @@ def test_what_is_no_zmtp_is_cut_off(loadgen: Runner, outcome: Outcome) -> None:
             time.sleep(0.05)
         assert friend.is_answered(), run.logs()
     assert_untouched(run)
-    outcome(f"verdict passed; all {len(openings)} kinds of connections were closed")
+    outcome(f"verdict passed; the master closed all {len(openings)} kinds of connections")

@@ -22,34 +22,37 @@ NOTHING = "\N{EN DASH}"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 PATHS = ("tests/local", "tests/monitoring", "tests/attackers", "tests/faults")
 HEAD = """# Faults
-This page lists what the tests break on purpose, and what a user then sees. `make test-faults`
-breaks everything in these tables again and writes the page anew. The numbers are of {day}.
+This page lists the faults that the tests cause on purpose, and what a user sees after each fault.
+`make test-faults` causes all faults in these tables again and rewrites this page. The figures on
+this page are from {day}.
 
-What a user saw begins with the run's verdict, if there was a run. The words after it, such as
-`lost_worker`, are the kinds of reasons that the summary gives. The other columns are:
+If there was a run, the column *What a user saw* begins with the verdict of the run. The words
+after the verdict, such as `lost_worker`, are the kinds of reasons in the summary of the run. The
+other columns are:
 
-- *Noticed after*: the time from the fault until a user could read of it.
-- *Over after*: the time from the fault until work went on, or until the run had ended with its
-  results.
-- *Requests lost*: how many more requests the target counted than the summary did.
-- *Reported*: whether the summary gives a reason; if requests were lost, one that speaks of
-  missing requests.
-- *Processes left*: how many processes of the test still ran afterwards, on this machine or the
-  fleet's hosts.
+- *Noticed after*: the time from the fault until the output of the run mentioned it.
+- *Over after*: the time from the fault until everything worked again, or until the run had ended
+  with its results.
+- *Requests lost*: the number of requests that the target counted and the summary did not.
+- *Reported*: whether the summary contains a reason for its verdict. If requests were lost, the
+  reason must mention missing requests.
+- *Processes left*: the number of processes of the test that were still running afterwards, on
+  this machine or on the hosts of the fleet.
 
-A dash means that the question makes no sense for this fault. A case fails if it leaves a
-process, hangs, or loses requests without a word.
+A dash means that a column does not apply to the fault. A test case fails if processes are left,
+if it does not end, or if requests are lost and the summary does not report this.
 
 {tally}
 """
 NOT_DONE = """
-## What is not tried
-- No worker is ended by the memory limit of its systemd unit (`MemoryMax`): the lab's hosts share
-  this machine's memory controller. A worker on one machine meets the kernel's limit instead.
-- The clock of a lab host is not set for its whole kernel, which is this machine's kernel.
-  libfaketime moves the clock that the kit's processes on that host see.
-- Deploy and teardown are not interrupted here. `tests/lab/test_deploy_faults.py` interrupts them
-  at every eighth task (at every task with `LOADGEN_INTERRUPT_STEP=1`, which takes an hour).
+## What is not tested
+- No test makes systemd end a worker because of its unit's memory limit (`MemoryMax`). The hosts
+  of the lab share the memory controller of this machine. On one machine, a test makes the kernel
+  end a worker that uses too much memory.
+- No test changes the clock of a whole lab host, because all lab hosts use the kernel of this
+  machine. Instead, libfaketime changes the time that the kit's processes on a host see.
+- These tests do not interrupt deploy and teardown. `tests/lab/test_deploy_faults.py` interrupts
+  them at every eighth task (at every task with `LOADGEN_INTERRUPT_STEP=1`, which takes an hour).
 """
 COLUMNS = (
     "| What was broken | What a user saw | Noticed after | Over after | Requests lost | Reported "
@@ -96,10 +99,10 @@ def silent(row: Row) -> bool:
 def tally(rows: list[Row]) -> str:
     """Sum up what must be zero."""
     return (
-        f"**{len(rows)} cases: {sum(not row.passed for row in rows)} open, "
-        f"{sum(row.hung for row in rows)} runs that hung, "
-        f"{sum(row.processes_left for row in rows)} processes left, "
-        f"{sum(map(silent, rows))} silent losses.**"
+        f"**{len(rows)} cases: {sum(not row.passed for row in rows)} failed, "
+        f"{sum(row.hung for row in rows)} runs did not end, "
+        f"{sum(row.processes_left for row in rows)} processes were left, "
+        f"{sum(map(silent, rows))} losses were not reported.**"
     )
 
 
@@ -127,7 +130,7 @@ def line(row: Row) -> str:
     lost = NOTHING if row.samples_lost is None else f"{row.samples_lost:,}"
     said = {None: NOTHING, True: "yes", False: "no"}[row.said]
     times = (seconds(row.notice_seconds), seconds(row.recover_seconds))
-    seen = row.seen if row.passed else f"**open: the case did not pass** {row.seen}".strip()
+    seen = row.seen if row.passed else f"**failed: the test case did not pass** {row.seen}".strip()
     cells = (row.done, seen, *times, lost, said, str(row.processes_left))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -40,7 +40,7 @@ def test_counts_agree(loadgen: Runner, target: Target, outcome: Outcome) -> None
     }
     assert len(set(counts.values())) == 1, counts
     outcome(
-        f"All five count {counts['target']:,} requests.",
+        f"All five count the same {counts['target']:,} requests.",
         summary=run.summary,
         received=target.received,
     )
@@ -48,7 +48,7 @@ def test_counts_agree(loadgen: Runner, target: Target, outcome: Outcome) -> None
 
 @pytest.mark.fault(
     PART,
-    "One of two workers is killed; the stated limit of the loss is compared with the true loss.",
+    "One of two workers is killed; the reported maximum loss is compared with the true loss.",
 )
 def test_loss_is_bounded(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "12s", *locustfile(loadgen), target=target)

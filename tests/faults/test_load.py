@@ -79,7 +79,7 @@ def test_many_names(loadgen: Runner, outcome: Outcome) -> None:
     )
 
 
-@pytest.mark.fault(PART, "100,000 requests fail, each with a message of its own.")
+@pytest.mark.fault(PART, "100,000 requests fail, each with a different error message.")
 def test_many_errors(loadgen: Runner, outcome: Outcome) -> None:
     run = firing(loadgen, 50_000, '"/item"', 'ValueError(f"no {id(self)} {number}")')
     assert run.summary["failures"] == 100_000, run.output + run.logs()
@@ -89,7 +89,7 @@ def test_many_errors(loadgen: Runner, outcome: Outcome) -> None:
     with (run.directory / "failures.csv").open() as table:
         kept = sum(1 for _ in csv.DictReader(table))
     outcome(
-        f"verdict failed; every failure is counted; failures.csv holds {kept:,} messages; "
+        f"verdict failed; every failure is counted; failures.csv contains {kept:,} messages; "
         f"the largest file has {largest_megabytes(run):.0f} MB",
         summary=run.summary,
         received=100_000,
@@ -136,13 +136,13 @@ class Crowd:
         pytest.param(
             True,
             marks=pytest.mark.fault(
-                PART, "1,000 workers join under load, send heartbeats, and leave."
+                PART, "1,000 workers connect under load, send heartbeats, and quit."
             ),
         ),
         pytest.param(
             False,
             marks=pytest.mark.fault(
-                PART, "1,000 workers join under load and vanish without a message."
+                PART, "1,000 workers connect under load and disappear without a message."
             ),
         ),
     ],
@@ -182,7 +182,7 @@ def slope(samples: list[tuple[float, float]]) -> float:
 
 @pytest.mark.fault(
     PART,
-    "Nothing is broken: memory is measured each second of a long run "
+    "Nothing is broken: memory is measured once a second in a long run "
     "(SOAK_SECONDS=3600 for an hour).",
 )
 @pytest.mark.timeout(SOAK_SECONDS + 120)
@@ -209,7 +209,7 @@ def test_soak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     lost = target.received - everything(run.summary)
     assert lost == 0
     outcome(
-        f"In {SOAK_SECONDS} s memory grew by these MB a minute: {told}.",
+        f"In {SOAK_SECONDS} s, memory grew by these amounts in MB per minute: {told}.",
         summary=run.summary,
         received=target.received,
     )

@@ -40,7 +40,7 @@ def megabytes(run: Run) -> float:
     return max(map(float, found), default=0) / 1e6
 
 
-@pytest.mark.fault(PART, "A worker leaks memory until none is left (its address space is limited).")
+@pytest.mark.fault(PART, "A worker leaks memory until its limited address space is used up.")
 def test_out_of_memory(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     leak = """
         import resource
@@ -84,7 +84,7 @@ def test_leak(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     assert run.summary["verdict"] == "passed", run.output
     assert lost(run, target) == 0
     outcome(
-        "verdict passed; the metrics show that the worker grows",
+        "verdict passed; the metrics show that the worker's memory grows",
         summary=run.summary,
         received=target.received,
     )
@@ -113,7 +113,9 @@ def test_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None
     )
 
 
-@pytest.mark.fault(PART, "A task blocks the event loop for 6 s, longer than a heartbeat may take.")
+@pytest.mark.fault(
+    PART, "A task blocks the event loop for 6 s, which is longer than the heartbeat timeout."
+)
 def test_long_blocked_loop(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     block = """
         def block(self):
@@ -202,7 +204,7 @@ def test_task_raises(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     )
 
 
-@pytest.mark.fault(PART, "A listener of test_stop blocks a worker for 40 s.")
+@pytest.mark.fault(PART, "A listener of the event test_stop blocks a worker for 40 s.")
 def test_blocked_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     block = """
         @events.test_stop.add_listener

@@ -52,7 +52,9 @@ def test_mute_target(loadgen: Runner, mute: str, outcome: Outcome) -> None:
     )
 
 
-@pytest.mark.fault(PART, "The same, with --skip-target-check.")
+@pytest.mark.fault(
+    PART, "The target never answers, and the run has the option --skip-target-check."
+)
 def test_mute_target_unchecked(loadgen: Runner, mute: str, outcome: Outcome) -> None:
     options = (*OPTIONS, "3s", "--stop-timeout", "3s", *UNCHECKED, "--host", mute)
     code, run = loadgen.finish(*options)
@@ -76,7 +78,7 @@ def test_unknown_name(loadgen: Runner, outcome: Outcome) -> None:
     )
 
 
-@pytest.mark.fault(PART, "The target's name can't be resolved once the load has started.")
+@pytest.mark.fault(PART, "The target's name can't be resolved after the load has started.")
 def test_name_that_vanishes(loadgen: Runner, outcome: Outcome) -> None:
     options = (*OPTIONS, "4s", *UNCHECKED, "--host", "http://nowhere.invalid")
     code, run = loadgen.finish(*options, *locustfile(loadgen))
@@ -96,7 +98,9 @@ def test_killed_target(loadgen: Runner, target: Target, outcome: Outcome) -> Non
 
 
 @needs_root
-@pytest.mark.fault(PART, "Connections to the target are half open: its packets vanish under load.")
+@pytest.mark.fault(
+    PART, "Connections to the target become half-open: its packets are dropped under load."
+)
 def test_half_open_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     options = (*OPTIONS, "8s", "--stop-timeout", "3s")
     run = start(loadgen, *options, *locustfile(loadgen), target=target)
@@ -120,7 +124,7 @@ def test_far_target(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     lost = target.received - everything(run.summary)
     assert lost == 0
     outcome(
-        f"verdict passed; p50 is {1000 * fastest:.0f} ms, which is true",
+        f"verdict passed; p50 is {1000 * fastest:.0f} ms, which is correct",
         summary=run.summary,
         received=target.received,
     )
@@ -134,7 +138,7 @@ def test_lossy_target(loadgen: Runner, target: Target, outcome: Outcome) -> None
         run.wait()
     assert run.summary["response_time_seconds"]["p99"] > 0.1, run.output
     outcome(
-        f"verdict {run.summary['verdict']}; p99 shows it",
+        f"verdict {run.summary['verdict']}; p99 shows the delay of lost packets",
         summary=run.summary,
         received=target.received,
     )
@@ -154,7 +158,7 @@ def test_lossy_channel(loadgen: Runner, target: Target, outcome: Outcome) -> Non
 
 
 @needs_root
-@pytest.mark.fault(PART, "Workers and master can't reach each other for 10 s.")
+@pytest.mark.fault(PART, "The connection between workers and master is interrupted for 10 s.")
 def test_partition(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "20s", *locustfile(loadgen), target=target)
     since = time.monotonic()
@@ -174,7 +178,9 @@ def test_partition(loadgen: Runner, target: Target, outcome: Outcome) -> None:
 
 @needs_root
 @pytest.mark.fault(
-    PART, "Workers and master can't reach each other from just before the load ends."
+    PART,
+    "The connection between workers and master is interrupted from just before the end "
+    "of the load.",
 )
 def test_partition_at_the_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "9s", *locustfile(loadgen), target=target)

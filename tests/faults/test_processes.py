@@ -40,7 +40,7 @@ def test_frozen_worker(loadgen: Runner, target: Target, outcome: Outcome) -> Non
 
     assert run.wait() == 4, run.output + run.logs()
     outcome(
-        "verdict error: the worker was lost, did not end when asked, and was killed",
+        "verdict error: the worker was lost, did not stop when asked, and was killed",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
@@ -48,7 +48,7 @@ def test_frozen_worker(loadgen: Runner, target: Target, outcome: Outcome) -> Non
     )
 
 
-@pytest.mark.fault(PART, "A worker is frozen (SIGSTOP) just as the load ends.")
+@pytest.mark.fault(PART, "A worker is frozen (SIGSTOP) at the end of the load.")
 def test_worker_frozen_at_the_end(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "60s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, run.pids("worker")[:1])
@@ -90,7 +90,7 @@ def test_frozen_master(loadgen: Runner, target: Target, outcome: Outcome) -> Non
 
     assert run.wait() == 4, run.output + run.logs()
     outcome(
-        "verdict error; what was measured until then is kept",
+        "verdict error; the results up to the fault are kept",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
@@ -124,7 +124,7 @@ def test_killed_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> N
 
     assert run.wait() == 3, run.output + run.logs()
     outcome(
-        "verdict invalid: the metrics end early; the run's own counts are complete",
+        "verdict invalid: the metrics end early, but the run's own counts are complete",
         notice_seconds=noticed,
         recover_seconds=time.monotonic() - since,
         summary=run.summary,

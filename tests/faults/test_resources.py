@@ -39,10 +39,10 @@ def test_full_disk(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: 
         code = run.wait()
         assert code == 2, run.output
         assert "has 0 MiB free, a run needs" in run.output
-    outcome("The run is refused in one sentence before anything is started.")
+    outcome("The run is refused with a one-sentence error before any process is started.")
 
 
-@pytest.mark.fault(PART, "The disk for the results fills up under load.")
+@pytest.mark.fault(PART, "The disk for the results becomes full under load.")
 def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "34m") as disk:
         run = loadgen.start(
@@ -63,12 +63,12 @@ def test_disk_that_fills(loadgen: Runner, target: Target, outcome: Outcome, tmp_
         counts = re.findall(r"([\d,]+) requests, [\d,]+ failed", run.output)
         said = sum(int(count.replace(",", "")) for count in counts)
         assert said == target.received, run.output
-    outcome(f"The exit code is {code}; the verdict and the counts are in the terminal's output.")
+    outcome(f"The exit code is {code}; the terminal shows the verdict and the counts.")
     code, run = loadgen.finish(*OPTIONS, "--host", target.url)
     assert code == 0, run.output
 
 
-@pytest.mark.fault(PART, "The machine's clock jumps by 60 s, as master and workers see it.")
+@pytest.mark.fault(PART, "The clock that master and workers see jumps by 60 s.")
 def test_clock_jump(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     jump = """
         from types import SimpleNamespace
@@ -95,7 +95,7 @@ def test_clock_jump(loadgen: Runner, target: Target, outcome: Outcome) -> None:
 
 
 @pytest.mark.skipif(group_root() is None, reason="the kernel's memory controller is not to be had")
-@pytest.mark.fault(PART, "A worker leaks memory until the kernel ends it (out of memory).")
+@pytest.mark.fault(PART, "A worker leaks memory until the kernel kills it (out of memory).")
 def test_kernel_out_of_memory(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     leak = """
         held = []

@@ -49,8 +49,8 @@ def run(loadgen: Runner) -> Run:
 
 
 @pytest.mark.fault(
-    "Attackers: an admitted worker",
-    "A worker sends messages of unknown type, any length and any shape.",
+    "Attackers: a worker with a valid key",
+    "A worker sends messages of unknown type, any length and any structure.",
 )
 def test_every_malformed_message_is_dropped(outcome: Outcome, run: Run, loadgen: Runner) -> None:
     keys = next(Path(loadgen.temporary).glob("loadgen-run-*/master.key")).parent
@@ -71,4 +71,7 @@ def test_every_malformed_message_is_dropped(outcome: Outcome, run: Run, loadgen:
     assert "another worker as its sender" in run.logs()
     assert run.summary["requests"] >= 20
     assert run.summary["failures"] == 0
-    outcome(f"verdict {run.summary['verdict']}; each is dropped, and the log names the worker")
+    outcome(
+        f"verdict {run.summary['verdict']}; the master drops each message, and its log names "
+        "the worker"
+    )

@@ -55,7 +55,7 @@ def test_killed_master_is_an_error_and_keeps_what_was_measured(
     assert (run.directory / "report.html").exists()
     assert (run.directory / "metrics.prom").exists()
     outcome(
-        "verdict error; what was measured until then is kept",
+        "verdict error; the results up to the fault are kept",
         recover_seconds=over,
         summary=run.summary,
     )
@@ -127,7 +127,8 @@ def test_killed_operations_take_their_processes_along(loadgen: Runner, outcome: 
 
     assert code == 0, following.output
     outcome(
-        "Every process ends; the next run passes and removes the leftovers.", recover_seconds=over
+        "Every process ends; the next run passes and removes the temporary files.",
+        recover_seconds=over,
     )
     # The fixture sees that the next run swept up what the killed one left.
 

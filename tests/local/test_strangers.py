@@ -12,7 +12,7 @@ from loadgen.node import channel
 from tests.faults.record import Outcome
 from tests.local.conftest import Run, Runner
 
-PART = "Attackers: worker port"
+PART = "Attackers: the worker port"
 LOCUST_VERSION = version("locust")
 PATIENCE_MILLISECONDS = 1500
 MESSAGES = (
@@ -81,7 +81,7 @@ def ask_for_locustfile(context: zmq.Context[zmq.Socket[bytes]], keys: Path, run:
         return socket.recv()
 
 
-@pytest.mark.fault(PART, "A stranger speaks the worker protocol without encryption.")
+@pytest.mark.fault(PART, "A stranger uses the worker protocol without encryption.")
 def test_stranger_in_the_clear_gets_nothing(outcome: Outcome, heard: Heard) -> None:
     assert heard.in_the_clear == []
     assert heard.run.summary["workers"] == {"expected": 2, "seen": 2, "lost": 0}
@@ -89,11 +89,13 @@ def test_stranger_in_the_clear_gets_nothing(outcome: Outcome, heard: Heard) -> N
     outcome("verdict passed; the stranger gets no answer")
 
 
-@pytest.mark.fault(PART, "A stranger speaks the worker protocol with a key that is not admitted.")
+@pytest.mark.fault(
+    PART, "A stranger uses the worker protocol with a key that the master does not accept."
+)
 def test_stranger_under_an_unknown_key_gets_nothing(outcome: Outcome, heard: Heard) -> None:
     assert heard.under_an_unknown_key == []
     assert "Refused a connection to the worker port from 127.0.0.1" in heard.run.logs()
-    outcome("verdict passed; the stranger gets no answer, and the log has its address")
+    outcome("verdict passed; the stranger gets no answer, and the log shows its address")
 
 
 def test_admitted_key_is_answered_so_the_silence_above_means_refusal(heard: Heard) -> None:

@@ -102,7 +102,7 @@ exec "$@"
 """
 
 
-@pytest.mark.fault("Load", "A generator needs the whole of its CPU core.")
+@pytest.mark.fault("Load", "A load generator uses the whole of its CPU core.")
 def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, spoiled(BUSY), "--users", "2", "--run-time", "7s")
     require_invalid(run)
@@ -111,14 +111,14 @@ def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     assert "add workers, lower the load" in sentence
     assert "Invalid." in (run.directory / "report.html").read_text()
     outcome(
-        "verdict invalid: generator_cpu; the reason says where and for how long",
+        "verdict invalid: generator_cpu; the reason names the worker and the duration",
         summary=run.summary,
     )
 
 
 @pytest.mark.fault(
     "Accounting",
-    "A message with statistics is lost; a worker has another clock and another version of Locust.",
+    "A message with statistics is lost; a worker has a wrong clock and another version of Locust.",
 )
 def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(
     loadgen: Runner, outcome: Outcome
@@ -131,14 +131,14 @@ def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(
     assert "ran Locust 2.0.0, but every node has to run" in sentences(run, "mismatch")
     assert set(run.summary["reason_kinds"]) == {"lost_samples", "clock_offset", "mismatch"}
     outcome(
-        "verdict invalid: lost_samples, clock_offset, mismatch; each reason has its numbers",
+        "verdict invalid: lost_samples, clock_offset, mismatch; each reason contains the numbers",
         summary=run.summary,
     )
 
 
 @pytest.mark.fault(
     "Resources",
-    "A worker has no file descriptors left, and arrivals come faster than they can be sent.",
+    "A worker has no free file descriptors, and it can't send requests at the given arrival rate.",
 )
 def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
     loadgen: Runner, outcome: Outcome
@@ -165,7 +165,7 @@ def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace of its own needs root")
-@pytest.mark.fault("Resources", "No local ports are left.")
+@pytest.mark.fault("Resources", "A worker has no free local ports.")
 def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path, outcome: Outcome) -> None:
     unshare = shutil.which("unshare")
     assert unshare, "unshare comes with util-linux"

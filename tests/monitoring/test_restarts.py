@@ -64,7 +64,7 @@ def kill_cluster(cluster: Cluster) -> None:
 
 
 @pytest.mark.fault(
-    "Processes", "Master and workers, the exporter, and Prometheus are killed in turn (SIGKILL)."
+    "Processes", "Master and workers, then the exporter, and then Prometheus are killed (SIGKILL)."
 )
 def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
     tmp_path: Path, outcome: Outcome
@@ -109,7 +109,8 @@ def test_no_counter_goes_backwards_no_worker_stays_and_gaps_are_gaps(
                 assert grown < (now - first) * 1.25 + 5
             assert site.prometheus.samples(f'min_over_time(up{{job="locust"}}[{seconds}]) == 0')
             outcome(
-                "No counter goes back, no lost worker is still shown, and a gap is shown as a gap."
+                "No counter decreases, no lost worker is still shown, and graphs have a gap while "
+                "data is missing."
             )
     except BaseException:
         print(site.cluster.logs())

@@ -22,7 +22,7 @@ from loadgen.shared.snapshot import BEYOND_BOUNDS
 from tests.attackers.test_bad_workers import DATA, ENTRY, ERROR
 from tests.faults.record import Outcome
 
-PART = "Attackers: an admitted worker"
+PART = "Attackers: a worker with a valid key"
 MEGABYTE = 1 << 20
 
 
@@ -79,7 +79,10 @@ def floods(size: int) -> Iterator[tuple[str, Any]]:
         yield "heartbeat", {"state": "running", "current_cpu_usage": 1.0}
 
 
-@pytest.mark.fault(PART, "A worker sends names, errors, times, exceptions and logs without end.")
+@pytest.mark.fault(
+    PART,
+    "A worker sends an endless number of new names, errors, response times, exceptions and logs.",
+)
 def test_what_one_key_says_takes_a_bounded_part_of_memory(
     outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,7 +99,10 @@ def test_what_one_key_says_takes_a_bounded_part_of_memory(
     assert kept < 40, f"the master keeps {kept:.0f} MB"
     assert master.requests() == 4000
     assert (BEYOND_BOUNDS, "") in master.stats.entries
-    outcome(f"With a tenth of the usual bounds, {kept:.0f} of 100 MB are kept; no request is lost.")
+    outcome(
+        f"With limits of a tenth of the usual ones, the master keeps {kept:.0f} of 100 MB and "
+        "loses no request."
+    )
 
 
 def test_one_key_takes_nothing_from_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,8 @@ def files(directory: Path) -> set[str]:
 
 
 @pytest.mark.fault(
-    PART, "A worker host's archive holds links, devices, `../` paths and another host's files."
+    PART,
+    "The archive of a worker host contains links, devices, `../` paths and another host's files.",
 )
 def test_only_a_hosts_own_plain_files_are_kept(tmp_path: Path, outcome: Outcome) -> None:
     run = tmp_path / "results" / "run"
@@ -89,12 +90,12 @@ def test_only_a_hosts_own_plain_files_are_kept(tmp_path: Path, outcome: Outcome)
     assert (run / "summary.json").read_text() == "ours"
     assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
     outcome(
-        f"{len(strange) + len(NAMES) + 1} entries are refused; the others are written "
-        "below hosts/worker1/."
+        f"{len(strange) + len(NAMES) + 1} entries of the archive are refused; the others are "
+        "written below hosts/worker1/."
     )
 
 
-@pytest.mark.fault(PART, "A host sends a Git repository whose configuration names a command.")
+@pytest.mark.fault(PART, "A host sends a Git repository with a command in its configuration.")
 def test_a_repository_from_a_host_is_none(tmp_path: Path, outcome: Outcome) -> None:
     if not shutil.which("git"):
         pytest.skip("there is no git here to be led astray")
@@ -109,7 +110,10 @@ def test_a_repository_from_a_host_is_none(tmp_path: Path, outcome: Outcome) -> N
     for directory in [run, *(path for path in run.rglob("*") if path.is_dir())]:
         subprocess.run(["git", "status"], cwd=directory, capture_output=True, check=False)
     assert not mark.exists()
-    outcome("What makes it one is left out, so that git status there carries out nothing.")
+    outcome(
+        "The files that make it a repository are left out, so `git status` does not run the "
+        "command."
+    )
 
 
 def test_the_masters_results_are_the_runs(tmp_path: Path) -> None:
@@ -121,7 +125,7 @@ def test_the_masters_results_are_the_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(
-    PART, "The master's archive holds files named like the controller's own files of a run."
+    PART, "The archive of the master contains files with the names of the controller's own files."
 )
 def test_a_master_writes_nothing_that_is_the_controllers(tmp_path: Path, outcome: Outcome) -> None:
     kept = {
@@ -140,7 +144,10 @@ def test_a_master_writes_nothing_that_is_the_controllers(tmp_path: Path, outcome
     ours = {name for name in files(tmp_path) if not name.startswith("hosts/master1/")}
     assert ours == set(kept)
     assert {name: (tmp_path / name).read_text() for name in kept} == kept
-    outcome("Each is written below hosts/master1/, and the run's own files are unchanged.")
+    outcome(
+        "These files are written below hosts/master1/, and the controller's own files are "
+        "unchanged."
+    )
 
 
 def sparse() -> io.BytesIO:
@@ -204,7 +211,10 @@ def test_bombs_are_refused_in_one_sentence(
     monkeypatch.setattr(collecting, "MINIMUM_FREE_BYTES", 1 << 62)
     with pytest.raises(OperationError, match=r"MiB free\. Make room there"):
         collecting.unpack(packed((member("results/a"), b"x")), tmp_path, "worker1", into_run=False)
-    outcome("Each is refused in one sentence, and less than the size limit is kept.")
+    outcome(
+        "Each archive is refused with a one-sentence error, and less than the size limit is "
+        "written."
+    )
 
 
 WHOLE = packed(
@@ -305,14 +315,17 @@ def test_what_a_run_keeps_is_packed_and_removed_whatever_its_shape(
     assert answer["changed"], answer
     assert not run.parent.exists()
     assert not run_module("absent_trees", paths=[str(run.parent)])["changed"]
-    outcome("They are packed or refused in a sentence; the agent and the teardown can remove them.")
+    outcome(
+        "The agent packs these files or refuses them with an error; agent and teardown can "
+        "remove them."
+    )
 
 
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="links are planted as another user, so root is needed"
 )
 @pytest.mark.fault(
-    PART, "The runs' user plants links where the agent, which is root, reads and writes."
+    PART, "The user `loadgen` creates links where the agent, which runs as root, reads and writes."
 )
 def test_planted_links_lead_root_nowhere(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
@@ -350,11 +363,11 @@ def test_planted_links_lead_root_nowhere(
     assert roots.stat().st_uid == 0
     assert os.geteuid() == 0
     assert set(files(roots)) == {"secret"}
-    outcome("None of root's files is read, written or sent.")
+    outcome("The agent reads, writes and sends none of root's files.")
 
 
 @pytest.mark.fault(
-    PART, "A locustfile tries to rewrite the scenarios and packages that later runs load."
+    PART, "A locustfile tries to change the scenarios and packages that later runs load."
 )
 def test_a_later_runs_scenario_cant_be_changed(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
@@ -393,7 +406,7 @@ def test_a_later_runs_scenario_cant_be_changed(
             with pytest.raises(PermissionError):
                 change()
     assert agent_scenarios.has_scenario(sha256)
-    outcome("It can read them, but it can't change, add, move or remove any.")
+    outcome("The locustfile can read these files, but can't change, add, move or remove any.")
 
 
 def fingerprint_of(contents: dict[str, bytes]) -> str:

@@ -38,7 +38,7 @@ from loadgen.specification.slo import matches
 from tests.faults.record import Outcome
 from tests.unit.samples import START, entry, snapshot, summary, worker
 
-PART = "Attackers: a host's words"
+PART = "Attackers: data from a host"
 RUN = "20261121T101500Z-hello-3f9a"
 IDS = [
     "../locustfiles", "/root/.ssh", "..", ".", "latest", "baseline", "", " ", "a/b", "a\\b",
@@ -131,9 +131,7 @@ def test_what_the_kit_makes_is_an_id(locustfile: str) -> None:
     assert RunId(make_run_id(f"a{locustfile}".replace("\x00", "")))
 
 
-@pytest.mark.fault(
-    PART, "Each field of an agent's answer is replaced by random JSON, in 300 answers."
-)
+@pytest.mark.fault(PART, "In 300 answers of an agent, a field is replaced by random JSON.")
 def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
     taken = refused = 0
     sentences: list[str] = []
@@ -160,12 +158,13 @@ def test_any_answer_is_a_report_or_one_sentence(outcome: Outcome) -> None:
     assert refused
     assert not any("\n" in one for one in sentences)
     outcome(
-        f"{refused} are refused in a sentence; {taken} are valid reports, and none of "
-        "them holds a path."
+        f"{refused} answers are refused with an error; {taken} are valid reports without any path."
     )
 
 
-@pytest.mark.fault(PART, "A host gives its machine numbers of 400 digits, NaN and infinity.")
+@pytest.mark.fault(
+    PART, "The description of a host's machine contains numbers of 400 digits, NaN and infinity."
+)
 def test_any_machine_can_be_shown_and_kept(outcome: Outcome) -> None:
     taken = refused = 0
     for field in Machine.model_fields:
@@ -182,7 +181,10 @@ def test_any_machine_can_be_shown_and_kept(outcome: Outcome) -> None:
             assert Machine.model_validate_json(report.machine.model_dump_json()) == report.machine
     assert taken
     assert refused
-    outcome(f"{refused} are refused in a sentence; {taken} are shown and can be read again.")
+    outcome(
+        f"{refused} descriptions are refused with an error; {taken} are accepted and can be "
+        "shown and saved."
+    )
 
 
 class Clock:
@@ -196,7 +198,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.fault(PART, "A host sends a byte now and then, for ever.")
+@pytest.mark.fault(PART, "A host sends single bytes slowly and without end.")
 def test_an_answer_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(ssh, "time", Clock(1.0))
@@ -214,7 +216,7 @@ def test_an_answer_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch, outcome: 
         with pytest.raises(TimeoutError):
             list(rooted.output(b""))
         session.close()
-    outcome("An answer is given up after a minute, a file after ten.")
+    outcome("The controller stops reading an answer after a minute, and a file after ten minutes.")
 
 
 @given(st.text("ab*", max_size=9), st.text("ab", max_size=9))
@@ -223,16 +225,18 @@ def test_a_pattern_of_names_means_what_its_stars_say(pattern: str, name: str) ->
     assert matches(pattern, name) == bool(re.fullmatch(meant, name))
 
 
-@pytest.mark.fault(PART, "A host sends an SLO whose pattern has thirty stars.")
+@pytest.mark.fault(
+    PART, "A host sends an SLO whose pattern of request names contains thirty asterisks."
+)
 @pytest.mark.timeout(10)
 def test_a_pattern_of_many_stars_takes_no_time(outcome: Outcome) -> None:
     assert not matches("*a" * 30 + "*b", "a" * 5000)
     assert matches("*a" * 30 + "*b", "a" * 5000 + "b")
-    outcome("It is compared in one pass.")
+    outcome("The controller compares the pattern without delay, in one pass.")
 
 
 @pytest.mark.fault(
-    PART, "An agent answers without end, with half a JSON document, with deep nesting, with NaN."
+    PART, "An agent's answer is endless, half a JSON document, deeply nested, or contains NaN."
 )
 def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
     monkeypatch.setattr(ssh, "ANSWER_BYTES_MAX", 1 << 20)
@@ -248,11 +252,11 @@ def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch, outcome: Outcome)
     for time in ("NaN", "Infinity", "-1", "1e300"):
         with pytest.raises(OperationError):
             answer(json.dumps(REPORT).replace("1800000000.0", time).encode())
-    outcome("Each is refused in a sentence, after 1 MiB at most.")
+    outcome("Each answer is refused with an error, after 1 MiB at most.")
 
 
 @pytest.mark.fault(
-    PART, "The master names another run, a run of another fleet, or a finished run as its own."
+    PART, "The master reports the id of another run, of another fleet's run, or of a finished run."
 )
 def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None:
     mine, other = tmp_path / "mine", tmp_path / "other"
@@ -292,7 +296,10 @@ def test_an_id_never_names_another_run(tmp_path: Path, outcome: Outcome) -> None
         fleet_lock.claim(results, left.name, mine)
     new = fleet_lock.claim(results, RUN.replace("hello", "new"), mine)
     assert new.is_dir()
-    outcome("Each is refused, and their files are untouched; its own unfinished run is collected.")
+    outcome(
+        "Each such id is refused, and no file of those runs changes; an unfinished run is "
+        "collected."
+    )
 
 
 HOSTILE_VALUES: tuple[Any, ...] = (
@@ -325,7 +332,7 @@ def told(second: float) -> dict[str, Any]:
 
 
 @pytest.mark.fault(
-    PART, "Each value of a statistics snapshot is replaced by odd numbers, texts and lists."
+    PART, "Each value of a statistics snapshot is replaced by unusual numbers, texts and lists."
 )
 def test_any_snapshot_is_one_that_can_be_used_or_none(outcome: Outcome) -> None:
     kind = TypeAdapter(Snapshot)
@@ -356,7 +363,7 @@ def test_any_snapshot_is_one_that_can_be_used_or_none(outcome: Outcome) -> None:
             assert len(concluded.timeline.completed.counts()) < 5000, (place, value)
     assert taken
     assert refused
-    outcome(f"{refused:,} are refused, {taken} are accepted, and the run goes on.")
+    outcome(f"{refused:,} snapshots are refused, {taken} are accepted, and the run continues.")
 
 
 def test_a_fleet_is_looked_after_by_one_process(

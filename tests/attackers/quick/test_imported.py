@@ -58,7 +58,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.fault(PART, f"`loadgen import` is given {len(HOSTILE)} hostile archives.")
+@pytest.mark.fault(PART, f"`loadgen import` reads {len(HOSTILE)} hostile archives.")
 def test_a_hostile_archive_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -74,7 +74,7 @@ def test_a_hostile_archive_is_one_sentence_and_leaves_nothing(
         assert str(refused.value).isprintable(), what
         assert list(results.iterdir()) == [], what
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "run.zip"]
-    outcome("Each is refused in one sentence, and nothing of it is kept.")
+    outcome("Each archive is refused with a one-sentence error, and nothing of it is kept.")
 
 
 @st.composite

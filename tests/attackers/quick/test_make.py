@@ -97,7 +97,7 @@ def arrived(value: str, words: list[str]) -> bool:
 
 @pytest.mark.fault(
     "Attackers: names and files",
-    "Each variable of each verb holds characters that are special to the shell or to make.",
+    "Each variable of each make target contains characters that are special to the shell or make.",
 )
 def test_a_value_arrives_as_it_is_and_starts_nothing(place: Path, outcome: Outcome) -> None:
     # Each variable gets each value in turn, all variables of a verb at once.
@@ -115,7 +115,7 @@ def test_a_value_arrives_as_it_is_and_starts_nothing(place: Path, outcome: Outco
                 ignored = name == "HOST" and by_environment
                 assert ignored or arrived(value, words), f"{target} {name}={value!r}: {words}"
                 tried += 1
-    outcome(f"{tried} values arrive unchanged, and no command in them is run.")
+    outcome(f"{tried} values arrive unchanged, and no command in these values is executed.")
 
 
 def test_an_inventory_that_is_not_there_is_named_and_starts_nothing(place: Path) -> None:

@@ -25,7 +25,7 @@ from tests.attackers.quick.test_hosts_words import RUN, Hostile
 from tests.faults.record import Outcome
 from tests.unit.samples import entry, snapshot, worker
 
-PART = "Attackers: a host's words"
+PART = "Attackers: data from a host"
 MEGABYTES_MAX = 900
 READING = """
 import resource, sys
@@ -84,7 +84,7 @@ def test_many_values_take_a_bounded_part_of_memory(outcome: Outcome) -> None:
     taken = int(done.stdout.rpartition("MB:")[2])
     assert "MemoryError" not in done.stdout
     assert taken < MEGABYTES_MAX, done.stdout
-    outcome(f"Each is refused; reading all of them takes {taken} MB.")
+    outcome(f"All of them are refused; reading them takes {taken} MB of memory.")
 
 
 def large(names: int) -> Snapshot:
@@ -117,7 +117,9 @@ def test_the_agent_prints_a_snapshot_on_one_line() -> None:
             as_json(broken)
 
 
-@pytest.mark.fault(PART, "A host sends thirty snapshots of the largest size before any is taken.")
+@pytest.mark.fault(
+    PART, "A host sends thirty snapshots of the maximum size before the controller has read one."
+)
 def test_what_waits_is_bounded_as_a_sum(outcome: Outcome) -> None:
     waiting = Waiting()
     for number in range(40):
@@ -128,10 +130,12 @@ def test_what_waits_is_bounded_as_a_sum(outcome: Outcome) -> None:
     assert waiting.get(timeout=0.1) == snapshot()
     with pytest.raises(queue.Empty):
         waiting.get(timeout=0.01)
-    outcome("At most 32 MiB wait; the newest stays.")
+    outcome("The queue of unread snapshots holds at most 32 MiB, and keeps the newest snapshot.")
 
 
-@pytest.mark.fault(PART, "A master says that the requests of its run may take an hour to finish.")
+@pytest.mark.fault(
+    PART, "A master reports that the requests of its run may take an hour to finish."
+)
 def test_stop_waits_no_longer_than_the_run_was_given_here(
     tmp_path: Path, outcome: Outcome, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,7 +151,9 @@ def test_stop_waits_no_longer_than_the_run_was_given_here(
         (tmp_path / "specification.json").write_text(json.dumps(fields))
         assert fleet_verbs._patience(said, tmp_path) == waited
     assert fleet_verbs._patience(RunSpecification(stop_timeout=3), tmp_path) == 3
-    outcome("It waits a minute, or what this machine's own specification of the run says.")
+    outcome(
+        "`loadgen stop` waits a minute, or as long as the run's settings on this machine allow."
+    )
 
 
 def test_what_has_too_many_values_is_refused_in_a_sentence() -> None:

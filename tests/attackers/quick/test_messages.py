@@ -23,7 +23,7 @@ from loadgen.node.statistics.worker_ledger import WorkerLedger
 from tests.attackers.test_bad_workers import DATA, places, with_wrong
 from tests.faults.record import Outcome
 
-PART = "Attackers: an admitted worker"
+PART = "Attackers: a worker with a valid key"
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -101,7 +101,7 @@ def test_a_type_that_is_no_text_is_refused(kind: object) -> None:
 
 
 @pytest.mark.fault(
-    PART, "A worker sends 200 statistics messages with random values in random places."
+    PART, "A worker sends 200 statistics messages with random values in random fields."
 )
 def test_what_the_guard_lets_pass_the_master_can_bear(outcome: Outcome) -> None:
     passed = dropped = 0
@@ -120,7 +120,7 @@ def test_what_the_guard_lets_pass_the_master_can_bear(outcome: Outcome) -> None:
     check()
     assert passed
     assert dropped
-    outcome(f"{dropped} are dropped; the master merges and writes the other {passed}.")
+    outcome(f"The master drops {dropped} messages; it merges and writes the other {passed}.")
 
 
 @given(VALUES)
@@ -134,7 +134,7 @@ def test_a_fault_is_one_sentence(data: Any) -> None:
 FORGED = "w\n[2026-11-26 07:00:00,000] master1/CRITICAL/root: forged\x1b[2J"
 
 
-@pytest.mark.fault(PART, "A worker puts line breaks and escape sequences into its id and version.")
+@pytest.mark.fault(PART, "A worker's id and version contain line breaks and escape sequences.")
 def test_a_workers_words_are_no_line_of_the_masters_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -157,4 +157,7 @@ def test_a_workers_words_are_no_line_of_the_masters_log(
     assert "\x1b" not in log.getvalue()
     assert sum(line.startswith("[") for line in lines) == 2
     assert sum("/CRITICAL/" in line and line.startswith("    ") for line in lines) == 3
-    outcome("In the log its later lines are indented, and escape sequences are codes.")
+    outcome(
+        "The master's log shows escape sequences as codes, and indents the lines after a "
+        "line break."
+    )

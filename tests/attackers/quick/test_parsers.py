@@ -100,8 +100,8 @@ BOMBS = {
 
 @pytest.mark.fault(
     PART,
-    f"{len(BOMBS)} YAML bombs are read: aliases, Python tags, deep nesting, "
-    "sweeps, NUL and others.",
+    f"The kit reads {len(BOMBS)} YAML bombs: aliases, Python tags, deep nesting, sweeps, "
+    "NUL and others.",
 )
 def test_a_yaml_bomb_is_refused_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
@@ -113,7 +113,7 @@ def test_a_yaml_bomb_is_refused_in_a_sentence(
             load_experiment(path, {})
         assert len(str(refusal.value)) < 7000, name
     assert not (tmp_path / "pwned").exists()
-    outcome("Each is refused in a sentence; nothing is started.")
+    outcome("Each YAML file is refused with a one-sentence error; nothing is started.")
 
 
 def check_experiments(directory: Path) -> None:
@@ -213,7 +213,7 @@ def check_snapshots(_: Path) -> None:
             check,
             id=what,
             marks=pytest.mark.fault(
-                PART, f"{what}: random bytes, and files that are nearly right."
+                PART, f"Parser of {what}: it reads random bytes and almost valid input."
             ),
         )
         for what, check in {
@@ -232,10 +232,12 @@ def test_noise_ends_in_a_sentence(
     check: Callable[[Path], None], tmp_path: Path, outcome: Outcome
 ) -> None:
     check(tmp_path)
-    outcome("Each gives a value, or the kit's own error in one sentence.")
+    outcome("Each input results in a value, or in the kit's own one-sentence error.")
 
 
-@pytest.mark.fault(PART, "A worker host sends request logs of some kilobytes that hold gigabytes.")
+@pytest.mark.fault(
+    PART, "A worker host sends compressed request logs of some kilobytes that contain gigabytes."
+)
 def test_a_parquet_bomb_is_not_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -266,7 +268,7 @@ def test_a_parquet_bomb_is_not_unpacked(
     monkeypatch.setattr(request_log, "LOG_BYTES_MAX", 10)
     with pytest.raises(UsageError, match="are the most"):
         request_log.read_log(tmp_path)
-    outcome("They are left aside unread, and the other hosts' rows are kept.")
+    outcome("These logs are not decompressed, and the rows of the other hosts are kept.")
 
 
 def unbombed(read: Callable[[Path], Any], chunk: Path) -> Any:
@@ -308,4 +310,4 @@ def test_a_hosts_request_log_that_is_none_is_left_aside(tmp_path: Path, outcome:
 
     assert request_log.merge_log(tmp_path) >= 1
     assert "good" in request_log.read_log(tmp_path)["worker"]
-    outcome("Each is left out with one message; the other hosts' logs are merged.")
+    outcome("Each bad log is left out with one message; the logs of the other hosts are merged.")

@@ -10,7 +10,7 @@ from tests.attackers.racing import racing
 from tests.faults.record import Outcome
 from tests.unit.playbooks.modules import run_module
 
-PART = "Attackers: root's files"
+PART = "Attackers: files of root"
 NOBODY = 65534
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be led astray")
 
@@ -70,7 +70,10 @@ def test_what_lies_in_the_way_is_replaced_and_never_followed(
     assert join(state)["failed"]
     assert untouched(secret)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "secret"]
-    outcome("Each is replaced by a file of the runs' user; root's files are unchanged.")
+    outcome(
+        "The deploy replaces it with a file of user `loadgen`, or fails; root's files are "
+        "unchanged."
+    )
 
 
 def test_a_second_name_of_the_same_content_is_not_handed_over(state: Path, secret: Path) -> None:
@@ -109,7 +112,7 @@ while True:
 
 
 @pytest.mark.fault(
-    PART, "The runs' user replaces each file that root has just made by a link (a race)."
+    PART, "The user `loadgen` replaces each file that root has just created with a link (a race)."
 )
 def test_a_race_of_links_gets_nothing_of_roots(
     state: Path, secret: Path, tmp_path: Path, outcome: Outcome
@@ -130,12 +133,13 @@ def test_a_race_of_links_gets_nothing_of_roots(
     after = run_module("directory_files", path=str(state), files=files, owner="nobody")
     assert not after.get("failed"), after
     assert {(state / name).lstat().st_uid for name in files} == {NOBODY}
-    outcome("Root wrote 301 files where they belong, and nothing where the links led.")
+    outcome("Root wrote 301 files in the right directory, and no file to which a link pointed.")
 
 
 @pytest.mark.fault(
     PART,
-    "A joining worker reads a run.json that is a link, a pipe, root's, 300 MB or no JSON object.",
+    "A host that joins a run finds a run.json that is a link, a pipe, owned by root, 300 "
+    "MB or no JSON.",
 )
 def test_what_root_reads_is_the_runs_own_and_short(
     state: Path, secret: Path, outcome: Outcome
@@ -176,4 +180,4 @@ def test_what_root_reads_is_the_runs_own_and_short(
     place.unlink()
     owned('{"run_id": "20261121T101500Z-hello-3f9a"}')
     assert read()["run"] == {"run_id": "20261121T101500Z-hello-3f9a"}
-    outcome(f"All {len(plants)} are refused in a sentence.")
+    outcome(f"All {len(plants)} such files are refused with a one-sentence error.")

@@ -66,7 +66,9 @@ ODD_RUNS: tuple[dict[str, Any], ...] = (
 ODD_TIMES = (-1e6, -1.0, 2**33, 1e11 + 1, 2e11)
 
 
-@pytest.mark.fault(PART, "It gives run.json odd names and times, and the master's state no end.")
+@pytest.mark.fault(
+    PART, "A locustfile writes unusual names and times into run.json, and a very long master state."
+)
 def test_a_host_can_be_asked_whatever_its_run_says(
     node: NodeSettings, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -81,7 +83,7 @@ def test_a_host_can_be_asked_whatever_its_run_says(
         assert said(node).run_id == RUN, moment
     monkeypatch.setattr(control, "request", lambda *_: {"state": "x" * 60_000})
     assert len(str(said(node).state)) == 300
-    outcome(f"{len(ODD_RUNS) + len(ODD_TIMES) + 1} ways: the host still names its run.")
+    outcome(f"The host still reports its run in all {len(ODD_RUNS) + len(ODD_TIMES) + 1} cases.")
 
 
 def test_a_worker_has_no_specification_that_it_would_read(
@@ -99,7 +101,8 @@ def test_a_worker_has_no_specification_that_it_would_read(
 
 
 @pytest.mark.fault(
-    PART, "It lets the control socket's name lead to a socket that only root can reach."
+    PART,
+    "A locustfile replaces the control socket with a link to a socket that only root can open.",
 )
 def test_root_connects_to_nothing_of_roots(
     node: NodeSettings, open_directory: Path, outcome: Outcome
@@ -116,7 +119,7 @@ def test_root_connects_to_nothing_of_roots(
             agent_report.ask_master(node, "quit")
         with pytest.raises(TimeoutError):
             listening.accept()
-    outcome("No connection comes.")
+    outcome("The agent does not connect to that socket.")
 
 
 def test_snapshots_are_followed_as_the_runs_user(
@@ -152,7 +155,7 @@ class Shrinking(io.BytesIO):
         return super().write(content)
 
 
-@pytest.mark.fault(PART, "It cuts a file short while root's agent packs it.")
+@pytest.mark.fault(PART, "A locustfile truncates a file while the agent packs it.")
 def test_a_file_that_shrinks_takes_no_other_with_it(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -174,10 +177,12 @@ def test_a_file_that_shrinks_takes_no_other_with_it(
     }
 
     assert found == {"results/large.log": 1 << 20} | {f"results/{n}.log": 5000 for n in "abcdef"}
-    outcome("The rest of it is zeros, and every other file is whole.")
+    outcome("The rest of that file becomes zeros, and every other file is complete.")
 
 
-@pytest.mark.fault(PART, "It keeps 3,000 names where a host keeps its runs' verdicts.")
+@pytest.mark.fault(
+    PART, "A locustfile creates 3,000 files where a host stores the verdicts of runs."
+)
 def test_a_crowd_of_verdicts_holds_nobody_up(
     open_directory: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -193,7 +198,7 @@ def test_a_crowd_of_verdicts_holds_nobody_up(
 
     assert (verdicts / RUN / "summary.json").read_text() == "{}"
     assert len(list(verdicts.iterdir())) == 2001
-    outcome("A thousand of them are removed at a time.")
+    outcome("The agent removes a thousand of these files at a time.")
 
 
 def test_a_journal_is_kept_nowhere_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

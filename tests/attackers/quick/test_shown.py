@@ -70,7 +70,7 @@ def test_what_people_write_stays_as_it_is() -> None:
 
 
 @pytest.mark.fault(
-    PART, "Names, errors and SLOs with escape sequences and forged lines are shown in a terminal."
+    PART, "A terminal shows names, errors and SLOs with escape sequences and forged lines."
 )
 def test_a_terminal_is_shown_text_only(outcome: Outcome) -> None:
     shown = summary_of_hostile_names()
@@ -93,12 +93,12 @@ def test_a_terminal_is_shown_text_only(outcome: Outcome) -> None:
         view = io.StringIO()
         Console(file=view, width=120, color_system=None).print(render(history))
         assert is_harmless(view.getvalue()), repr(name)
-    outcome(
-        "The control characters are shown as their codes, and every text stays on its own line."
-    )
+    outcome("Control characters are shown as codes, and every text stays on its own line.")
 
 
-@pytest.mark.fault(PART, "Hosts report units, releases, faults and states that hold forged lines.")
+@pytest.mark.fault(
+    PART, "Hosts report units, releases, faults and states that contain forged lines."
+)
 def test_no_line_of_a_hosts_passes_for_one_of_ours(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome
 ) -> None:
@@ -120,7 +120,7 @@ def test_no_line_of_a_hosts_passes_for_one_of_ours(
     error = str(NodeError("some failed", {"worker2": forged}))
     assert is_harmless(said)
     assert not re.search("(?m)^(  )?master1", said + error)
-    outcome("They are indented or shown as codes, on that host's own line.")
+    outcome("The forged lines are indented or shown as codes, as part of that host's own line.")
 
 
 @given(
@@ -171,7 +171,10 @@ def test_the_report_holds_no_element_of_a_names(outcome: Outcome) -> None:
     assert "default-src 'none'" in html.unescape(page)
     junit = build_junit(hostile, entries)  # type: ignore[arg-type]
     assert "\x1b" not in junit
-    outcome("They are text; the page's policy allows its own scripts only, and it loads nothing.")
+    outcome(
+        "The report shows them as text; its policy allows only its own scripts, and it loads "
+        "nothing."
+    )
 
 
 @pytest.mark.fault(PART, "Names and errors with spreadsheet formulas are written to the CSV files.")
@@ -197,12 +200,12 @@ def test_a_spreadsheet_calculates_nothing(tmp_path: Path, outcome: Outcome) -> N
         assert not (tmp_path / name).exists()
         assert (tmp_path / f"{name}.txt").exists()
     outcome(
-        "Each gets an apostrophe in front; numbers stay numbers; a file that is no "
-        "table is no .csv."
+        "Each formula gets an apostrophe in front, numbers do not; a malformed file becomes "
+        ".csv.txt."
     )
 
 
-@pytest.mark.fault(PART, "A host sends a CSV file that is one line of 64 MiB.")
+@pytest.mark.fault(PART, "A host sends a CSV file that consists of one line of 64 MiB.")
 def test_a_line_without_end_is_read_no_further_than_its_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
@@ -215,4 +218,4 @@ def test_a_line_without_end_is_read_no_further_than_its_bound(
         tracemalloc.stop()
         assert most < 20 << 20, f"{most >> 20} MiB"
         assert (tmp_path / "stats.csv.txt").exists()
-    outcome("It is read up to its bound, and is no .csv afterwards.")
+    outcome("The controller reads the line only up to a limit, and renames the file to .csv.txt.")

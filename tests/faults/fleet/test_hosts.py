@@ -29,7 +29,7 @@ def power_cut(host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         lab("start", host)
 
 
-@pytest.mark.fault(PART, "A worker host is powered off, and comes back.")
+@pytest.mark.fault(PART, "A worker host is powered off and started again.")
 def test_worker_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Broken(fleet)
     with power_cut("worker1", monkeypatch):
@@ -39,7 +39,9 @@ def test_worker_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.Monkey
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "The host of master and exporter is powered off, and comes back.")
+@pytest.mark.fault(
+    PART, "The host of the master and the exporter is powered off and started again."
+)
 def test_master_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Broken(fleet)
     with power_cut("master1", monkeypatch):
@@ -49,7 +51,7 @@ def test_master_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.Monkey
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "Prometheus's host is powered off, and comes back.")
+@pytest.mark.fault(PART, "The host of Prometheus is powered off and started again.")
 def test_prometheus_off(fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     with simulator("hello", address=CONTROLLER) as target:
         run = Broken(fleet, target=target)
@@ -75,18 +77,18 @@ def full_disk(host: str, *directories: str) -> Iterator[None]:
         on_host(host, "".join(f"umount {directory}\n" for directory in directories))
 
 
-@pytest.mark.fault(PART, "The master's disk for results is full.")
+@pytest.mark.fault(PART, "The master's disk for the results is full.")
 def test_full_master(fleet: Loadgen, outcome: Outcome) -> None:
     with full_disk("master1", "/var/lib/loadgen/runs"):
         code, output = fleet("run", "--users", "4", "--run-time", "5s")
     assert code == 4, output
     assert "No space left" in output, output
     assert "Traceback" not in output, output
-    outcome("The run is refused with an error in one sentence.", said=True)
+    outcome("The run is refused with a one-sentence error.", said=True)
 
 
 @pytest.mark.fault(
-    PART, "A worker host's disk is full, so its rows of the request log can't be written."
+    PART, "The disk of a worker host is full, so the host can't write its rows of the request log."
 )
 def test_full_worker(fleet: Loadgen, outcome: Outcome) -> None:
     with full_disk("worker1", "/var/lib/loadgen/runs", "/var/log", "/var/tmp", "/tmp"):
@@ -97,7 +99,10 @@ def test_full_worker(fleet: Loadgen, outcome: Outcome) -> None:
     assert 0 < summary["requests_logged"] < summary["requests"]
     assert "requests were to be logged" in run.output
     assert run.lost == 0, run.output
-    run.tell(outcome, "every request is counted; the summary says how many rows the log lacks")
+    run.tell(
+        outcome,
+        "every request is counted; the summary says how many rows are missing in the request log",
+    )
 
 
 @contextmanager

@@ -24,7 +24,9 @@ def test_worker_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "The master is cut off from workers and controller until the run is over.")
+@pytest.mark.fault(
+    PART, "The master is cut off from the workers and the controller until the run is over."
+)
 def test_master_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
     lab("cut", "master1")
@@ -33,7 +35,7 @@ def test_master_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     finally:
         lab("join", "master1")
     assert code == 4, run.output
-    run.tell(outcome, "what was measured until then is kept; `make stop` collects the rest")
+    run.tell(outcome, "the results up to the fault are kept; `make stop` collects the rest")
     # Nobody could tell the master that the run is over.
     code, said = fleet("stop")
     assert "was stopped, and its results were collected" in said, said
@@ -48,7 +50,7 @@ def test_controller_cut_off(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "A worker host's link is limited to 1 Mbit/s.")
+@pytest.mark.fault(PART, "The network link of a worker host is limited to 1 Mbit/s.")
 def test_narrow_link(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet)
     lab("slow", "worker1", "1mbit")

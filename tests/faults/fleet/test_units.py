@@ -72,7 +72,9 @@ def test_half_open_at_the_workers(fleet: Loadgen, outcome: Outcome) -> None:
     run.tell(outcome)
 
 
-@pytest.mark.fault(PART, "The loadgen process is killed; `make status` and `make stop` follow.")
+@pytest.mark.fault(
+    PART, "The loadgen process is killed; then `make status` and `make stop` are run."
+)
 def test_killed_operations(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet, seconds=60)
     run.process.kill()
@@ -83,11 +85,12 @@ def test_killed_operations(fleet: Loadgen, outcome: Outcome) -> None:
     code, output = fleet("stop")
     assert code == 0, output
     assert run.lost == 0, output
-    run.tell(outcome, "`make status` names the run, and `make stop` collects it")
+    run.tell(outcome, "`make status` shows the run, and `make stop` collects its results")
 
 
 @pytest.mark.fault(
-    PART, "The loadgen process is killed; the run ends by itself, and `make stop` collects it."
+    PART,
+    "The loadgen process is killed; the run ends by itself, and `make stop` collects its results.",
 )
 def test_run_that_ends_alone(fleet: Loadgen, outcome: Outcome) -> None:
     run = Broken(fleet, seconds=6)
@@ -100,11 +103,11 @@ def test_run_that_ends_alone(fleet: Loadgen, outcome: Outcome) -> None:
     code, output = fleet("stop")
     assert code == 0, output
     assert run.lost == 0, output
-    run.tell(outcome, "its results waited on the master until they were collected")
+    run.tell(outcome, "the results stayed on the master until they were collected")
 
 
 @pytest.mark.fault(
-    "Sandbox", "Nothing is broken: `systemd-analyze security` judges the deployed units."
+    "Sandbox", "Nothing is broken: `systemd-analyze security` rates the deployed units."
 )
 def test_units_are_sandboxed(deployed: None, outcome: Outcome) -> None:
     del deployed
@@ -124,7 +127,7 @@ def test_units_are_sandboxed(deployed: None, outcome: Outcome) -> None:
     )
 
 
-@pytest.mark.fault(PART, "`make teardown-workers` is called during a run.")
+@pytest.mark.fault(PART, "`make teardown-workers` is run during a load test.")
 def test_teardown_under_a_run(
     fleet: Loadgen, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +135,9 @@ def test_teardown_under_a_run(
     monkeypatch.delenv(MARKER)  # SSH keeps connections open for a while
     make("teardown-workers")
     assert run.wait() == 130, run.output
-    run.tell(outcome, "the run is stopped and collected, and then the hosts are cleaned")
+    run.tell(
+        outcome,
+        "the run is stopped, its results are collected, and then the kit is removed from the hosts",
+    )
     assert "loadgen:" not in on_host("worker1", "getent passwd")
     deploy()

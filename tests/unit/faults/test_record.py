@@ -89,7 +89,8 @@ def test_the_tally_counts_what_must_be_zero() -> None:
         Row("P", "c", "c", 0.0, hung=True, processes_left=2),
     ]
     assert tally(rows) == (
-        "**3 cases: 2 open, 1 runs that hung, 2 processes left, 1 silent losses.**"
+        "**3 cases: 2 failed, 1 runs did not end, 2 processes were left, "
+        "1 losses were not reported.**"
     )
 
 
