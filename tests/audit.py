@@ -13,7 +13,8 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,36 @@ TIMEOUT_SECONDS = 300
 Package = Mapping[str, Any]
 
 
-def look_up(role: str, mirror: str | None = None) -> list[Package]:
-    """Return what pip-audit says of each package of a role. OSError: it could not be asked."""
-    command = [sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner", "off"]
-    command += ["--vulnerability-service", "osv", "--osv-url", mirror] if mirror else []
-    command += ["--require-hashes", "--disable-pip", "-r", str(REQUIREMENTS / f"{role}.txt")]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-    )
+def look_up(packages: Iterable[tuple[str, str]], mirror: str | None = None) -> list[Package]:
+    """Return what pip-audit says of each package. OSError: it could not be asked.
+
+    It gets them without the lock's conditions: it would leave out what another Python installs.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("".join(f"{name}=={version}\n" for name, version in packages))
+        file.flush()
+        command = [sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner"]
+        command += ["off", "--no-deps", "--disable-pip", "-r", file.name, "--vulnerability-service"]
+        command += ["osv", "--osv-url", mirror] if mirror else ["pypi"]
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+        )
     try:
         return list(json.loads(ended.stdout)["dependencies"])
     except (ValueError, KeyError) as error:
         lines = ended.stderr.strip().splitlines() or ["pip-audit printed nothing"]
         raise OSError(lines[-1]) from error
+
+
+def without_repetition(packages: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return lists of packages that have each name once, as a list for pip must."""
+    lists: list[dict[str, str]] = []
+    for name, version in sorted(packages):
+        place = next((one for one in lists if name not in one), None)
+        if place is None:
+            lists.append(place := {})
+        place[name] = version
+    return lists
 
 
 def judge(packages: Sequence[Package]) -> tuple[int, list[str]]:
@@ -69,13 +87,17 @@ def locked(role: str) -> set[tuple[str, str]]:
     return {(name.partition("[")[0], version.rstrip(";")) for name, _, version in pinned}
 
 
+def all_locked() -> set[tuple[str, str]]:
+    """Return each locked package of every role with its version."""
+    return set().union(*(locked(role) for role in ROLES))
+
+
 def look_up_in(path: Path) -> tuple[list[Package], str]:
     """Return every role's packages as a file of advisories knows them, and what that file is."""
     known = advisories.read(path)
-    packages = sorted(set().union(*(locked(role) for role in ROLES)))
     found: list[Package] = [
         {"name": name, "version": version, "vulns": known.of(name, version)}
-        for name, version in packages
+        for name, version in sorted(all_locked())
     ]
     return found, f"{known.count:,} advisories of {path}, the newest of {known.newest}"
 
@@ -91,12 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if source and not mirror:
             packages, asked = look_up_in(Path(source))
         else:
-            found = {
-                (one["name"], one.get("version")): one
-                for role in ROLES
-                for one in look_up(role, mirror)
-            }
-            packages = list(found.values())
+            lists = without_repetition(all_locked())
+            packages = [found for one in lists for found in look_up(one.items(), mirror)]
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         print(
             f"audit: {source or asked} could not be asked: {why_unread(error)}; "

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from loadgen.shared.files import open_regular
 from loadgen.shared.run_ids import SUMMARY_FILE
 
 READ_BYTES = 4096
@@ -53,7 +54,7 @@ def kind_of(path: Path) -> str:
     if OF_LOCUST.search(path.name):
         return f"a file {LOCUSTS.format(holds='holds', it='it')}"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             begin = file.read(READ_BYTES)
     except OSError:
         return ""

@@ -1,8 +1,13 @@
 """An audit that could not ask says so, and never passes."""
 
 import json
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from packaging.version import Version
@@ -96,3 +101,74 @@ def test_a_file_without_advisories_proves_nothing(
     assert audit.main(["--advisories", str(tmp_path / "file")]) == 4
     assert audit.main(["--advisories", str(tmp_path / "none")]) == 4
     assert "nothing is proven" in capsys.readouterr().err
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """A mirror of OSV's query, which knows one weakness of one package."""
+
+    asked: ClassVar[list[str]] = []
+    status: ClassVar[int] = 200
+    weak: ClassVar[str] = ""
+
+    def do_POST(self) -> None:
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert question["package"]["ecosystem"] == "PyPI"
+        name = question["package"]["name"]
+        self.asked.append(f"{name}=={question['version']}")
+        found = {"vulns": [_advisory(name)]} if name == self.weak else {}
+        answer = json.dumps(found).encode()
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _advisory(name: str) -> dict[str, object]:
+    events = [{"introduced": "0"}, {"fixed": "9999"}]
+    affected = {
+        "package": {"ecosystem": "PyPI", "name": name},
+        "ranges": [{"type": "ECOSYSTEM", "events": events}],
+    }
+    return {"id": "PYSEC-2026-2", "affected": [affected]}
+
+
+@contextmanager
+def mirrored() -> Iterator[str]:
+    """Serve the mirror until the block ends; yields its URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/query"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.timeout(60)
+def test_a_mirror_is_asked_about_every_package_and_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(audit, "ROLES", ("target", "results"))
+    monkeypatch.setattr(Mirror, "asked", [])
+    packages = sorted(f"{name}=={version}" for name, version in audit.all_locked())
+    weak = packages[0].partition("==")[0]
+    with mirrored() as mirror:
+        assert audit.main(["--advisories", mirror]) == 0
+        said = capsys.readouterr().out
+        assert f"audit: {len(packages)} locked packages, none with a known weakness" in said
+        assert f"asked: the mirror {mirror}" in said
+        assert sorted(Mirror.asked) == packages
+
+        monkeypatch.setattr(Mirror, "weak", weak)
+        assert audit.main(["--advisories", mirror]) == 1
+        said = capsys.readouterr().err
+        assert "PYSEC-2026-2, mended in 9999" in said
+        assert f"asked: the mirror {mirror}" in said
+
+        monkeypatch.setattr(Mirror, "status", 503)
+        assert audit.main(["--advisories", mirror]) == 4
+        assert "nothing is proven" in capsys.readouterr().err
