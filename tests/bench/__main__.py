@@ -62,7 +62,7 @@ def scenarios(http: str, https: str, seconds: int, core: int) -> list[Scenario]:
         Scenario("10 kB GET, 50 connections", replace(brief, task="10kb"), few),
         Scenario("JSON POST, catch_response", replace(brief, task="caught"), pair),
         Scenario(
-            "a scenario's mix as DSpace's: searches, pages of JSON, a form, checks",
+            "a mix of requests as to DSpace: searches, JSON pages, a form, checks",
             replace(brief, task="mix"),
             pair,
         ),

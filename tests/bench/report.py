@@ -31,13 +31,14 @@ from tests.bench.generators import Found, autocannon_binary, k6_binary
 from tests.bench.targets import Truth
 
 SIZED_SCENARIO = "small GET, 50 connections"
+KIT = "the kit's code"
 _CLAIMED = {
     SIZED_SCENARIO: "small GETs",
     "JSON POST, 50 connections": "JSON POSTs",
     "HTTPS GET, 50 connections": "HTTPS",
     "small GET, 1,000 connections": "1,000 connections",
 }
-_MADE = "<!-- Written by `make bench`; not edited by hand. -->\n"
+_MADE = "<!-- `make bench` writes this page. Don't edit it by hand. -->\n"
 
 
 @dataclass(frozen=True)
@@ -154,10 +155,12 @@ def _machine() -> str:
         f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, Python "
         f"{platform.python_version()} ({_build()}), {versions}, {_version('nginx', '-v')}, "
         f"{_version('wrk', '-v')}, {_version('h2load', '--version')}, {_named('k6', k6_binary())}, "
-        f"{_named('autocannon', autocannon_binary())}. The target has one core and the generator "
-        "another, and each rate is that of the generator's one core. Each figure is the median of "
-        "several rounds. In a round every generator runs once, and ratios compare runs of the same "
-        "round. At a constant rate FastUser's times begin when a request was due.\n"
+        f"{_named('autocannon', autocannon_binary())}. The target server uses one core and the "
+        "load generator another core. Each rate is the number of requests per second that the "
+        "generator sends with its one core. Each figure is the median of several rounds. In each "
+        "round every generator runs once, and each ratio compares two runs of the same round. In "
+        "the test with a constant rate, FastUser's response times begin at the scheduled time of "
+        "a request.\n"
     )
 
 
@@ -194,8 +197,8 @@ def _table(result: Results) -> str:
     has_k6 = "k6" in result.found
     lines = [
         f"## {result.name}\n",
-        f"| generator | requests/s | {result.base} = 1 | k6 = 1 | µs CPU each | MB | p99, ms "
-        "| failures |",
+        f"| generator | requests/s | ratio to {result.base} | ratio to k6 | CPU per request, µs "
+        "| memory, MB | p99, ms | failures |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted(result.found, key=result.rate, reverse=True):
@@ -211,10 +214,12 @@ def _table(result: Results) -> str:
 def _accuracy_table(accuracies: list[Accuracy]) -> str:
     lines = [
         "## Accuracy against known delays\n",
-        "The target answers after 2 ms, and every 50th time after 20 ms. It records how long each "
-        "delay really was. An error is the generator's percentile minus the target's, in "
-        "milliseconds. wrk does not print its shortest time.\n",
-        "| connections | generator | requests/s | error of p50 | of p99 | of the shortest time |",
+        "The target answers each request after 2 ms, but every 50th request after 20 ms. The "
+        "target records the true duration of each delay. An error is the percentile that the "
+        "generator reports minus the percentile that the target recorded, in milliseconds. wrk "
+        "does not report its minimum.\n",
+        "| connections | generator | requests/s | error of p50 | error of p99 "
+        "| error of the minimum |",
         "|---|---|---|---|---|---|",
     ]
     for one in accuracies:
@@ -251,16 +256,19 @@ def _kit_table(kit: Switched, beside: list[Beside]) -> str:
     plain, full = beside[0], beside[-1]
     rest = 1 - (full.worker - plain.worker) / 1000
     lines = [
-        "## What the kit costs a worker\n",
-        "The CPU time of a request was measured in one process with 50 users and small GETs. It "
-        f"made {TURN_REQUESTS:,} requests without the kit's part, then as many with it, and so on. "
-        "The work beside the requests was measured in workers that made 50 requests/s. They ran at "
-        "the same time, each with a master of its own, and the exporter was scraped every 5 s. "
-        f"{_spread(kit)} Beside the requests the kit uses {full.worker - plain.worker:.1f} ms more "
-        "of each second of a worker. A core with all of the kit therefore makes "
-        f"{kit.ratio * rest:.3f} times as many requests as {PLAIN}. To see what TLS towards the "
-        "target costs, compare the HTTPS table with the plain one.\n",
-        "| how | a request, µs | worker beside requests, ms/s | master, ms/s | exporter, ms/s |",
+        "## How much CPU time the kit uses in a worker\n",
+        "The CPU time of a request was measured in one process with 50 users and small GETs. This "
+        f"process sent {TURN_REQUESTS:,} requests without the kit's code, then as many with it, "
+        f"and so on. {_spread(kit, KIT)} The CPU time for all other work was "
+        "measured in workers that sent 50 requests/s. These workers ran at the same time, each "
+        "with its own master, and the exporter was scraped every 5 s. For other work than "
+        f"requests, a worker with the kit uses {full.worker - plain.worker:.1f} ms more CPU time "
+        "per second. A core with all parts of the kit therefore sends "
+        f"{kit.ratio * rest:.3f} times as many requests as {PLAIN}. To see the cost of TLS "
+        "connections to the target, compare the table for HTTPS GET with the table for small "
+        "GET.\n",
+        "| configuration | CPU time per request, µs | other work of the worker, ms/s "
+        "| master, ms/s | exporter, ms/s |",
         "|---|---|---|---|---|",
     ]
     for one in beside:
@@ -272,28 +280,30 @@ def _kit_table(kit: Switched, beside: list[Beside]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _spread(found: Switched) -> str:
+def _spread(found: Switched, part: str) -> str:
     low, _, high = quantiles(found.ratios, n=4)
     return (
-        f"A request took {fmean(found.without):.1f} µs of CPU without it and "
-        f"{fmean(found.having):.1f} µs with it, so a core makes {found.ratio:.3f} times as many "
-        f"requests with it (half of {len(found.ratios)} pairs were between {low:.3f} and "
-        f"{high:.3f})."
+        f"A request took {fmean(found.without):.1f} µs of CPU time without {part} and "
+        f"{fmean(found.having):.1f} µs with it. A core therefore sends {found.ratio:.3f} times as "
+        f"many requests with {part}. In half of the {len(found.ratios)} pairs of measurements, "
+        f"this ratio was between {low:.3f} and {high:.3f}."
     )
 
 
 def _logged_text(found: Switched) -> str:
     return (
-        "## The request log\n\nOne process with 50 users made small GETs, "
-        f"{TURN_REQUESTS:,} without the log, then as many with it, and so on. {_spread(found)}\n"
+        "## How much CPU time the request log uses\n\nOne process with 50 users sent small GETs: "
+        f"{TURN_REQUESTS:,} requests without the request log, then as many with it, and so on. "
+        f"{_spread(found, 'the request log')}\n"
     )
 
 
 def _growth_table(growth: dict[int, Counted]) -> str:
     lines = [
-        "## How it grows with workers\n",
-        "The launcher's workers, one on each core, fired request events without a target.\n",
-        "| workers | events/s | one worker = 1 |",
+        "## Scaling with the number of workers\n",
+        "In this test, the kit's workers, one on each core, fired Locust's request event without "
+        "sending requests to a target.\n",
+        "| workers | events/s | ratio to one worker |",
         "|---|---|---|",
     ]
     for workers, counted in growth.items():
@@ -305,10 +315,11 @@ def _growth_table(growth: dict[int, Counted]) -> str:
 def _masters_table(masters: list[MasterLoad]) -> str:
     lines = [
         "## The master\n",
-        "A real master had simulated workers (`simulated_workers.py`), each of which reported all "
-        "names once a second. The table says how long the master took to answer a heartbeat over "
-        "ZeroMQ with CURVE.\n",
-        "| workers | names | master's core | heartbeat p50, ms | slowest, ms |",
+        "Simulated workers (`simulated_workers.py`) were connected to a real master. Each worker "
+        "reported statistics for all request names once a second. The table shows the master's "
+        "CPU usage, and how long the master took to answer a heartbeat over ZeroMQ with CURVE.\n",
+        "| workers | request names | CPU usage of the master | heartbeat p50, ms "
+        "| slowest heartbeat, ms |",
         "|---|---|---|---|---|",
     ]
     lines += [
@@ -321,22 +332,24 @@ def _masters_table(masters: list[MasterLoad]) -> str:
 
 def _waiting_text(waiting: Waiting) -> str:
     return (
-        f"## Many users in one worker\n\n{waiting.users:,} users made one request each in "
-        f"{waiting.wait_seconds:g} s. With a spawn rate of {waiting.spawn_rate:,}/s the last user "
-        f"started {waiting.ramp_seconds:.1f} s after the first. Each user took "
-        f"{waiting.memory_bytes_a_user / 1e3:.1f} kB of memory. Together they made "
-        f"{waiting.per_second:,.0f} requests/s and used {waiting.cpu_ratio:.0%} of a core. Half of "
-        f"the waits ended at most {waiting.late_p50_ms:.1f} ms late, and 99 of 100 at most "
-        f"{waiting.late_p99_ms:.1f} ms late. Waits end together because the users of each tenth of "
-        "a second start together.\n"
+        f"## Many users in one worker\n\nIn one worker, each of {waiting.users:,} users sent one "
+        f"request every {waiting.wait_seconds:g} s. With a spawn rate of "
+        f"{waiting.spawn_rate:,} users/s, the last user started {waiting.ramp_seconds:.1f} s after "
+        f"the first. Each user needed {waiting.memory_bytes_a_user / 1e3:.1f} kB of memory. All "
+        f"users together sent {waiting.per_second:,.0f} requests/s and used "
+        f"{waiting.cpu_ratio:.0%} of a core. Half of the users' waiting times ended at most "
+        f"{waiting.late_p50_ms:.1f} ms late, and 99 % of them at most {waiting.late_p99_ms:.1f} ms "
+        "late. Many waiting times end together because users start in groups, one group in each "
+        "tenth of a second.\n"
     )
 
 
 def _scrape_text(scrape: Scrape) -> str:
     return (
-        f"## A scrape\n\nA scrape of {scrape.names:,} names and {scrape.workers} workers sent "
-        f"{scrape.megabytes:.1f} MB over HTTP. The median took {scrape.median_seconds:.3f} s, and "
-        f"the slowest {scrape.slowest_seconds:.3f} s.\n"
+        f"## A Prometheus scrape\n\nA scrape with {scrape.names:,} request names and "
+        f"{scrape.workers} workers transferred {scrape.megabytes:.1f} MB over HTTP. The median "
+        f"duration of a scrape was {scrape.median_seconds:.3f} s, and the slowest scrape took "
+        f"{scrape.slowest_seconds:.3f} s.\n"
     )
 
 
@@ -344,10 +357,11 @@ def _endurance_text(found: Endurance) -> str:
     _, first_bytes, first_open = found.samples[len(found.samples) // 3]
     requests, last_bytes, last_open = found.samples[-1]
     return (
-        f"## Endurance\n\n50 users in one process made {requests:,} requests. The process "
-        f"had {first_bytes / 1e6:.2f} MB and {first_open} open descriptors after a third of them, "
-        f"and {last_bytes / 1e6:.2f} MB and {last_open} at the end. Its memory changed by "
-        f"{found.slope:+.4f} bytes for each request, and {found.failures} requests failed.\n"
+        f"## Endurance\n\nOne process with 50 users sent {requests:,} requests. After a third of "
+        f"these requests, the process used {first_bytes / 1e6:.2f} MB of memory and {first_open} "
+        f"file descriptors. At the end, it used {last_bytes / 1e6:.2f} MB of memory and "
+        f"{last_open} file descriptors. The memory of the process changed by {found.slope:+.4f} "
+        f"bytes per request, and {found.failures} requests failed.\n"
     )
 
 

@@ -22,7 +22,7 @@ def rates_table(per_worker: float, a_master: int) -> str:
     """One row for each request rate; `per_worker` is what one worker made at full load."""
     rate = per_worker * HEADROOM
     lines = [
-        "| requests/s | cores (workers) | hosts of 8 | hosts of 32 | masters |",
+        "| requests/s | workers (cores) | hosts with 8 cores | hosts with 32 cores | masters |",
         "|---|---|---|---|---|",
     ]
     for wanted in RATES:
@@ -36,7 +36,7 @@ def rates_table(per_worker: float, a_master: int) -> str:
 def users_table(waiting: Waiting, a_master: int) -> str:
     """One row for each number of users, each with a request now and then."""
     lines = [
-        "| users | workers | memory of all, GB | source addresses | masters |",
+        "| users | workers | memory of all users, GB | source IP addresses | masters |",
         "|---|---|---|---|---|",
     ]
     for wanted in USERS:
@@ -53,23 +53,25 @@ def document(per_worker: float, loads: list[MasterLoad], waiting: Waiting | None
     a_master = workers_a_master(loads)
     parts = [
         "# Sizing\n",
-        "From [the benchmark](benchmark.md), on its machine: measure yours with one worker, then "
-        "use the same arithmetic.\n",
+        "This page calculates the size of a fleet from the results of "
+        "[the benchmark](benchmark.md) on our machine. For your own hardware, measure the rate of "
+        "one worker, and calculate in the same way.\n",
         "## By requests a second\n",
-        f"One worker process (one core) made {per_worker:,.0f} small requests/s with FastUser. A "
-        f"worker above 90 % CPU makes a run invalid, so this plans with {HEADROOM:.0%} of it. A "
-        "target's larger responses and a scenario's own Python cost more.\n",
+        f"One worker process, on one core, sent {per_worker:,.0f} small requests/s with FastUser. "
+        "A worker that uses more than 90 % of its core makes a run invalid, so this table uses "
+        f"{HEADROOM:.0%} of that rate. Larger responses, and the Python code of a scenario, need "
+        "more CPU time per request.\n",
         rates_table(per_worker, a_master),
     ]
     if waiting is not None:
         parts += [
             "\n## By users\n",
-            f"One worker bore {waiting.users:,} users with a request in {waiting.wait_seconds:g} s "
-            f"each, on {waiting.cpu_ratio:.0%} of its core, in "
-            f"{waiting.memory_bytes_a_user / 1e3:.0f} kB of memory a user.\n",
+            f"One worker ran {waiting.users:,} users, each of which sent one request every "
+            f"{waiting.wait_seconds:g} s. These users needed {waiting.cpu_ratio:.0%} of the "
+            f"worker's core, and {waiting.memory_bytes_a_user / 1e3:.0f} kB of memory per user.\n",
             users_table(waiting, a_master),
         ]
-    parts += ["\n## What gives out first\n", _limits(loads, a_master)]
+    parts += ["\n## Limits\n", _limits(loads, a_master)]
     return "\n".join([*parts, ""])
 
 
@@ -77,17 +79,19 @@ def _limits(loads: list[MasterLoad], a_master: int) -> str:
     most = max((one.workers for one in loads), default=0)
     return "\n".join(
         [
-            "1. **A worker's core**: the run says `generator_cpu` and is invalid. More workers.",
-            f"2. **Ports of a source address**: about {PORTS_AN_ADDRESS:,} connections towards one "
-            "target address and port (`net.ipv4.ip_local_port_range`); the run says `exhausted`. "
-            "More source addresses, more hosts, or more target addresses. A simulated "
-            "user of class FastUser keeps one connection to each server.",
-            f"3. **The master's core**: with {SIZED_NAMES} request names one master serves "
+            "1. **CPU of a worker**: if a worker needs more than 90 % of its core, the run is "
+            "invalid with the reason `generator_cpu`. Use more workers.",
+            f"2. **Local ports**: one source address can have about {PORTS_AN_ADDRESS:,} "
+            "connections to one address and port of the target "
+            "(`net.ipv4.ip_local_port_range`). If no local port is free, the run is invalid with "
+            "the reason `exhausted`. Use more source addresses, more hosts, or more target "
+            "addresses. A user of class FastUser keeps one connection to each server.",
+            f"3. **CPU of the master**: with {SIZED_NAMES} request names, one master serves "
             f"about {a_master:,} workers at {HEADROOM:.0%} of its core. This was measured with up "
-            f"to {most:,} simulated workers; figures for more workers are calculated and not "
-            "measured. Fewer names help at once: group them. With more workers than that, run "
-            "several fleets, each with its own master and its share of the "
-            "load, and merge their request logs: this kit does not join masters.",
-            "4. **The network**: 10 kB responses at 100,000 requests/s are 8 Gbit/s.",
+            f"to {most:,} simulated workers, and calculated for more workers. A master can serve "
+            "more workers if you group requests under fewer names. The kit can't connect several "
+            "masters to each other. If one master is not enough, run several fleets, give each "
+            "fleet a part of the load, and merge their request logs.",
+            "4. **Network**: responses of 10 kB at 100,000 requests/s need 8 Gbit/s.",
         ]
     )
