@@ -22,7 +22,7 @@ from loadgen.recordings.secrets import Secrets
 from loadgen.recordings.source import Expression
 from loadgen.shared.origin import FORM, is_header, web_origin
 from loadgen.shared.request_names import group_path
-from loadgen.shared.secret_names import without_tokens
+from loadgen.shared.secret_names import names_secret, without_tokens
 
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_USUAL_PAUSE_SECONDS = 600.0
@@ -173,7 +173,7 @@ class Writer:
         return fields
 
     def _socket(self, number: int) -> dict[str, str]:
-        """Return a WebSocket's messages: what is sent and when, and how many are to come."""
+        """Return what opens a WebSocket, and its messages: what and when, and how many come."""
         one = self.exchanges[number]
         self.sockets += 1
         sends = [
@@ -182,7 +182,28 @@ class Writer:
             if kind == "send"
         ]
         receives = sum(kind == "receive" for _, kind, _ in one.socket)
-        return {"sends": f"[{', '.join(sends)}]", "receives": str(receives)}
+        fields = {"sends": f"[{', '.join(sends)}]", "receives": str(receives)}
+        if headers := self._headers(number):
+            fields["headers"] = source.mapping(headers)
+        if offered := self._subprotocols(number):
+            fields["subprotocols"] = f"[{', '.join(offered)}]"
+        if "permessage-deflate" in one.answer.headers.get("sec-websocket-extensions", ""):
+            fields["compress"] = "True"
+        return fields
+
+    def _subprotocols(self, number: int) -> list[str]:
+        """Return what was offered. Some pages send a token there, after a word that says so."""
+        one, before, offered = self.exchanges[number], "", []
+        for name in one.headers.get("sec-websocket-protocol", "").split(","):
+            given = name.strip()
+            place = f"subprotocol in {group_path(one.url.path)}"
+            found = self.correlation.variable(given, number, "token") if len(given) >= 8 else None
+            sure = names_secret(before) or before.lower() == "bearer"
+            secret = self.secrets.expression(before or "subprotocol", given, place, sure=sure)
+            if given:
+                offered.append(found.source if found else secret or repr(given))
+            before = given
+        return offered
 
     def _message(self, number: int, message: str | bytes) -> str:
         if isinstance(message, bytes):
@@ -233,7 +254,7 @@ class Writer:
         headers: dict[str, str] = {}
         for name, value in one.headers.items():
             if name in hops or _HOP.match(name):
-                self.hop_headers.add(name)
+                self.hop_headers |= set() if one.socket else {name}
             elif _DROPPED.match(name) or (name == "content-encoding" and one.text):
                 # A recorded text is already decoded.
                 continue

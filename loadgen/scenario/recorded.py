@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any
 from urllib.parse import unquote, urlencode
 from uuid import uuid4
@@ -25,12 +26,14 @@ from loadgen.scenario.account_file import Account
 from loadgen.scenario.extractors import Extractor, Seen
 from loadgen.scenario.http import FastUser
 from loadgen.scenario.http.response import CaughtResponse
-from loadgen.scenario.websockets import Message, WebSocketFault, open_channel
+from loadgen.scenario.websockets import Channel, Message, WebSocketFault, open_channel
 from loadgen.shared.errors import UsageError
 
 NO_VALUES: Mapping[str, Extractor] = {}
 WEBSOCKET_PATIENCE_SECONDS = 10.0
 SAFE_METHODS = ("GET", "HEAD")
+PAGE_HEADERS = ("user-agent", "accept-language")
+"""What a browser sends alike with every request of a page, a WebSocket's too."""
 Part = tuple[str, str, str, str | bytes | int]
 """Field, file name (empty for a plain field), media type, and content or its size in bytes."""
 
@@ -111,38 +114,48 @@ class RecordedSession(SequentialTaskSet):
             raise InterruptTaskSet
 
     def websocket(
-        self, path: str, *, name: str, sends: Sequence[tuple[float, Message]], receives: int
+        self,
+        path: str,
+        *,
+        name: str,
+        sends: Sequence[tuple[float, Message]],
+        receives: int,
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
+        compress: bool = False,
     ) -> None:
         """Open a WebSocket while the replay goes on: send messages at their times, receive others.
 
         It stays open until as many messages came as were recorded, or the session ends; fewer
-        within ten seconds of the last one sent are a failed `WS receive`.
+        until the server's goodbye, or within ten seconds of the last one sent, are a failed
+        `WS receive`.
         """
-        headers = {}
-        if cookies := self.client.cookiejar.header(f"{self.client.base_url}/"):
-            headers["Cookie"] = cookies
-        self._sockets.spawn(self._talk, path, name, headers, sends, receives)
+        defaults = self.user.default_headers or {}
+        sent = {one: str(value) for one, value in defaults.items() if one in PAGE_HEADERS}
+        sent |= {field.lower(): value for field, value in (headers or {}).items()}
+        if cookies := self.client.cookiejar.header(f"{self.client.base_url}/{path.lstrip('/')}"):
+            sent["cookie"] = cookies
+        offer = (sent, WEBSOCKET_PATIENCE_SECONDS, subprotocols, compress)
+        self._sockets.spawn(self._talk, path, name, offer, sends, receives)
 
     def _talk(
         self,
         path: str,
         name: str,
-        headers: Mapping[str, str],
+        offer: tuple[Mapping[str, str], float, Sequence[str], bool],
         sends: Sequence[tuple[float, Message]],
         receives: int,
     ) -> None:
         ratio, began, heard = _think_time_ratio(), time.monotonic(), 0
-        with suppress(WebSocketFault), open_channel(self.user, path, name, headers, 10) as channel:
+        with suppress(WebSocketFault), open_channel(self.user, path, name, *offer) as channel:
             for seconds, message in sends:
-                while (left := began + seconds * ratio - time.monotonic()) > 0:
-                    heard += channel.hear(left) is not None
+                heard += _hear(channel, inf, began + seconds * ratio)
                 channel.send(message)
-            end = time.monotonic() + WEBSOCKET_PATIENCE_SECONDS
-            while heard < receives and (left := end - time.monotonic()) > 0:
-                heard += channel.hear(left) is not None
+            waited = time.monotonic()
+            heard += _hear(channel, receives - heard, waited + WEBSOCKET_PATIENCE_SECONDS)
             if heard < receives:
                 fault = TimeoutError("fewer messages came than were recorded")
-                channel.count("WS receive", WEBSOCKET_PATIENCE_SECONDS, 0, fault)
+                channel.count("WS receive", time.monotonic() - waited, 0, fault)
 
     def on_stop(self) -> None:
         """Close the WebSockets that are open."""
@@ -175,6 +188,20 @@ class RecordedSession(SequentialTaskSet):
             else:
                 self.v[name] = value
         return missing
+
+
+def _hear(channel: Channel, most: float, until: float) -> int:
+    """Receive messages until there are so many, a time, or the server's goodbye; return how many.
+
+    `until` is a `time.monotonic`.
+    """
+    heard = 0
+    while heard < most and (left := until - time.monotonic()) > 0:
+        if channel.hear(left) is not None:
+            heard += 1
+        elif channel.closed:
+            break
+    return heard
 
 
 def _think_time_ratio() -> float:

@@ -169,6 +169,41 @@ def test_a_websocket_with_its_messages_is_replayed(
     assert "self.think(1.5)" in source, "what follows doesn't wait for the WebSocket's end"
 
 
+def test_a_websocket_is_opened_with_what_its_page_offered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "cmFuZG9t",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+        "Sec-WebSocket-Protocol": "graphql-transport-ws, bearer, 0paque-of-ann",
+        "X-Tenant": "7",
+        "Authorization": "Bearer s3cret-of-ann",
+    }
+    chosen = {"sec-websocket-extensions": "permessage-deflate"}
+    socket = entry(1, "GET", "/live", status=101, headers=offered, answer=chosen)
+    message = {"type": "receive", "opcode": 1, "time": 1795255204.0, "data": "welcome"}
+    socket |= {"_resourceType": "websocket", "_webSocketMessages": [message]}
+    source, said = made(tmp_path, capsys, [entry(0, "GET", "/", content=TITLE), socket])
+    (call,) = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "self.websocket"
+    ]
+    given = {one.arg: value_of(one.value) for one in call.keywords}
+    assert given["subprotocols"] == [
+        "graphql-transport-ws",
+        "bearer",
+        "os.environ['RECORDED_BEARER']",
+    ]
+    assert given["compress"] is True
+    assert given["headers"].keys() - {"accept"} == {"x-tenant", "authorization"}
+    assert "of-ann" not in source + said
+    assert "headers that proxies added" not in said
+
+
 # --- the site --------------------------------------------------------------------------------
 
 
