@@ -112,7 +112,8 @@ while True:
 
 
 @pytest.mark.fault(
-    PART, "The user `loadgen` replaces each file that root has just created with a link (a race)."
+    PART,
+    "The user `loadgen` replaces each new file of root with a link as soon as it exists (a race).",
 )
 def test_a_race_of_links_gets_nothing_of_roots(
     state: Path, secret: Path, tmp_path: Path, outcome: Outcome
