@@ -157,10 +157,10 @@ def _machine() -> str:
         f"{_version('wrk', '-v')}, {_version('h2load', '--version')}, {_named('k6', k6_binary())}, "
         f"{_named('autocannon', autocannon_binary())}. The target server uses one core and the "
         "load generator another core. Each rate is the number of requests per second that the "
-        "generator sends with its one core. Each figure is the median of several rounds. In each "
-        "round every generator runs once, and each ratio compares two runs of the same round. In "
-        "the test with a constant rate, FastUser's response times begin at the scheduled time of "
-        "a request.\n"
+        "generator sends with its one core. Each figure is the median of several rounds of the "
+        "benchmark. In each round every generator runs once, and each ratio compares two runs of "
+        "the same round. In the test with a constant rate, FastUser's response times begin at the "
+        "scheduled time of a request.\n"
     )
 
 
@@ -215,9 +215,9 @@ def _accuracy_table(accuracies: list[Accuracy]) -> str:
     lines = [
         "## Accuracy against known delays\n",
         "The target answers each request after 2 ms, but every 50th request after 20 ms. The "
-        "target records the true duration of each delay. An error is the percentile that the "
-        "generator reports minus the percentile that the target recorded, in milliseconds. wrk "
-        "does not report its minimum.\n",
+        "target records the true duration of each delay. In this table, an error is the "
+        "percentile that the generator reports minus the percentile that the target recorded, in "
+        "milliseconds. wrk does not report its minimum response time.\n",
         "| connections | generator | requests/s | error of p50 | error of p99 "
         "| error of the minimum |",
         "|---|---|---|---|---|---|",
@@ -315,9 +315,10 @@ def _growth_table(growth: dict[int, Counted]) -> str:
 def _masters_table(masters: list[MasterLoad]) -> str:
     lines = [
         "## The master\n",
-        "Simulated workers (`simulated_workers.py`) were connected to a real master. Each worker "
-        "reported statistics for all request names once a second. The table shows the master's "
-        "CPU usage, and how long the master took to answer a heartbeat over ZeroMQ with CURVE.\n",
+        "Simulated workers (`simulated_workers.py`) were connected to a real master. Each "
+        "simulated worker reported statistics for all request names once a second. The table "
+        "shows the master's CPU usage, and how long the master took to answer a heartbeat over "
+        "ZeroMQ with CURVE.\n",
         "| workers | request names | CPU usage of the master | heartbeat p50, ms "
         "| slowest heartbeat, ms |",
         "|---|---|---|---|---|",
@@ -359,7 +360,7 @@ def _endurance_text(found: Endurance) -> str:
     return (
         f"## Endurance\n\nOne process with 50 users sent {requests:,} requests. After a third of "
         f"these requests, the process used {first_bytes / 1e6:.2f} MB of memory and {first_open} "
-        f"file descriptors. At the end, it used {last_bytes / 1e6:.2f} MB of memory and "
+        f"file descriptors. At the end, the process used {last_bytes / 1e6:.2f} MB of memory and "
         f"{last_open} file descriptors. The memory of the process changed by {found.slope:+.4f} "
         f"bytes per request, and {found.failures} requests failed.\n"
     )

@@ -67,8 +67,9 @@ def document(per_worker: float, loads: list[MasterLoad], waiting: Waiting | None
         parts += [
             "\n## By users\n",
             f"One worker ran {waiting.users:,} users, each of which sent one request every "
-            f"{waiting.wait_seconds:g} s. These users needed {waiting.cpu_ratio:.0%} of the "
-            f"worker's core, and {waiting.memory_bytes_a_user / 1e3:.0f} kB of memory per user.\n",
+            f"{waiting.wait_seconds:g} s. The {waiting.users:,} users needed "
+            f"{waiting.cpu_ratio:.0%} of the worker's core, and "
+            f"{waiting.memory_bytes_a_user / 1e3:.0f} kB of memory per user.\n",
             users_table(waiting, a_master),
         ]
     parts += ["\n## Limits\n", _limits(loads, a_master)]
@@ -87,11 +88,12 @@ def _limits(loads: list[MasterLoad], a_master: int) -> str:
             "the reason `exhausted`. Use more source addresses, more hosts, or more target "
             "addresses. A user of class FastUser keeps one connection to each server.",
             f"3. **CPU of the master**: with {SIZED_NAMES} request names, one master serves "
-            f"about {a_master:,} workers at {HEADROOM:.0%} of its core. This was measured with up "
-            f"to {most:,} simulated workers, and calculated for more workers. A master can serve "
-            "more workers if you group requests under fewer names. The kit can't connect several "
-            "masters to each other. If one master is not enough, run several fleets, give each "
-            "fleet a part of the load, and merge their request logs.",
+            f"about {a_master:,} workers at {HEADROOM:.0%} of its core. The CPU usage of a master "
+            f"was measured with up to {most:,} simulated workers, and calculated for more "
+            "workers. A master can serve more workers if you group requests under fewer names. "
+            "The kit can't connect several masters to each other. If one master is not enough, "
+            "run several fleets, give each fleet a part of the load, and merge their request "
+            "logs.",
             "4. **Network**: responses of 10 kB at 100,000 requests/s need 8 Gbit/s.",
         ]
     )
