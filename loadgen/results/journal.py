@@ -106,7 +106,7 @@ def _read(path: Path) -> list[JournalEntry]:
         ) from error
     whole = text[: text.rfind(b"\n") + 1]
     if len(whole) < len(text):
-        os.truncate(path, len(whole))
+        os.truncate(path, path.stat().st_size - len(text) + len(whole))
     try:
         return [JournalEntry.model_validate_json(line) for line in whole.splitlines()]
     except ValidationError as error:

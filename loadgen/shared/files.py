@@ -1,5 +1,6 @@
 """Files and links that are replaced whole or not at all, locks, and room for results."""
 
+import codecs
 import contextlib
 import errno
 import fcntl
@@ -63,9 +64,10 @@ def read_regular(path: Path, bytes_max: int = DOCUMENT_BYTES_MAX) -> bytes:
 def read_document(path: Path, values_max: int = DOCUMENT_VALUES_MAX) -> bytes:
     """Read a JSON file of a run, which may be another person's or a host's.
 
-    Raises OSError, and ValueError when it could hold more values than `values_max`.
+    The byte order mark that editors of Windows write is left out. Raises OSError, and ValueError
+    when it could hold more values than `values_max`.
     """
-    return require_few_values(read_regular(path), values_max)
+    return require_few_values(read_regular(path).removeprefix(codecs.BOM_UTF8), values_max)
 
 
 def write_texts(texts: Mapping[Path, str]) -> None:

@@ -70,6 +70,12 @@ def this_machine(name: str | None = None) -> Machine:
     )
 
 
+def free_memory_bytes() -> int:
+    """Return how much memory programs can still take here; without bound where nobody says."""
+    kibibytes = _field(Path("/proc/meminfo"), "MemAvailable").split()
+    return 1024 * int(kibibytes[0]) if kibibytes else 2**60
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(errors="replace")

@@ -109,7 +109,7 @@ def _add_evaluate_options(verb: VerbParser) -> None:
     verb.add_argument(
         "--output",
         type=Path,
-        help="the directory for the pictures, if they are drawn from log files",
+        help="the directory for the pictures (default: evaluation/ in the run's directory)",
     )
     verb.add_argument(
         "--beside",

@@ -11,7 +11,7 @@ from loadgen.judging.loss_checks import ARRIVAL_METHOD
 from loadgen.results.evaluation import log_pictures
 from loadgen.results.evaluation.omission import correct
 from loadgen.results.evaluation.pictures import FORMATS, Format, save_picture
-from loadgen.results.request_log import read_log
+from loadgen.results.request_log import negative_durations, read_log
 from loadgen.results.statistics_file import load_record
 from loadgen.results.summary import load_summary
 from loadgen.results.tester_log import TesterLog
@@ -43,16 +43,24 @@ Study = Callable[[pl.DataFrame, float], tuple[Mapping[str, Figure], str]]
 """What a published study makes of a request log and its speed: pictures by name, and a text."""
 
 
-def evaluate(run: Path, settings: EvaluationSettings, studies: Sequence[Study] = ()) -> str:
-    """Write pictures and tables into the run's `evaluation/`; return what there is to say.
+def evaluate(
+    run: Path,
+    settings: EvaluationSettings,
+    studies: Sequence[Study] = (),
+    directory: Path | None = None,
+) -> str:
+    """Write pictures and tables, into the run's `evaluation/`, unless told; return what to say.
 
     Each of `studies` adds its own; one that finds nothing of its own in the log adds nothing.
     """
-    log, directory = measured_log(run), run / DIRECTORY
+    log, directory = measured_log(run), directory or run / DIRECTORY
     users = {"users": log_pictures.draw_users(load_record(run).points)}
     said = _draw(log, directory, settings, studies, users)
     omission = _omission(run, settings.interval_seconds)
-    return _join(_sampling(run), said[0], omission, *said[1:], f"pictures and tables: {directory}")
+    return _join(
+        *(_sampling(run), _negative(run), said[0], omission, *said[1:]),
+        f"pictures and tables: {directory}",
+    )
 
 
 def evaluate_tester_log(
@@ -122,6 +130,15 @@ def _sampling(run: Path) -> str:
     if not isinstance(ratio, int | float) or ratio >= 1:
         return ""
     return f"a sample of {100 * ratio:g} % of the requests, so rare ones may be missing"
+
+
+def _negative(run: Path) -> str:
+    rows = negative_durations(run)
+    if not rows:
+        return ""
+    return (
+        f"{rows:,} rows of the log end before they begin, as a clock was set back: counted as 0 s"
+    )
 
 
 def _counts(log: pl.DataFrame, limits: Sequence[float]) -> str:

@@ -4,6 +4,7 @@ A log is a polars DataFrame in the order of starts; times on the axes are second
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,6 +33,26 @@ def with_seconds(log: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _timed(log: pl.DataFrame, *more: str) -> pl.DataFrame:
+    """Return when each answered request began and how long it took, in seconds, and some columns.
+
+    A log may have many millions of rows, so that no other column is copied.
+    """
+    columns = with_seconds(log.select("start_us", "duration_us", *more)).lazy()
+    return columns.select("at", "seconds", *more).drop_nulls("seconds").collect()
+
+
+def _places(count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return places in a sorted list: evenly to its middle, then ever denser to its end.
+
+    The shares behind them are even on a logarithmic axis, and every one of the slowest is there.
+    """
+    if count <= POINTS_MAX:
+        return np.arange(count)
+    behind = np.geomspace(1, count, POINTS_MAX).round().astype(np.int64)
+    return np.unique(count - behind)
+
+
 def draw_response_times(
     log: pl.DataFrame, limits: Sequence[float] = (), fault_times: Sequence[float] = ()
 ) -> Figure:
@@ -39,7 +60,7 @@ def draw_response_times(
 
     Beyond 20,000 points an even sample is drawn, with every response above the lowest limit.
     """
-    frame = with_seconds(log).drop_nulls("seconds")
+    frame = _timed(log, "error")
     title = "Response times over time"
     if frame.height > POINTS_MAX:
         step = -(-frame.height // POINTS_MAX)
@@ -77,7 +98,7 @@ def nearest_rank(times: pl.Expr, ratio: float) -> pl.Expr:
 
 def draw_percentiles(log: pl.DataFrame, window_seconds: float = 10) -> Figure:
     """Percentiles (nearest rank) of the response times that began in each window."""
-    frame = with_seconds(log).drop_nulls("seconds")
+    frame = _timed(log)
     windows = (
         frame.group_by((pl.col("at") // window_seconds * window_seconds).alias("window"))
         .agg(nearest_rank(pl.col("seconds"), q).alias(f"p{round(q * 100)}") for q in PERCENTILES)
@@ -106,15 +127,15 @@ def draw_distribution(log: pl.DataFrame, limits: Sequence[float] = ()) -> Figure
     Both axes are logarithmic: the tail, one request in a thousand, has as much room as the rest.
     """
     figure, axes = new_picture("Distribution", "response time (s)", "share of requests slower")
-    frame = with_seconds(log).drop_nulls("seconds")
+    frame = _timed(log, "method", "name")
     names = frame.group_by("method", "name").len().sort("len", "name", descending=[True, False])
     for index, (method, name, _) in enumerate(names.head(CAUSES_MAX).iter_rows()):
-        mine = frame.filter((pl.col("method") == method) & (pl.col("name") == name))
-        times = mine["seconds"].sort()
-        slower = np.arange(times.len(), 0, -1) / times.len()
+        mine = frame.lazy().filter((pl.col("method") == method) & (pl.col("name") == name))
+        times = mine.select("seconds").collect()["seconds"].sort()
+        places = _places(times.len())
         axes.step(
-            times,
-            slower,
+            times[places],
+            (times.len() - places) / times.len(),
             DASHES[index % len(DASHES)],
             color=COLOURS[index],
             where="pre",
@@ -149,7 +170,7 @@ def throughput(log: pl.DataFrame, window_seconds: float = 1) -> pl.DataFrame:
     """Count answers a second in each window, `requests` and `failures`; empty windows are zeros."""
     ended = (pl.col("at") + pl.col("seconds").fill_null(0)) // window_seconds
     frame = (
-        with_seconds(log)
+        with_seconds(log.select("start_us", "duration_us", "error"))
         .group_by(ended.cast(pl.Int64).alias("number"))
         .agg(requests=pl.len(), failures=pl.col("error").is_not_null().sum())
     )
@@ -215,6 +236,9 @@ def draw_failures(log: pl.DataFrame) -> Figure:
 def slowest(log: pl.DataFrame, count: int = 8) -> pl.DataFrame:
     """Return the slowest requests, slowest first."""
     columns = ("at", "seconds", "method", "name", "status", "error", "worker")
-    return with_seconds(log).drop_nulls("seconds").sort("seconds", descending=True).head(
-        count
-    ).select(columns)  # fmt: skip
+    found = log.lazy().drop_nulls("duration_us").sort("duration_us", descending=True).head(count)
+    first = pl.lit(log["start_us"].min(), pl.Int64)
+    rows = found.with_columns(
+        at=(pl.col("start_us") - first) / 1e6, seconds=pl.col("duration_us") / 1e6
+    )
+    return rows.select(columns).collect()

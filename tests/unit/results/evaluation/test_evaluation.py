@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from loadgen.cli.main import main
 from loadgen.node.request_log import RequestLog
 from loadgen.results.evaluation.evaluation import EvaluationSettings, evaluate
-from loadgen.results.request_log import merge_log
+from loadgen.results.evaluation.log_pictures import POINTS_MAX, _places
+from loadgen.results.request_log import merge_log, read_log
 from loadgen.results.statistics_file import Record, dump_record
 from loadgen.results.timeline import Point
 from tests.unit.samples import START, entry, summary
@@ -56,3 +59,49 @@ def test_an_open_model_run_shows_both_starts(run: Path) -> None:
     said = evaluate(run, SVG)
     assert "from the real start: p50 10 ms" in said
     assert "from the intended start: p50 40 ms" in said
+
+
+def test_rows_of_an_earlier_release_that_end_before_they_begin_count_as_0(run: Path) -> None:
+    file = run / "requests.parquet"
+    log = pl.read_parquet(file)
+    early = pl.when(pl.int_range(pl.len()) % 5 == 0).then(-250_000).otherwise(pl.col("duration_us"))
+    log.with_columns(duration_us=early).write_parquet(file)
+    said = evaluate(run, SVG)
+    assert "6 rows of the log end before they begin" in said
+    assert "20 requests, 0 failed" in said
+    assert "-" not in (run / "evaluation" / "slowest.csv").read_text()
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\r\n"])
+def test_files_that_an_editor_of_windows_saved_are_read(run: Path, mark: bytes) -> None:
+    for name in ("summary.json", "statistics.json"):
+        content = (run / name).read_bytes()
+        (run / name).write_bytes(mark + content.replace(b"\n", b"\r\n"))
+    assert evaluate(run, SVG).startswith("20 requests")
+
+
+def test_a_distribution_of_many_has_every_one_of_the_slowest() -> None:
+    places = _places(1_000_000)
+    assert list(places[-1000:]) == list(range(999_000, 1_000_000))
+    assert places[0] == 0
+    assert len(places) <= POINTS_MAX
+
+
+def test_pictures_go_where_they_are_wanted_and_a_run_that_vanishes_is_a_sentence(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(run), "--output", str(tmp_path / "else"), "--formats", "svg"])
+    assert ended.value.code == 0
+    assert (tmp_path / "else" / "throughput.svg").is_file()
+    assert not (run / "evaluation").exists()
+
+    def remove(_: Path) -> pl.DataFrame:
+        (run / "summary.json").unlink()
+        return read_log(run)
+
+    monkeypatch.setattr("loadgen.results.evaluation.evaluation.read_log", remove)
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(run), "--formats", "svg"])
+    assert ended.value.code == 4
+    assert "summary.json is not there any more" in capsys.readouterr().err
