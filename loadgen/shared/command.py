@@ -93,9 +93,6 @@ def ending(carry_out: Callable[[], int | None], name: str = "") -> int:
     except OSError as error:
         if error.filename is None and (error.strerror or "").startswith(NO_TEMPORARY):
             return _told(name, OperationError(f"{error.strerror}: set TMPDIR to one of your own"))
-        if error.errno == errno.ENOENT and "/" in str(error.filename):
-            reason = f"{error.filename} is not there any more: it was removed or moved meanwhile"
-            return _told(name, OperationError(f"{reason}; look what is left, and try again"))
         if error.filename is None or error.errno not in REFUSED:
             raise
         return _told(

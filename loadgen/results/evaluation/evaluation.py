@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field
 
 from loadgen.judging.loss_checks import ARRIVAL_METHOD
+from loadgen.results.catalogue import summary_of
 from loadgen.results.evaluation import log_pictures
 from loadgen.results.evaluation.omission import correct
 from loadgen.results.evaluation.pictures import FORMATS, Format, save_picture
 from loadgen.results.request_log import negative_durations, read_log
 from loadgen.results.statistics_file import load_record
-from loadgen.results.summary import load_summary
 from loadgen.results.tester_log import TesterLog
 from loadgen.shared.histograms import Histogram, merge, percentile
 from loadgen.shared.text import format_seconds
@@ -113,7 +113,7 @@ def _draw(
 
 def measured_log(run: Path) -> pl.DataFrame:
     """Return what was answered within the measured interval, as the summary counts it."""
-    log, summary = read_log(run), load_summary(run)
+    log, summary = read_log(run), summary_of(run)
     if not log["phase"].null_count():
         return log.filter(pl.col("phase") == "measured")
     ended = pl.col("start_us") + pl.col("duration_us").fill_null(0)
@@ -125,7 +125,7 @@ def measured_log(run: Path) -> pl.DataFrame:
 
 
 def _sampling(run: Path) -> str:
-    kept = load_summary(run).specification.get("request_log")
+    kept = summary_of(run).specification.get("request_log")
     ratio = kept.get("sampling_ratio", 1) if isinstance(kept, dict) else 1
     if not isinstance(ratio, int | float) or ratio >= 1:
         return ""

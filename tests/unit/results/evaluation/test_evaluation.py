@@ -103,5 +103,5 @@ def test_pictures_go_where_they_are_wanted_and_a_run_that_vanishes_is_a_sentence
     monkeypatch.setattr("loadgen.results.evaluation.evaluation.read_log", remove)
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", str(run), "--formats", "svg"])
-    assert ended.value.code == 4
-    assert "summary.json is not there any more" in capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "holds no finished run (No such file or directory)" in capsys.readouterr().err
