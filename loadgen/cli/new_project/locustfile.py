@@ -1,4 +1,4 @@
-"""A scenario to start from: visitors of one site. Try it with `loadgen probe -f locustfile.py`."""
+"""Visitors of a site, to be changed. Run `loadgen probe -f locustfile.py` to try each task once."""
 
 from locust import between, task
 
@@ -6,18 +6,18 @@ from loadgen.scenario import FastUser
 
 
 class Visitor(FastUser):
-    """Someone who reads the start page, and now and then another one."""
+    """A visitor who reads the start page and, less often, another page."""
 
     wait_time = between(1, 3)
 
     @task(3)
     def read_the_start_page(self) -> None:
-        """Ask for the start page; an answer that is not what it should be counts as a failure."""
+        """Request the start page. A response with an error status counts as a failure."""
         with self.client.get("/", catch_response=True) as response:
             if not response.ok:
                 response.failure(f"the start page answered with status {response.status_code}")
 
     @task
     def read_another_page(self) -> None:
-        """Ask for a page under one name, whichever it is."""
+        """Request another page. The statistics show it under the given name."""
         self.client.get("/hello", name="another page")
