@@ -200,7 +200,7 @@ def test_a_port_is_free_again_at_once_after_scrapes(start: Start) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--listen", "9646"), "--listen 9646 is no address"),
+        (("--listen", "9646"), "--listen 9646 is not an address"),
         (("--listen", "0.0.0.0:0"), "can be reached from other machines"),
         (("--tls-key", "key.pem"), "TLS needs both"),
         (("--tls-key", "no.pem", "--tls-certificate", "no.pem"), "client CA can't be used"),
