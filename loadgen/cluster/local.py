@@ -53,6 +53,7 @@ PRIVATE_PREFIX = "loadgen-run-"
 SOCKET_PATH_MAX = 107
 COUNTERS_FILE = ".counters"
 """In the results: what the exporter has counted in all runs, so that its counters never go back."""
+NOT_ENDED = "did not end when asked and was killed"
 LINGER_SECONDS = 60.0
 """How long at most the exporter waits for a Prometheus that has scraped it to do so once more."""
 
@@ -212,14 +213,19 @@ class LocalCluster:
                 faults["master"] = f"was ended by {name} while it quit, so its reports may be cut"
         for worker in self._workers:
             worker.terminate()
-        killed = []
-        if self._exporter:
-            killed += end_all([self._exporter], LINGER_SECONDS + TERMINATE_SECONDS)
-        killed += end_all(self._workers)
-        for name in killed:
-            faults[name] = "did not end when asked and was killed"
+        if self._exporter and self._exporter.alive:
+            faults |= self._end_exporter(self._exporter)
+        for name in end_all(self._workers):
+            faults[name] = NOT_ENDED
         self.kill()
         return faults
+
+    def _end_exporter(self, exporter: Child) -> Mapping[str, str]:
+        """End it; one that was stopped first takes in what the master has said meanwhile."""
+        exporter.resume()
+        if end_all([exporter], LINGER_SECONDS + TERMINATE_SECONDS):
+            return {exporter.name: NOT_ENDED}
+        return {exporter.name: exporter.bad_end} if exporter.bad_end else {}
 
     def _take_what_is_left(self, master: Child) -> None:
         """Take the snapshots up to the parting one, which may come after its process has ended.

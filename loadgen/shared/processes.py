@@ -124,8 +124,15 @@ class Child:
     @property
     def fault(self) -> str | None:
         """One sentence when the process ended without being asked; None otherwise."""
-        if self.alive or self.asked_to_end:
-            return None
+        return None if self.alive or self.asked_to_end else self._how_it_ended()
+
+    @property
+    def bad_end(self) -> str | None:
+        """One sentence when the process was asked to end and ended by another fault; else None."""
+        good = self.alive or self.exit_code in {0, -signal.SIGTERM}
+        return None if good else self._how_it_ended()
+
+    def _how_it_ended(self) -> str:
         code = self._process.poll() or 0
         how = (
             f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit {code}"
@@ -138,6 +145,12 @@ class Child:
         self.asked_to_end = True
         if self.alive:
             self._process.terminate()
+
+    def resume(self) -> None:
+        """Let the process go on if somebody has stopped it (SIGSTOP); else nothing happens."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Wait for the process to end; False when the time is over."""

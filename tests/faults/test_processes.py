@@ -1,13 +1,15 @@
 """Processes that are killed or frozen under load, one and all of a kind."""
 
+import re
 import signal
 import time
 
 import pytest
 
-from tests.faults.driving import Target, exporters, locustfile, seconds_until, send, start
+from tests.faults.driving import Target, exporters, locustfile, reasons, seconds_until, send, start
 from tests.faults.record import Outcome, everything
-from tests.local.conftest import Runner
+from tests.local.conftest import Run, Runner
+from tests.waiting import await_
 
 PART = "Processes"
 OPTIONS = ("--users", "8", "--spawn-rate", "8", "--workers", "2", "--run-time")
@@ -132,15 +134,60 @@ def test_killed_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> N
     )
 
 
+@pytest.mark.fault(PART, "The exporter is killed (SIGKILL) before the load begins.")
+def test_exporter_killed_at_start(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = loadgen.start(*OPTIONS, "4s", *locustfile(loadgen), "--host", target.url)
+    await_(lambda: exporters(run), "the exporter")
+    since = send(signal.SIGKILL, exporters(run))
+    noticed = seconds_until(run, "exporter was ended by SIGKILL", since)
+
+    code = run.wait()
+    assert code in (3, 4), run.output + run.logs()
+    assert "exporter was ended by SIGKILL" in reasons(run)
+    summary = run.summary
+    assert loadgen.finish(*OPTIONS, "2s", "-f", "broken.py", "--host", target.url)[0] == 0
+    outcome(
+        f"verdict {summary['verdict']}, and the reason names the exporter; the next run passes",
+        notice_seconds=noticed,
+        summary=summary,
+    )
+
+
+@pytest.mark.fault(PART, "The exporter is frozen (SIGSTOP) for 5 s.")
+def test_exporter_that_pauses(loadgen: Runner, target: Target, outcome: Outcome) -> None:
+    run = start(loadgen, *OPTIONS, "15s", *locustfile(loadgen), target=target)
+    paused = exporters(run)
+    since = send(signal.SIGSTOP, paused)
+    time.sleep(5)  # the fault's own length
+    send(signal.SIGCONT, paused)
+
+    assert run.wait() == 0, run.output + run.logs()
+    assert counted_by_exporter(run) == run.summary["requests"]
+    outcome(
+        "verdict passed; the exporter then counts every request",
+        recover_seconds=time.monotonic() - since,
+        summary=run.summary,
+        received=target.received,
+    )
+
+
+def counted_by_exporter(run: Run) -> int:
+    """Return the requests of the last scrape."""
+    text = (run.directory / "metrics.prom").read_text()
+    counts = re.findall(r"^locust_requests_total\{.*\} (\S+)$", text, re.MULTILINE)
+    return int(sum(map(float, counts)))
+
+
 @pytest.mark.fault(PART, "The exporter is frozen (SIGSTOP).")
 def test_frozen_exporter(loadgen: Runner, target: Target, outcome: Outcome) -> None:
     run = start(loadgen, *OPTIONS, "8s", *locustfile(loadgen), target=target)
     since = send(signal.SIGSTOP, exporters(run))
 
-    code = run.wait()
-    assert code != 0, run.output + run.logs()
+    assert run.wait() == 0, run.output + run.logs()
+    assert counted_by_exporter(run) == run.summary["requests"]
+    assert time.monotonic() - since < 60
     outcome(
-        f"verdict {run.summary['verdict']}: the exporter had to be killed",
+        "verdict passed: it is resumed at the run's end, and then counts every request",
         recover_seconds=time.monotonic() - since,
         summary=run.summary,
         received=target.received,

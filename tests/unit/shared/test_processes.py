@@ -66,6 +66,34 @@ def test_stubborn_child_is_killed_and_named(script: Path) -> None:
     assert not child.alive
 
 
+def test_a_stopped_child_hears_that_it_is_to_end_when_it_is_resumed(script: Path) -> None:
+    child = Child("one", ["waits"], script / "log")
+    wait_until_up(child)
+    os.kill(child.pid, signal.SIGSTOP)
+
+    child.resume()
+
+    assert end_all([child]) == []
+    child.resume()
+
+
+def test_a_child_that_is_asked_to_end_may_end_badly(script: Path) -> None:
+    (script / "late.py").write_text(
+        "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(4))\n"
+        "print('up', flush=True)\ntime.sleep(60)\n"
+    )
+    good = Child("good", ["waits"], script / "good")
+    bad = Child("bad", ["late"], script / "bad")
+    wait_until_up(good)
+    wait_until_up(bad)
+    assert good.bad_end is None
+
+    assert end_all([good, bad]) == []
+
+    assert good.bad_end is None
+    assert "ended with exit 4" in str(bad.bad_end)
+
+
 def test_last_telling_line_prefers_an_error(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("start\nValueError: it\nbye\n\n")
