@@ -63,6 +63,24 @@ def require_inventory(path: Path) -> None:
     )
 
 
+def require_fleet(options: argparse.Namespace) -> None:
+    """Raise UsageError unless the inventory can be read and describes a fleet.
+
+    Ansible would end with 1 and its own warnings, or with 0 where no host has a group of ours. It
+    is left to Ansible where it takes a password that is typed, or variables of the command line.
+    """
+    # The verbs of the lab need no fleet's packages.
+    from loadgen.fleet.inventory import load_inventory  # noqa: PLC0415
+
+    vault = [word for word in options.vault if word != ASK]
+    if all(map(vault_identity, vault)) and not any(map(_adds_variables, options.passed_on)):
+        load_inventory(options.inventory, vault)
+
+
+def _adds_variables(word: str) -> bool:
+    return word.startswith(("-e", "--extra-vars", "-i", "--inventory"))
+
+
 def untemplated(name: str, path: Path) -> str:
     """Return a variable for Ansible that holds a path; it would look for templates in a text."""
     return json.dumps({name: {"__ansible_unsafe": os.path.abspath(path)}})  # noqa: PTH100 - as typed
@@ -74,6 +92,7 @@ def change(name: str) -> Callable[[argparse.Namespace], int]:
     def carry_out(options: argparse.Namespace) -> int:
         require_inventory(options.inventory)
         command = playbook(name, _options(options))
+        require_fleet(options)
         hold(options.inventory)
         return become(command)
 
@@ -83,7 +102,9 @@ def change(name: str) -> Callable[[argparse.Namespace], int]:
 def look(options: argparse.Namespace) -> int:
     """Carry out `loadgen verify`, which may run beside a change."""
     require_inventory(options.inventory)
-    return become(playbook("verify", _options(options)))
+    command = playbook("verify", _options(options))
+    require_fleet(options)
+    return become(command)
 
 
 def _options(options: argparse.Namespace) -> list[str]:

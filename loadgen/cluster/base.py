@@ -29,14 +29,18 @@ class Cluster(Protocol):
     """The release that every node reports: its directory's name, the SHA-256 on a fleet."""
 
     scenario: str
-    """The hash of the run's scenario, once `preflight` has found it; empty when it has none."""
+    """The hash of the run's scenario, once `accept` has found it; empty when it has none."""
+
+    def accept(self, specification: RunSpecification) -> None:
+        """Check what the user gave, before anything is said of machines: UsageError."""
+        ...
 
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Import the locustfiles in a process of their own and tell what they hold."""
         ...
 
     def preflight(self, specification: RunSpecification) -> None:
-        """Check all that can be checked before anything starts; raise the faults found."""
+        """Check the machines before anything starts; `accept` came first. Raises their faults."""
         ...
 
     def running_target(self) -> str | None:

@@ -38,6 +38,11 @@ class FakeCluster:
         self._happenings = iter(happenings)
         self._faults: dict[str, str] = {}
 
+    def accept(self, specification: RunSpecification) -> None:
+        """Accept everything."""
+        del specification
+        self.asked.append("accept")
+
     def inspect(self, specification: RunSpecification) -> Inspection:
         """Return what the test says that the locustfile holds."""
         del specification

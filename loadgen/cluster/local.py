@@ -104,9 +104,8 @@ class LocalCluster:
     def _hash(self) -> None:
         self.scenario = self._found().fingerprint_here()
 
-    def preflight(self, specification: RunSpecification) -> None:
-        """Check the locustfile's place, users a worker, TLS, ports, and the exporter's words."""
-        self.machines = (this_machine(),)
+    def accept(self, specification: RunSpecification) -> None:
+        """Check the locustfile's place, its packages, users a worker, TLS, the exporter's words."""
         exporter_options(os.environ)
         requirements = find_requirements(self._found())
         self._packages = requirements and own_packages(requirements)
@@ -123,6 +122,10 @@ class LocalCluster:
                     f"{path} is not a file: give the paths of PEM files with --tls-cert and "
                     f"--tls-key"
                 )
+
+    def preflight(self, specification: RunSpecification) -> None:
+        """Check that the ports are free."""
+        self.machines = (this_machine(),)
         for option, port in (
             ("--web-port", specification.web_port),
             ("--master-bind-port", specification.master_bind_port),

@@ -10,7 +10,7 @@ import os
 import queue
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from loadgen.cluster.inspection import look_as_node, variables_notice
@@ -94,7 +94,8 @@ class FleetCluster:
         self._requirements: Path | None = None
         self._packages: Packages | None = None
         self._inspection: Future[Inspection] | None = None
-        self._background = ThreadPoolExecutor(1)
+        self._probing: Future[Outcomes[Probe]] | None = None
+        self._background = ThreadPoolExecutor(2)
         self._reports: Mapping[str, NodeReport] = {}
         self._remotes = {node.name: Remote(node) for node in inventory.nodes}
         self._master = self._remotes[inventory.master.name]
@@ -109,14 +110,14 @@ class FleetCluster:
         """Import the locustfiles here, under a node's environment; the release is the same."""
         del specification
         if self._scenario is None or self._inspection is None:
-            raise OperationError("call preflight() before inspect(), because it finds the scenario")
+            raise OperationError("call accept() before inspect(), because it finds the scenario")
         found = self._inspection.result()
         said = (self._scenario.notice, variables_notice(found.absent_variables, os.environ))
         found.notices += filter(None, said)
         return found
 
-    def preflight(self, specification: RunSpecification) -> None:
-        """Check every node at once. NodeError has a sentence for each that can't take part."""
+    def accept(self, specification: RunSpecification) -> None:
+        """Check the options and the scenario; meanwhile the nodes are asked who they are."""
         refuse_local_options(specification)
         self._scenario = find_scenario(specification.locustfiles)
         self._scenario.require_portable()
@@ -130,7 +131,13 @@ class FleetCluster:
             self._requirements,
             specification.locust_arguments,
         )
-        probes = on_all(self._remotes, probe)
+        self._probing = self._background.submit(on_all, self._remotes, probe)
+
+    def preflight(self, specification: RunSpecification) -> None:
+        """Check every node at once. NodeError has a sentence for each that can't take part."""
+        if self._probing is None:
+            raise OperationError("call accept() before preflight(), because it asks the nodes")
+        probes = self._probing.result()
         self._leave_out(probes, specification.allow_missing)
         self._offsets |= {name: one.offset_seconds for name, one in probes.answers.items()}
         master = self.inventory.master.name
@@ -268,6 +275,8 @@ class FleetCluster:
     def kill(self) -> None:
         """End what this run started, keep what can be had at once, and disconnect."""
         plan, self._held = self._held, None
+        if self._probing:
+            wait([self._probing])
         if self._follower:
             self._follower.end()
         if plan:

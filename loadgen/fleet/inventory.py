@@ -6,6 +6,7 @@ would reach each host.
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,12 @@ from loadgen.specification.ports import EXPORTER_PORT, WEB_PORT
 TIMEOUT_SECONDS = 300
 TARGET_PORT = 8000
 GRAFANA_PORT = 3000
+_UNPARSED = re.compile(r"Completely failed to parse inventory source (.+)")
+_NO_YAML = re.compile(
+    r"yaml plugin: .*?Syntax Error while loading YAML\. (?P<what>.+?) The error appears to be in "
+    r"'.+?': line (?P<line>\d+)"
+)
+_NO_INI = re.compile(r"ini plugin: .+?:(?P<line>\d+): (?P<what>.+?)(?: \[WARNING\]| ERROR!|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,20 @@ def parse_inventory(path: Path, found: Mapping[str, Any]) -> Inventory:
     )
 
 
+def _unparsed(path: Path, source: str, errors: str) -> str:
+    """Return what is wrong with a file, or with a directory in which Ansible reads no file."""
+    if Path(source).is_dir():
+        return f"the directory {path} has no inventory file in it, such as hosts.yml"
+    file = os.path.relpath(source)
+    errors = " ".join(errors.split())  # Ansible breaks lines where a terminal would end
+    is_yaml = Path(source).suffix in (".yml", ".yaml", ".json")
+    if is_yaml and (found := _NO_YAML.search(errors)):
+        return f"{file} is not valid YAML, line {found['line']}: {found['what']}"
+    if not is_yaml and (found := _NO_INI.search(errors)):
+        return f"{file} is not an inventory, line {found['line']}: {found['what']}"
+    return f"{file} is not an inventory"
+
+
 def _node(name: str, found: Mapping[str, Any]) -> Node:
     def text(key: str) -> str | None:
         return str(found[key]) if found.get(key) else None
@@ -188,13 +209,16 @@ def _list(path: Path, vault: Sequence[str]) -> Mapping[str, Any]:
         env=environment,
     )
     if finished.returncode != 0:
-        raise UsageError(f"inventory {path} can't be read: {_told(finished.stderr)}")
+        raise UsageError(f"inventory {path} can't be read: {_told(path, finished.stderr)}")
     listed: Mapping[str, Any] = json.loads(finished.stdout)
     return listed
 
 
-def _told(errors: str) -> str:
-    """Return what Ansible said, and the next step where it lacks a password."""
+def _told(path: Path, errors: str) -> str:
+    """Return why Ansible can't read an inventory, and what to do."""
+    if found := _UNPARSED.search(errors):
+        reason = _unparsed(path, found[1], errors)
+        return f"{reason}; correct it, or begin with a copy of inventory/sample"
     if "No module named 'ansible'" in errors:
         return "Ansible is missing: set this machine up as a controller with make .venv/.controller"
     lines = [line for line in errors.splitlines() if line.startswith("ERROR")]

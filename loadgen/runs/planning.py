@@ -14,15 +14,36 @@ from loadgen.specification.plan import RunPlan
 from loadgen.specification.run import RunSpecification, too_long
 
 
+def look(
+    specification: RunSpecification,
+    cluster: Cluster,
+    progress: Progress,
+    interruption: Interruption,
+) -> Inspection:
+    """Check what the user gave, and import the locustfile: its faults come before any machine's.
+
+    UsageError: the request is wrong; EndedByUser: somebody ended it meanwhile.
+    """
+    with waiting_for("the scenario's packages", progress):
+        cluster.accept(specification)
+    _heed(interruption)
+    with waiting_for(f"{specification.locustfile} to be imported", progress):
+        inspection = cluster.inspect(specification)
+    _heed(interruption)
+    _require_usable(specification, inspection)
+    return inspection
+
+
 def make_plan(
     specification: RunSpecification,
     cluster: Cluster,
+    inspection: Inspection,
     results: Path,
     progress: Progress,
     run_id: str,
     interruption: Interruption,
 ) -> RunPlan:
-    """Check everything and decide what is open; nothing of the run has started yet.
+    """Check the machines and decide what is open; nothing of the run has started yet.
 
     The run's directory is made last. UsageError: the request is wrong; OperationError: a node or
     the target can't take part; EndedByUser: somebody ended it meanwhile.
@@ -32,10 +53,6 @@ def make_plan(
     _heed(interruption)
     for sentence in cluster.missing.values():
         progress.step(f"Starting without {sentence}")
-    with waiting_for(f"{specification.locustfile} to be imported", progress):
-        inspection = cluster.inspect(specification)
-    _heed(interruption)
-    _require_usable(specification, inspection)
     with waiting_for("the target to answer", progress):
         host = _decide_host(specification, cluster, inspection, progress)
     _heed(interruption)

@@ -21,7 +21,7 @@ from loadgen.results.statistics_file import HostCpu
 from loadgen.results.summary import Provenance, Summary
 from loadgen.results.writer import write_results
 from loadgen.runs.course import RUN_FAULT, Course
-from loadgen.runs.planning import make_plan
+from loadgen.runs.planning import look, make_plan
 from loadgen.runs.progress import Progress
 from loadgen.runs.target_cpu import target_cpu
 from loadgen.shared.errors import OperationError, UsageError
@@ -63,9 +63,12 @@ def execute(
     OperationError when the target doesn't answer.
     """
     try:
+        inspection = look(specification, cluster, progress, interruption)
         with hold(results):
             run_id = run_id or make_run_id(specification.locustfiles[0])
-            plan = make_plan(specification, cluster, results, progress, run_id, interruption)
+            plan = make_plan(
+                specification, cluster, inspection, results, progress, run_id, interruption
+            )
             return Run(plan, cluster, interruption, progress, versions).carry_out(), plan.directory
     finally:
         progress.close()

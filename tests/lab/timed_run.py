@@ -15,7 +15,7 @@ from loadgen.fleet import cluster, inventory
 from loadgen.fleet.connections import openssh, ssh
 
 BEGAN = time.monotonic()
-PHASES = ("preflight", "inspect", "require_target", "bring", "start", "finish")
+PHASES = ("accept", "inspect", "preflight", "require_target", "bring", "start", "finish")
 
 
 def say(what: str, began: float) -> None:

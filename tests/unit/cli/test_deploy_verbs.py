@@ -22,6 +22,7 @@ def commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]
         return 0
 
     monkeypatch.setattr(deploy, "become", become)
+    monkeypatch.setattr(deploy, "require_fleet", lambda _: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("ANSIBLE_VAULT_IDENTITY_LIST", "")
     (tmp_path / "mine").mkdir()

@@ -1,5 +1,6 @@
 """A run that can't be made as asked is one sentence and exit code 2; nothing is started."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,11 @@ def test_why_a_file_cannot_be_read_is_said_in_words(
     path = tmp_path / "given"
     if file is not None:
         path.write_bytes(file)
-    with pytest.raises(SystemExit) as ended:
-        main.main([*words, str(path)])
+    # A fault of the user's comes before a port that is taken.
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = [f"--web-port={taken.getsockname()[1]}"] if words[0] == "run" else []
+        with pytest.raises(SystemExit) as ended:
+            main.main([*words, str(path), *port])
     said = capsys.readouterr().err
     assert (ended.value.code, said.count("\n")) == (2, 1), said
     assert f"{path} can't be read: {reason}" in said

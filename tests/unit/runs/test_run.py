@@ -16,7 +16,8 @@ from loadgen.runs import run as run_module
 from loadgen.runs.progress import Progress
 from loadgen.runs.run import Run, execute
 from loadgen.runs.waiting import waiting_for
-from loadgen.shared.errors import EndedByUser, NodeError, OperationError, UsageError
+from loadgen.shared.errors import BusyError, EndedByUser, NodeError, OperationError, UsageError
+from loadgen.shared.files import hold
 from loadgen.shared.interruption import Interruption
 from loadgen.shared.snapshot import OUTSIDE_TASKS, ExceptionCount, Snapshot
 from loadgen.specification.plan import RunPlan
@@ -64,8 +65,8 @@ def test_a_run_that_goes_well_is_started_followed_and_collected_in_order(tmp_pat
     summary, played = play(tmp_path, at(1), at(2, 20), final(3, 30))
     assert (summary.verdict, summary.requests) == ("passed", 30), summary.reasons
     assert played.cluster.asked == [
-        "preflight", "inspect", "ask http://target.example", "bring", f"start {summary.run_id}",
-        "finish", "kill",
+        "accept", "inspect", "preflight", "ask http://target.example", "bring",
+        f"start {summary.run_id}", "finish", "kill",
     ]  # fmt: skip
     assert (tmp_path / "latest").resolve().name == summary.run_id
 
@@ -101,7 +102,7 @@ def test_what_preflight_refuses_leaves_no_directory(tmp_path: Path, refusal: Usa
     played.cluster.refusal = refusal
     with pytest.raises(type(refusal)):
         played()
-    assert played.cluster.asked == ["preflight", "kill"]
+    assert played.cluster.asked == ["accept", "inspect", "preflight", "kill"]
     assert not list(tmp_path.iterdir())
 
 
@@ -117,9 +118,11 @@ def test_a_locustfile_that_cant_be_used_ends_it_before_the_target_is_asked(
 ) -> None:
     played = Played(tmp_path, FakeCluster(), **fields)
     played.cluster.inspection = inspection
-    with pytest.raises(UsageError, match=words):
+    # What the user gave is told before what holds a machine up, such as a run under way.
+    played.cluster.refusal = BusyError("a port is in use")
+    with hold(tmp_path), pytest.raises(UsageError, match=words):
         played()
-    assert played.cluster.asked == ["preflight", "inspect", "kill"]
+    assert played.cluster.asked == ["accept", "inspect", "kill"]
 
 
 def test_without_any_host_the_next_step_is_named(tmp_path: Path) -> None:
