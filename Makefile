@@ -30,24 +30,29 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- environments: one stamp a role of machine -----------------------------------------------
+define install
+@echo "Installing $$(cat $(1) | grep -c '^[a-z].*==') packages with $(2): half a minute to some minutes, once"
+@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: $(addprefix -r ,$(1))
+endef
+
+# An environment whose making was interrupted may lack pip, and is made again.
 $(VENV)/.node: requirements/node.txt requirements/results.txt pyproject.toml
-	@test -x $(BIN)/python || command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and was not found on PATH: install it, or give PYTHON=/path/to/python" >&2; exit 2; }
-	@echo "Setting up $(VENV) (once)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/node.txt -r requirements/results.txt
+	@test -x $(BIN)/python || "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and $(if $(PYTHON),$(PYTHON) is none of these,was not found on PATH): install it, or give PYTHON=/path/to/python" >&2; exit 2; }
+	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null || { echo "Setting up $(VENV), once"; "$(or $(PYTHON),$(BIN)/python)" -m venv $(VENV); }
+	$(call install,requirements/node.txt requirements/results.txt,Locust and what judges a run)
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(VENV)/.target: requirements/target.txt $(VENV)/.node
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/target.txt
+	$(call install,requirements/target.txt,the simulated targets)
 	@touch $@
 
 $(VENV)/.controller: requirements/controller.txt $(VENV)/.node
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/controller.txt
+	$(call install,requirements/controller.txt,Ansible and Fabric)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt
+	$(call install,requirements/dev.txt,what checks and tests the kit)
 	@touch $@
 
 # --- runs ------------------------------------------------------------------------------------
@@ -251,7 +256,7 @@ audit: $(VENV)/.dev ## Look up known weaknesses of the locked packages (ADVISORI
 
 # --- benchmark -------------------------------------------------------------------------------
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
-	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/bench.txt
+	$(call install,requirements/bench.txt,the other load generators)
 	@touch $@
 
 .PHONY: bench

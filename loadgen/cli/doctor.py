@@ -4,10 +4,12 @@ A *finding* is ok, a warning (the kit works, but not as well as it could), or so
 verb will fail).
 """
 
+import ctypes
 import os
 import platform
 import resource
 import shutil
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +23,19 @@ import psutil
 from loadgen.cluster.local import require_free_port
 from loadgen.deploy.ansible_user import require_user
 from loadgen.shared.errors import LoadgenError
+from loadgen.shared.files import MINIMUM_FREE_BYTES
+from loadgen.shared.ports import LOOPBACK
 from loadgen.shared.text import plain_line
 from loadgen.specification.run import RunSpecification
 
 DESCRIPTORS_MIN = 10_000
 FREE_BYTES_MIN = 1 << 30
 WIDTH = 14
+DESCRIPTORS_OF_A_WORKER = 200
+CONNECT_SECONDS = 2.0
+TIMEX_BYTES = 512
+"""More than the kernel's struct timex, whose first field, modes, is 0: nothing is changed."""
+CLOCK_UNSYNCHRONISED = 5
 SIGNS = {"ok": "ok     ", "look": "WARNING", "lacking": "MISSING"}
 
 
@@ -80,6 +89,8 @@ def _machine(results: Path) -> Iterator[Finding]:
     yield _load(cores)
     yield _descriptors()
     yield _disk(results)
+    yield _clock()
+    yield _loopback()
 
 
 def _load(cores: int) -> Finding:
@@ -94,26 +105,82 @@ def _load(cores: int) -> Finding:
 
 
 def _descriptors() -> Finding:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= DESCRIPTORS_MIN:
-        return Finding("ok", "open files", f"{soft:,} a process")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= DESCRIPTORS_MIN:
+        return Finding("ok", "open files", f"{max(soft, DESCRIPTORS_MIN):,} a process")
+    most = DESCRIPTORS_MIN if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MIN)
+    remedy = f"run ulimit -n {most} first" if most > soft else "root has to raise the hard limit"
+    users = soft - DESCRIPTORS_OF_A_WORKER
+    if users <= 0:
+        return Finding("lacking", "open files", f"{soft:,} a process, too few for a run: {remedy}")
     text = (
-        f"{soft:,} a process, and each connection needs one: for more than about "
-        f"{soft - 200:,} users a worker, run ulimit -n {DESCRIPTORS_MIN} first"
+        f"{soft:,} a process, and each connection needs one: for more than about {users:,} users "
+        f"a worker, {remedy}"
     )
     return Finding("look", "open files", text)
 
 
 def _disk(results: Path) -> Finding:
-    place = next(one for one in (results, *results.absolute().parents) if one.exists())
+    place = next(one for one in (results, *results.absolute().parents) if _is_there(one))
+    if not place.is_dir():
+        reason = f"{place} is a file: give a directory with --results"
+        return Finding("lacking", "disk", reason)
     free = shutil.disk_usage(place).free
     text = f"{free / (1 << 30):.1f} GiB are free for {results}"
     if not os.access(place, os.W_OK):
         reason = f"{place} can't be written: make it writable, or give another with --results"
         return Finding("lacking", "disk", reason)
+    if free < MINIMUM_FREE_BYTES:
+        needed = f"{MINIMUM_FREE_BYTES >> 20} MiB"
+        reason = f"{free >> 20} MiB are free for {results}, and a run needs {needed}: make room"
+        return Finding("lacking", "disk", f"{reason}, or give another with --results")
     if free < FREE_BYTES_MIN:
         return Finding("look", "disk", f"{text}: a long run with a request log may fill it")
     return Finding("ok", "disk", text)
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether a path exists; below a file, or behind a directory that is closed, none does."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _clock() -> Finding:
+    """Ask the kernel whether a time service keeps the clock (`man 2 adjtimex`)."""
+    adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
+    if adjtimex is None:
+        return Finding("ok", "clock", "this system doesn't say whether a time service keeps it")
+    state = adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))
+    if state not in (CLOCK_UNSYNCHRONISED, -1):
+        return Finding("ok", "clock", "a time service keeps it")
+    text = (
+        "no time service keeps it: a run on this machine needs none, but a fleet's clocks have to "
+        "agree; start chrony or systemd-timesyncd"
+    )
+    return Finding("look", "clock", text)
+
+
+def _loopback() -> Finding:
+    """Connect to this machine, and look up its name."""
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            socket.create_connection(server.getsockname(), CONNECT_SECONDS).close()
+    except OSError as error:
+        reason = f"{LOOPBACK} can't be reached ({error.strerror or error}): run ip link set lo up"
+        return Finding("lacking", "loopback", reason)
+    try:
+        found = {one[4][0] for one in socket.getaddrinfo("localhost", None, socket.AF_INET)}
+    except OSError:
+        found = set()
+    if LOOPBACK in found:
+        return Finding("ok", "loopback", f"{LOOPBACK} answers, and localhost is its name")
+    text = (
+        f"localhost isn't {LOOPBACK} here: add the line '{LOOPBACK} localhost' to /etc/hosts, or "
+        f"give targets on this machine as http://{LOOPBACK}"
+    )
+    return Finding("look", "loopback", text)
 
 
 def _ports() -> Iterator[Finding]:

@@ -122,3 +122,35 @@ def test_a_target_takes_what_its_help_names(target: str) -> None:
     assert words
     named = set(re.findall(r"\b[A-Z]{3,}(?:_[A-Z]+)*\b", words[1])) - NO_VARIABLES
     assert named <= set(targets()[target])
+
+
+def set_up(tmp_path: Path, python: str) -> subprocess.CompletedProcess[str]:
+    """Set an environment up with a program that stands for Python."""
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n{python}\n')
+    program.chmod(0o755)
+    return subprocess.run(
+        ["make", "run-distributed", f"PYTHON={program}", f"VENV={tmp_path}/venv"],
+        check=False,
+        cwd=PROJECT,
+        env=CLEAN,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_python_that_is_too_old_is_named_and_nothing_is_set_up(tmp_path: Path) -> None:
+    refused = set_up(tmp_path, "exit 1")
+    assert refused.returncode == 2
+    assert f"is needed and {tmp_path}/python is none of these: install it" in refused.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_an_environment_whose_making_was_interrupted_is_made_again(tmp_path: Path) -> None:
+    left = tmp_path / "venv" / "bin" / "python"
+    left.parent.mkdir(parents=True)
+    left.write_text("#!/bin/sh\nexit 1\n")
+    left.chmod(0o755)
+    assert "Setting up" in set_up(tmp_path, "exit 0").stdout
+    assert (tmp_path / "calls").read_text() == f"-m venv {tmp_path}/venv\n"

@@ -1,9 +1,11 @@
 """A project of the user's own, and what a machine lacks."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,71 @@ def test_doctor_names_what_is_lacking(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "give another --web-port" in findings[f"port {port}"].text
     assert findings["Python"].state == "ok"
     assert doctor.describe(list(findings.values())).endswith("says how.")
+
+
+def found(subject: str, results: Path) -> tuple[str, str]:
+    (one,) = (one for one in doctor.look_here(results) if one.subject == subject)
+    return one.state, one.text
+
+
+def test_doctor_names_a_results_directory_that_cannot_be_one(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for results in (file, file / "below"):
+        assert found("disk", results) == (
+            "lacking",
+            f"{file} is a file: give a directory with --results",
+        )
+
+
+def test_doctor_names_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(20 << 20))
+    state, text = found("disk", tmp_path)
+    assert (state, text.startswith("20 MiB are free for")) == ("lacking", True)
+    assert "a run needs 32 MiB: make room, or give another with --results" in text
+
+
+@pytest.mark.parametrize(
+    ("limits", "state", "text"),
+    [
+        ((1024, 4096), "look", "about 824 users a worker, run ulimit -n 4096 first"),
+        ((1024, 1 << 20), "look", "run ulimit -n 10000 first"),
+        ((1024, 1024), "look", "root has to raise the hard limit"),
+        ((150, 150), "lacking", "150 a process, too few for a run: root has to raise"),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), "ok", "10,000 a process"),
+    ],
+)
+def test_doctor_says_how_many_users_the_open_files_allow(
+    limits: tuple[int, int], state: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: limits)
+    said = found("open files", tmp_path)
+    assert said[0] == state
+    assert text in said[1]
+
+
+def test_doctor_names_a_loopback_without_name_or_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    addresses = socket.getaddrinfo
+
+    def not_found(host: str, *rest: int) -> object:
+        if host == "localhost":
+            nothing()
+        return addresses(host, *rest)
+
+    monkeypatch.setattr("socket.getaddrinfo", not_found)
+    assert found("loopback", tmp_path)[0] == "look"
+    assert "add the line '127.0.0.1 localhost' to /etc/hosts" in found("loopback", tmp_path)[1]
+    monkeypatch.setattr("socket.create_connection", nothing)
+    assert found("loopback", tmp_path) == (
+        "lacking",
+        "127.0.0.1 can't be reached (Network is unreachable): run ip link set lo up",
+    )
 
 
 def test_doctor_of_an_inventory_that_is_none_is_a_sentence(tmp_path: Path) -> None:
