@@ -22,6 +22,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from loadgen.scenario.moved import new_place
 from loadgen.shared.project import PROJECT
 from loadgen.shared.secret_names import names_password, names_secret
 from loadgen.specification.locust_options import VARIABLES
@@ -259,7 +260,7 @@ def _explain(error: BaseException) -> str:
             f"for this machine's value, or --env {name}=VALUE"
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return (
+        return new_place(error) or (
             f"it imports {error.name}, which isn't there: name its package in a requirements.txt "
             "beside the locustfile, or put the module there"
         )

@@ -60,6 +60,8 @@ def test_no_file_speaks_of_packages_that_are_no_more() -> None:
         for name in kept
         if name.endswith((".py", ".md", ".yml", ".j2", ".toml", "Makefile"))
         and name not in ("CHANGELOG.md", "tests/unit/test_layout.py")
+        # They say where the modules of release 0.1 are now.
+        and name not in ("loadgen/scenario/moved.py", "tests/unit/cluster/test_inspection.py")
         and (PROJECT / name).is_file()
         and (found := gone.search((PROJECT / name).read_text()))
     ]

@@ -45,6 +45,29 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
         ("import locust\ndef broken(:\n", "SyntaxError: invalid syntax"),
         ("x = 1\n", "it holds no User class"),
         ("import does_not_exist\n", "it imports does_not_exist, which isn't there"),
+        (
+            "from locustfiles.clients.http import FastUser\n",
+            "it imports locustfiles.clients.http, which is loadgen.scenario.http since 0.2.0: write"
+            " `from loadgen.scenario import FastUser`",
+        ),
+        (
+            "from locustfiles.clients.extractors import Field, Header, Json, Link, Location\n",
+            "which is loadgen.scenario.extractors since 0.2.0: write `from loadgen.scenario import"
+            " Field, Header, Json, Link, Location`",
+        ),
+        (
+            "from locustfiles.clients.dspace import DSpace\n",
+            "which is locustfiles.dspace_client since 0.2.0: write `from locustfiles.dspace_client",
+        ),
+        (
+            "from locustfiles.shapes.rates import RecordedRate\n",
+            "which is loadgen.scenario.shapes.rates since 0.2.0: write `from loadgen.scenario",
+        ),
+        (
+            "import locustfiles.clients.recorded as recorded\n",
+            "which is loadgen.scenario.recorded since 0.2.0: write `from",
+        ),
+        ("import operations.errors\n", "which is inside loadgen since 0.2.0"),
         ("import sys\nsys.exit(0)\n", "SystemExit: 0"),
         ("import sys\nsys.exit()\n", "it ends the process that imports it (SystemExit"),
         ("input('Token: ')\n", "it asks for input (EOFError: EOF when reading a line), and"),
