@@ -249,4 +249,4 @@ def test_requests_whose_path_has_a_secret_are_left_out_and_named(
     assert "/track/{token}" in said
     assert track in source
     assert '"/file?id=7"' in source
-    assert "as they may be secret: h, sig" in said
+    assert "because they may be secret: h, sig" in said

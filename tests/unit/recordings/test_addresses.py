@@ -58,7 +58,7 @@ def test_a_secret_in_an_address_is_asked_for_in_the_environment(
     assert secret not in source + said
     assert sent["name"] == name
     assert "os.environ['RECORDED_" in sent["path"]
-    assert "secret taken out: " in said
+    assert "secret removed: " in said
 
 
 @pytest.mark.parametrize("address", PUBLIC)
