@@ -95,7 +95,7 @@ takes_simulator = NAME LISTEN SIMULATOR_OPTIONS
 run-distributed: $(VENV)/.node $(if $(value INVENTORY),$(VENV)/.controller) $(if $(value EXPERIMENT)$(own_target),$(VENV)/.target) ## Run a load test: LOCUSTFILE HOST USERS SPAWN_RATE RUN_TIME WORKERS, or EXPERIMENT
 	@exec $(BIN)/loadgen run $(fleet) $(call options,$(RUN_OPTIONS)) $(variables) $(call flags,$(RUN_FLAGS)) $(call passed_on,$(LOCUST_OPTIONS))
 
-simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.0.1:8000
+simulator: $(VENV)/.target ## Start a simulated target:  NAME=hello LISTEN=127.0.0.1:8000
 	@exec $(BIN)/loadgen simulator $(if $(value NAME),$(call quoted,NAME),hello) --listen $(if $(value LISTEN),$(call quoted,LISTEN),127.0.0.1:8000) $(SIMULATOR_OPTIONS)
 
 # --- making scenarios -------------------------------------------------------------------------
@@ -103,7 +103,7 @@ simulator: $(VENV)/.target ## Serve a simulated target: NAME=hello LISTEN=127.0.
 takes_probe = LOCUSTFILE HOST
 takes_record = HAR OUTPUT HOST
 probe: $(VENV)/.node $(if $(own_target),$(VENV)/.target) ## Run each task of a scenario once, and print every request: LOCUSTFILE HOST
-	@test -n $(call quoted,LOCUSTFILE) || { echo "LOCUSTFILE is not set: name a scenario, as LOCUSTFILE=locustfiles/dspace.py" >&2; exit 2; }
+	@test -n $(call quoted,LOCUSTFILE) || { echo "LOCUSTFILE is not set: give a scenario, such as LOCUSTFILE=locustfiles/dspace.py" >&2; exit 2; }
 	@exec $(BIN)/loadgen probe $(call option,HOST) $(call option,LOCUSTFILE)
 
 test-browser: $(VENV)/.dev ## Record sessions in a real browser and replay them (Debian's Chromium; a minute)
@@ -115,7 +115,7 @@ record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR
 
 # --- experiments -----------------------------------------------------------------------------
 .PHONY: test-studies
-test-studies: $(VENV)/.dev ## Test whole studies, on a machine that does nothing else (35 minutes)
+test-studies: $(VENV)/.dev ## Test the published studies as a whole, on a machine that does nothing else (35 minutes)
 	$(PYTEST) -s tests/studies
 
 .PHONY: results coverage
@@ -124,7 +124,7 @@ takes_coverage = SEEDS
 results: $(VENV)/.node ## Open a page that shows all runs and compares two of them: RESULTS
 	@exec $(BIN)/loadgen results --open $(call option,RESULTS)
 
-coverage: $(VENV)/.dev ## Print how often stated intervals contain the true value, by simulation: SEEDS=1000
+coverage: $(VENV)/.dev ## Print how often the reported intervals contain the true value, by simulation: SEEDS=1000
 	@exec $(BIN)/python -m tests.coverage_of_intervals $(if $(value SEEDS),--seeds $(call quoted,SEEDS))
 
 docs/experiment.schema.json: $(wildcard loadgen/specification/*.py)
@@ -152,7 +152,7 @@ test-monitoring: $(VENV)/.dev ## Test exporter, rules and dashboards against a r
 # --- the alarm study ---------------------------------------------------------------------------
 .PHONY: alarm-study
 takes_alarm-study = SPEED SEED
-alarm-study: $(VENV)/.target ## Repeat the alarm study's hour under fault: SPEED=60 SEED=42
+alarm-study: $(VENV)/.target ## Repeat the alarm study, an hour with outages of an alarm receiving centre: SPEED=60 SEED=42
 	@exec $(BIN)/loadgen study alarm $(call options,SPEED SEED)
 
 # --- the fleet's desired state: every verb needs INVENTORY=directory ----------------------------
@@ -170,9 +170,9 @@ deploy: inventory-given $(VENV)/.controller ## Turn the hosts of INVENTORY into 
 	$(call PLAYBOOK,LOCUSTFILE)
 
 verify: ## Check that the fleet answers, and change nothing
-rotate: ## Make new channel keys and certificates for an idle fleet
-teardown-workers: ## Remove the kit from the worker hosts
-teardown: ## Remove the kit from every host of the fleet
+rotate: ## Make new keys and certificates for the connections of an idle fleet
+teardown-workers: ## Remove loadgen from the worker hosts
+teardown: ## Remove loadgen from every host of the fleet
 $(DESIRED_STATE): inventory-given $(VENV)/.controller
 	$(PLAYBOOK)
 
@@ -182,8 +182,8 @@ takes_status = $(FLEET)
 takes_stop = $(FLEET) RESULTS
 takes_logs = $(FLEET) RESULTS HOST_LIMIT LINES
 takes_drain = $(FLEET) HOST_LIMIT
-status: ## Tell what each host of a fleet is doing: INVENTORY=inventory/<name>
-stop: ## End the run that is under way on a fleet, and collect it: INVENTORY
+status: ## Show what each host of a fleet is doing: INVENTORY=inventory/<name>
+stop: ## End the run that is under way on a fleet, and collect its results: INVENTORY
 logs: ## Print the newest journal lines of a fleet's hosts: INVENTORY [HOST_LIMIT LINES]
 drain: ## Take worker hosts out of a run under way: INVENTORY HOST_LIMIT=worker2
 status stop logs drain: inventory-given $(VENV)/.controller
@@ -192,7 +192,7 @@ status stop logs drain: inventory-given $(VENV)/.controller
 
 # --- development -----------------------------------------------------------------------------
 .PHONY: check check-python check-playbooks fix test lock
-check: $(VENV)/.dev ## Check format, style, types and layers, and edit nothing
+check: $(VENV)/.dev ## Check format, style, types and imports, without changing any file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@$(MAKE) -j2 --output-sync=target check-python check-playbooks
@@ -215,7 +215,7 @@ fix: $(VENV)/.dev ## Format and fix what can be fixed
 test: check ## Check and run every test that this machine can run within minutes
 	$(PYTEST) -n 6 tests/local tests/monitoring tests/unit tests/attackers/quick
 
-lock: $(VENV)/.dev ## Renew the hash-locked requirements
+lock: $(VENV)/.dev ## Update the locked requirements and their hashes
 	for role in node results target controller dev bench; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" requirements/$$role.in -o requirements/$$role.txt; done
@@ -227,25 +227,25 @@ takes_lab-host = DO
 takes_test-lab = LAB_WORKERS
 takes_test-core-path = LAB_WORKERS
 takes_lab-down = PURGE PLAYBOOK_OPTIONS
-lab: $(VENV)/.controller ## Start hosts for tests on this machine (needs root on Debian; LAB_WORKERS=3)
+lab: $(VENV)/.controller ## Start a lab of simulated hosts on this machine, for tests (needs root on Debian; LAB_WORKERS=3)
 	@exec $(BIN)/loadgen lab $(if $(value LAB_WORKERS),--workers $(call quoted,LAB_WORKERS)) $(call passed_on,$(PLAYBOOK_OPTIONS))
 
-lab-host: $(VENV)/.node ## Stop, start, cut off or slow down one of the lab's hosts (DO="cut worker1"; DO= prints all)
+lab-host: $(VENV)/.node ## Stop, start, cut off or slow down one of the lab's hosts (DO="cut worker1"; DO= prints all actions)
 	@exec $(BIN)/loadgen lab-host $(DO)
 
 test-lab: $(VENV)/.dev ## Test the fleet on the lab's hosts, which it starts if they are down (70 minutes)
 	$(PYTEST) --timeout 1800 tests/lab
 
-test-core-path: $(VENV)/.controller ## Test lab, deploy, run and teardown in one go (needs root on Debian; LAB_WORKERS=1)
+test-core-path: $(VENV)/.controller ## Test the lab, deploy, a run and teardown, one after another (needs root on Debian; LAB_WORKERS=1)
 	tests/lab/core-path
 
-lab-down: $(VENV)/.controller ## Remove the lab's hosts; cached images (unless PURGE=1) and installed packages stay
+lab-down: $(VENV)/.controller ## Remove the lab's hosts, and with PURGE=1 also its cached images; installed packages stay
 	@exec $(BIN)/loadgen lab-down $(call flags,PURGE) $(call passed_on,$(PLAYBOOK_OPTIONS))
 
 # --- faults ----------------------------------------------------------------------------------
 .PHONY: test-faults
 takes_test-faults = SOAK_SECONDS
-test-faults: $(VENV)/.dev ## Break everything on purpose, and write docs/faults.md (needs root on Debian; SOAK_SECONDS=3600)
+test-faults: $(VENV)/.dev ## Test many kinds of faults, and write docs/faults.md (needs root on Debian; SOAK_SECONDS=3600)
 	$(BIN)/python -m tests.faults
 
 # --- weaknesses of dependencies ----------------------------------------------------------------
@@ -277,7 +277,7 @@ takers := $(sort $(foreach one,$(filter takes_%,$(.VARIABLES)),$(if $(filter $(u
 near := $(if $(takers),,$(shell $(PYTHON) -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1))' \
   $(call quoted,unknown) $(foreach goal,$(goals),$(takes_$(goal)))))
 $(error make $(goals) doesn't take $(unknown)$(if $(takers),: it is for make $(subst $(space),$(comma) ,$(takers)),$(if $(near),: is $(near) meant?,; \
-  a variable of a scenario's own is set before make$(comma) as in $(unknown)=… make $(goals)))$(if $(near),,.) Nothing was started)
+  set a variable that your scenario reads before the word make$(comma) such as $(unknown)=… make $(goals)))$(if $(near),,.) Nothing was started)
 endif
 unclear := $(firstword $(foreach name,$(filter $(FLAGS),$(typed)),$(if $(filter-out $(ON) 0 no false,$(value $(name))),$(name))))
 ifneq ($(unclear),)

@@ -1,4 +1,4 @@
-"""The alarm study's second tester: requests of other kinds, to load the centre beside the devices.
+"""Background load for the alarm study: requests of other kinds, sent while the devices send alarms.
 
 Run it alone, or beside the devices as `LOCUSTFILE=locustfiles/alarm_devices.py,locustfiles/
 alarm_background.py`. A failed request is recorded and not repeated.

@@ -5,7 +5,7 @@ transactions, from the trigger to the first 2xx. Totals count the attempts only,
 by method.
 
     --alarm-interval 1        seconds between alarms, or a range such as 20-90 (ALARM_INTERVAL)
-    --alarm-hosts URL,URL     where to turn when HOST does not acknowledge (ALARM_HOSTS)
+    --alarm-hosts URL,URL     further hosts to try when HOST does not acknowledge (ALARM_HOSTS)
     --alarm-retry-delay 1     seconds before every host is tried again (ALARM_RETRY_DELAY)
     --alarm-seed 42           for the intervals (ALARM_SEED)
 """

@@ -1,7 +1,7 @@
-"""Listeners to server-sent events, and users of a language model that answers token by token.
+"""Users that listen to server-sent events, and users of a language model that streams its tokens.
 
-Judge by method: `SSE first` is the time to the first event or token, `SSE event` from one to the
-next (its rate is events a second), `SSE` the whole stream.
+Set SLOs by method: `SSE first` is the time to the first event or token, `SSE event` the time from
+one to the next (its rate is events a second), and `SSE` the time of the whole stream.
 """
 
 from locust import between, task
@@ -12,7 +12,7 @@ SIMULATOR = "streams"
 
 
 class NewsUser(StreamUser):
-    """Listens to a stream that has no end of its own, for a while."""
+    """Listens for a while to a stream that never ends by itself."""
 
     wait_time = between(0.5, 1)
 

@@ -1,6 +1,7 @@
 """Users of a WebSocket: they connect, ask five times, hear a message and leave.
 
-Rows: `WS connect`, `WS ask` from a message to its answer, `WS receive` while one is waited for.
+Rows of the statistics: `WS connect` is the time to connect, `WS ask` the time from a message to its
+answer, and `WS receive` the time spent waiting for a message.
 """
 
 from locust import between, task

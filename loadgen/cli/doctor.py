@@ -98,8 +98,9 @@ def _load(cores: int) -> Finding:
     if busy < cores / 2:
         return Finding("ok", "load", f"{busy:.1f} over the last minute")
     text = (
-        f"{busy:.1f} over the last minute on {cores} cores: other programs need the cores, and a "
-        "run beside them may be invalid; wait, or end them"
+        f"{busy:.1f} over the last minute on {cores} cores: other programs are "
+        f"using the cores, so a run may be invalid; wait until they have finished, "
+        f"or end them"
     )
     return Finding("look", "load", text)
 
@@ -107,15 +108,19 @@ def _load(cores: int) -> Finding:
 def _descriptors() -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= DESCRIPTORS_MIN:
-        return Finding("ok", "open files", f"{max(soft, DESCRIPTORS_MIN):,} a process")
+        return Finding("ok", "open files", f"{max(soft, DESCRIPTORS_MIN):,} for each process")
     most = DESCRIPTORS_MIN if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_MIN)
     remedy = f"run ulimit -n {most} first" if most > soft else "root has to raise the hard limit"
     users = soft - DESCRIPTORS_OF_A_WORKER
     if users <= 0:
-        return Finding("lacking", "open files", f"{soft:,} a process, too few for a run: {remedy}")
+        return Finding(
+            "lacking",
+            "open files",
+            f"{soft:,} for each process, which is too few for a run: {remedy}",
+        )
     text = (
-        f"{soft:,} a process, and each connection needs one: for more than about {users:,} users "
-        f"a worker, {remedy}"
+        f"{soft:,} for each process, and each connection needs one: for more than "
+        f"about {users:,} users on each worker, {remedy}"
     )
     return Finding("look", "open files", text)
 
@@ -128,12 +133,14 @@ def _disk(results: Path) -> Finding:
     free = shutil.disk_usage(place).free
     text = f"{free / (1 << 30):.1f} GiB are free for {results}"
     if not os.access(place, os.W_OK):
-        reason = f"{place} can't be written: make it writable, or give another with --results"
+        reason = (
+            f"{place} can't be written: make it writable, or give another directory with --results"
+        )
         return Finding("lacking", "disk", reason)
     if free < MINIMUM_FREE_BYTES:
         needed = f"{MINIMUM_FREE_BYTES >> 20} MiB"
-        reason = f"{free >> 20} MiB are free for {results}, and a run needs {needed}: make room"
-        return Finding("lacking", "disk", f"{reason}, or give another with --results")
+        reason = f"{free >> 20} MiB are free for {results}, but a run needs {needed}: make room"
+        return Finding("lacking", "disk", f"{reason}, or give another directory with --results")
     if free < FREE_BYTES_MIN:
         return Finding("look", "disk", f"{text}: a long run with a request log may fill it")
     return Finding("ok", "disk", text)
@@ -200,18 +207,24 @@ def _programs() -> Iterator[Finding]:
     if ansible.is_file() and find_spec("fabric"):
         yield _user(f"{ansible} and Fabric are installed")
     else:
-        text = "Ansible and Fabric aren't installed here; make .venv/.controller installs them"
+        text = (
+            "Ansible and Fabric are not installed in this Python environment; make "
+            ".venv/.controller installs them"
+        )
         yield Finding("look", "fleet verbs", text)
     for name, purpose in (
         (
             "ssh",
-            "the fleet verbs need it: install openssh-clients (RHEL) or openssh-client (Debian)",
+            "the fleet commands need it: install openssh-clients (RHEL) or openssh-client (Debian)",
         ),
-        ("prometheus", "loadgen monitoring needs it on this machine; a fleet has its own"),
+        (
+            "prometheus",
+            "loadgen monitoring needs it on this machine; a fleet has its own Prometheus",
+        ),
     ):
         path = shutil.which(name)
         state: Literal["ok", "look"] = "ok" if path else "look"
-        yield Finding(state, name, path or f"isn't on PATH; {purpose}")
+        yield Finding(state, name, path or f"is not on PATH; {purpose}")
 
 
 def _user(installed: str) -> Finding:

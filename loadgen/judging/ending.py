@@ -12,7 +12,8 @@ _WORDS: dict[EndedBy, str] = {
     "web_ui": "stopped from the web UI",
     "request": "stopped by loadgen stop",
     "shape": "ended by its load shape",
-    "workers": "ended because every worker quit (a task called runner.quit(), or its own limit)",
+    "workers": "ended because every worker quit (a task called runner.quit(), or the "
+    "worker reached a limit of its own)",
     "locustfile": "ended by the locustfile, which stopped the runner",
 }
 BY_PEOPLE = ("web_ui", "request")

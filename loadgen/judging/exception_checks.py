@@ -83,8 +83,8 @@ class ListenerExceptions(_Outside):
         if self._first is None or not self._raised:
             return []
         sentence = (
-            f"{self._said()}. It was a listener of events, a load shape or the making of a user; "
-            "exceptions.csv says where"
+            f"{self._said()}. It came from an event listener, a load shape or the creation "
+            f"of a user; exceptions.csv says where"
         )
         return [Reason("listeners", self._first, sentence)]
 

@@ -45,8 +45,9 @@ class ArrivalRate:
         reasons = []
         if self._first_dropped is not None:
             sentence = (
-                f"from {clock(self._first_dropped)} {_dropped(last):,} arrivals were not sent, as "
-                "too many were in flight: add workers, or raise --arrival-max-in-flight"
+                f"from {clock(self._first_dropped)} {_dropped(last):,} arrivals were not "
+                f"sent, because too many were still in progress: add workers, or raise "
+                f"--arrival-max-in-flight"
             )
             reasons.append(Reason("arrival_rate", self._first_dropped, sentence))
         seconds = last.measured_seconds
@@ -163,8 +164,8 @@ def _bound(at: float, gone: dict[str, _Pace]) -> str:
     most = sum(pace.unreported_max(at) for pace in gone.values())
     rate = sum(pace.peak_per_second for pace in gone.values())
     return (
-        f"at most {most:,} requests up to that time, and {rate:,.0f} more for each second that the "
-        "worker ran on without being seen"
+        f"at most {most:,} requests up to that time, and {rate:,.0f} more for each "
+        f"second that the worker kept running without contact"
     )
 
 
@@ -212,8 +213,8 @@ class LostSamples:
         for worker in workers:
             if worker.held_up:
                 return (
-                    f"Worker {worker.id} waits for {worker.held_up}. See that this code ends when "
-                    "the user is stopped, or give a longer --stop-timeout"
+                    f"Worker {worker.id} waits for {worker.held_up}. Make sure that this code "
+                    f"ends when the user is stopped, or give a longer --stop-timeout"
                 )
         return "See the logs of their hosts"
 
@@ -224,7 +225,10 @@ REFUSED = {
         "response times were not finite numbers: these requests count without a time",
     ),
     "time_negative": (True, "response times were below 0: they count as 0 ms"),
-    "length_refused": (False, "response lengths were no number or negative: they count as 0 bytes"),
+    "length_refused": (
+        False,
+        "response lengths were negative or not numbers: they count as 0 bytes",
+    ),
     "text_escaped": (
         False,
         "names or errors contain characters that UTF-8 can't encode: they are written as escape "
@@ -314,8 +318,9 @@ class NamesBeyond:
         if self._first is None or self._last is None:
             return []
         sentence = (
-            f"from {clock(self._first)} {_beyond(self._last):,} requests had names beyond what is "
-            f"kept; they are counted in the row {BEYOND_BOUNDS}. Give requests that do the same "
+            f"from {clock(self._first)} {_beyond(self._last):,} requests had names "
+            f"beyond the limit on the number of names; they are counted in the row "
+            f"{BEYOND_BOUNDS}. Give requests that do the same "
             "thing one name (name=…, or group_path of loadgen.scenario)"
         )
         return [Reason("names", self._first, sentence, invalidates=False)]

@@ -48,7 +48,7 @@ def load_key_pair(path: Path) -> tuple[bytes, bytes]:
     """Read a public and a secret key as Z85 bytes. Raises OSError or ValueError."""
     public, secret = zmq.auth.load_certificate(path)
     if secret is None:
-        raise ValueError(f"{path} holds no secret key")
+        raise ValueError(f"{path} contains no secret key")
     return public, secret
 
 

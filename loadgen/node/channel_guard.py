@@ -77,7 +77,7 @@ class Guard:
         owner = self._admitted.owner(key)
         if owner is None:
             raise RPCReceiveError(
-                f"a message under the key of {key[:40]!r}, which is no longer admitted"
+                f"the message came with the key of {key[:40]!r}, which is no longer admitted"
             )
         try:
             address, packed = (bytes(frame.buffer) for frame in frames)
@@ -86,7 +86,7 @@ class Guard:
         # on with the next message, which is what is right.
         except Exception as error:
             raise RPCReceiveError(
-                f"unreadable message of a worker of {owner} ({type(error).__name__})"
+                f"the message of a worker of {owner} can't be read ({type(error).__name__})"
             ) from error
 
     def refusal(self, client_id: str, message: Message, more: Container[str] = ()) -> str | None:
@@ -143,7 +143,7 @@ def unpack(packed: bytes) -> list[object]:
         nonlocal left
         left -= 1
         if not left:
-            raise ValueError(f"more than {CONTAINERS_MAX} lists and maps")
+            raise ValueError(f"it has more than {CONTAINERS_MAX} lists and maps")
         return decode(container) if isinstance(container, dict) else container
 
     read: list[object] = msgpack.loads(

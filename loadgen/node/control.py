@@ -36,7 +36,7 @@ def _read(answer: bytes, command: str) -> dict[str, str]:
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict) or not all(isinstance(one, str) for one in read.values()):
-        raise TimeoutError(f"what answered '{command}' is not the master")
+        raise TimeoutError(f"the answer to '{command}' did not come from the master")
     return read
 
 

@@ -58,5 +58,7 @@ class ControlServer:
 def install(environment: Environment, endpoint: str) -> None:
     """Start the server of a master; call it on Locust's `init` event."""
     if environment.runner is None:
-        raise TypeError("control belongs in a master: call install() on its `init` event")
+        raise TypeError(
+            "control can be installed only in a master: call install() on its `init` event"
+        )
     ControlServer(environment.runner, environment.web_ui, endpoint).start()

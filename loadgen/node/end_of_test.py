@@ -66,7 +66,9 @@ class TimeLimit:
 def install_limit(environment: Environment, seconds: float) -> None:
     """Limit the tests of this master; call it on Locust's `init` event."""
     if not isinstance(environment.runner, MasterRunner):
-        raise TypeError("a time limit belongs in a master: call it on its `init` event")
+        raise TypeError(
+            "a time limit can be set only in a master: call this function on its `init` event"
+        )
     limit = TimeLimit(environment.runner, seconds)
     environment.events.test_start.add_listener(limit.begin)
     environment.events.test_stopping.add_listener(limit.end)

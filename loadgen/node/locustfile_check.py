@@ -91,7 +91,7 @@ def inspect_locustfiles(paths: Sequence[str]) -> Inspection:
 def _described(users: Mapping[str, type[Any]], shapes: Iterable[str]) -> Inspection:
     """Tell what User classes hold. BadAttributeError when Locust can't do anything with it."""
     if not users:
-        raise BadAttributeError("it holds no User class: define one, for example with HttpUser")
+        raise BadAttributeError("it contains no User class: define one, for example with HttpUser")
     for name, user in users.items():
         _require_usable(name, user)
     modules = [sys.modules[user.__module__] for user in users.values()]
@@ -171,8 +171,8 @@ def _add(known: dict[str, type[Any]], found: Mapping[str, type[Any]]) -> None:
     for name, one in found.items():
         if name in known and _file(known[name]) != _file(one):
             raise DuplicateClassError(
-                f"{name} is defined in both {_file(known[name])} and {_file(one)}: rename one, as"
-                " Locust knows classes by their names"
+                f"{name} is defined in both {_file(known[name])} and {_file(one)}: rename "
+                f"one of them, because Locust identifies classes by their names"
             )
         known.setdefault(name, one)
 
@@ -226,7 +226,7 @@ def option_error(words: Sequence[str], user_classes: Collection[str]) -> str | N
     except SystemExit:
         fault = " ".join(said.getvalue().rpartition("error: ")[2].split()).rstrip("?.")
         return (
-            f"Locust doesn't take its options: {fault}; give options of the locustfile after --"
+            f"Locust doesn't accept the options: {fault}; give options of the locustfile after --"
             if fault
             else f"an option of {' '.join(words)} prints something and ends Locust; leave it out"
         )
@@ -235,7 +235,10 @@ def option_error(words: Sequence[str], user_classes: Collection[str]) -> str | N
     if any(getattr(taken, name, False) for name in ENDING):
         return f"an option of {' '.join(words)} prints something and ends Locust; leave it out"
     if unknown := [name for name in taken.user_classes if name not in user_classes]:
-        return f"it has no User class {', '.join(unknown)}: it has {', '.join(user_classes)}"
+        return (
+            f"it has no User class {', '.join(unknown)}: its User classes are"
+            f" {', '.join(user_classes)}"
+        )
     return _shortened(words)
 
 
@@ -248,7 +251,10 @@ def _shortened(words: Sequence[str]) -> str | None:
         flag = word.partition("=")[0]
         whole = [one for one in known if one.startswith(flag)]
         if flag.startswith("--") and flag not in known and whole:
-            return f"{flag} is short for {' or '.join(whole)}: give the option as a whole"
+            return (
+                f"{flag} is an abbreviation of {' or '.join(whole)}: give the whole name "
+                f"of the option"
+            )
     return None
 
 
@@ -256,27 +262,31 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, KeyError) and _raised_in(error, os.getenv.__code__.co_filename):
         name = error.args[0]
         return (
-            f"it looks for {name}, and no environment variable has that name: give --env {name} "
+            f"it reads the environment variable {name}, which is not set: give --env {name} "
             f"for this machine's value, or --env {name}=VALUE"
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
         return new_place(error) or (
-            f"it imports {error.name}, which isn't there: name its package in a requirements.txt "
-            "beside the locustfile, or put the module there"
+            f"it imports {error.name}, which was not found: list its package in a requirements.txt "
+            f"beside the locustfile, or put the module beside the locustfile"
         )
     if isinstance(error, FileNotFoundError) and error.filename:
         return (
-            f"{error.filename} isn't there: a path is best built from Path(__file__).parent, as "
-            "the working directory differs from machine to machine"
+            f"{error.filename} was not found: build the path from Path(__file__).parent, "
+            f"because the working directory differs from machine to machine"
         )
     said = f"{type(error).__name__}: {_text(error)}".rstrip(": ")
     if isinstance(error, SystemExit):
         return (
-            f"it ends the process that imports it ({said}): put what is for a start by hand, such "
-            'as run_single_user or the reading of sys.argv, under if __name__ == "__main__"'
+            f"it ends the process that imports it ({said}): move code that is meant only for "
+            "running the file by hand, such as run_single_user or reading sys.argv, "
+            'under if __name__ == "__main__"'
         )
     if isinstance(error, EOFError):
-        return f"it asks for input ({said}), and nobody answers in a run: read it from a variable"
+        return (
+            f"it asks for input ({said}), but nobody can answer during a run: read "
+            f"the value from an environment variable"
+        )
     return said
 
 

@@ -126,7 +126,7 @@ def main() -> int:
     parser.add_argument("--host", required=True, help="the base URL of the target")
     options = parser.parse_args()
     if not options.locustfile.is_file():
-        parser.error(f"locustfile {options.locustfile} does not exist: name one, as a path")
+        parser.error(f"locustfile {options.locustfile} does not exist: give the path of one")
     if options.packages:
         site.addsitedir(options.packages)
     logging.basicConfig(level=logging.WARNING, format="     %(message)s")

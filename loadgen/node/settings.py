@@ -45,8 +45,8 @@ def exporter_options(environment: Mapping[str, str]) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise UsageError(
-            f"{EXPORTER_OPTIONS} is {text!r}, whose quotes don't close: give words as a shell "
-            "takes them, or unset it"
+            f"{EXPORTER_OPTIONS} is {text!r}, in which a quote is not closed: write "
+            f"the options as in a shell, or unset the variable"
         ) from error
 
 
@@ -159,6 +159,6 @@ def _load(kind: type[Settings], path: Path) -> Settings:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(
-            f"{path} is not of this release, {place or 'the whole'}: {first['msg']}; it is written "
-            "by loadgen run and loadgen deploy only"
+            f"{path} was not written by this release of loadgen ({place or 'the whole file'}: "
+            f"{first['msg']}); only loadgen run and loadgen deploy may write this file"
         ) from error

@@ -29,8 +29,8 @@ def require_answer(host: str, verify: bool = True) -> None:
         cause = getattr(error, "reason", error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise TargetError(
-                f"the certificate of {host} can't be trusted: {cause.verify_message}; install its "
-                "CA on this machine, or allow it with --insecure-target"
+                f"the certificate of {host} can't be trusted: {cause.verify_message}; install "
+                f"its CA on this machine, or skip the check with --insecure-target"
             ) from error
         raise TargetError(f"the target {host} did not answer: {_words(cause)}; {NEXT}") from error
 
@@ -46,7 +46,7 @@ def _ask_http(host: str, verify: bool) -> None:
 
 def _words(cause: object) -> str:
     if isinstance(cause, TimeoutError):
-        return f"nothing came back within {TIMEOUT_SECONDS:g} s"
+        return f"it sent no answer within {TIMEOUT_SECONDS:g} s"
     if isinstance(cause, socket.gaierror):
         return "its name can't be resolved"
     return str(getattr(cause, "strerror", None) or cause).lower()

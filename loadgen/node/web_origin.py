@@ -15,7 +15,10 @@ from loadgen.shared.loopback import meant_loopback
 def refusal(host: str, origin: str | None, loopback: bool) -> str | None:
     """Return why a request is refused, None when it may pass. `host` and `origin` are headers."""
     if loopback and not meant_loopback(host):
-        return f"this web UI listens on loopback and does not answer as {host}"
+        return (
+            f"this web UI listens on loopback only, so it does not answer requests "
+            f"for the host name {host}"
+        )
     if origin is not None and urlsplit(origin).netloc != host:
         return f"requests from pages of {origin} are refused"
     return None

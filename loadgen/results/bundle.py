@@ -66,7 +66,9 @@ def export_run(run: Path, output: Path, environment: Mapping[str, str]) -> list[
             archive.writestr(METADATA, json.dumps(_crate(summary, contents), indent=2))
             archive.writestr(CITATION, _citation(summary))
     except OSError as error:
-        raise UsageError(f"{output} can't be written ({error.strerror}): give another") from error
+        raise UsageError(
+            f"{output} can't be written ({error.strerror}): give another path with --output"
+        ) from error
     return left_out
 
 
@@ -161,7 +163,7 @@ def import_run(file: Path, results: Path) -> Path:
         ) from error
     except DAMAGED as error:
         raise UsageError(
-            f"{file} is no exported run ({plain_line(str(error))[:300]}): give a file "
+            f"{file} is not an exported run ({plain_line(str(error))[:300]}): give a file "
             "that loadgen export wrote"
         ) from error
     return directory
@@ -169,7 +171,10 @@ def import_run(file: Path, results: Path) -> Path:
 
 def _place_of(archive: zipfile.ZipFile, file: Path, results: Path) -> Path:
     if archive.getinfo(SUMMARY_FILE).file_size > DOCUMENT_BYTES_MAX:
-        raise UsageError(f"{file} has a {SUMMARY_FILE} of more than {DOCUMENT_BYTES_MAX >> 20} MiB")
+        raise UsageError(
+            f"{file} has a {SUMMARY_FILE} of more than {DOCUMENT_BYTES_MAX >> 20} MiB, "
+            f"so it is not an exported run"
+        )
     run_id = Summary.model_validate_json(
         require_few_values(archive.read(SUMMARY_FILE), DOCUMENT_VALUES_MAX)
     ).run_id
@@ -177,7 +182,7 @@ def _place_of(archive: zipfile.ZipFile, file: Path, results: Path) -> Path:
         directory = run_directory(results, run_id)
     except ValueError as error:
         raise UsageError(
-            f"{file} names its run {plain_line(run_id)[:80]!r}, which is no run's id"
+            f"{file} names its run {plain_line(run_id)[:80]!r}, which is not a valid run id"
         ) from error
     if directory.exists():
         raise UsageError(f"{directory} exists already: remove it before you import the run again")
@@ -193,17 +198,22 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: Path) -> No
 def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > FILES_MAX or sum(entry.file_size for entry in entries) > BYTES_MAX:
-        raise UsageError(f"{file} holds more than {FILES_MAX:,} files, or than 2 GiB")
+        raise UsageError(f"{file} contains more than {FILES_MAX:,} files, or more than 2 GiB")
     for entry in entries:
         parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
         if not parts or parts[0] in ("/", "") or ".." in parts or ":" in parts[0]:
-            raise UsageError(f"{file} holds {entry.filename!r}, which leads out of the run")
+            raise UsageError(
+                f"{file} holds {entry.filename!r}, whose path leads outside the run's directory"
+            )
         if not entry.filename.isprintable():
-            raise UsageError(f"{file} holds {entry.filename!r}, which no terminal can show")
+            raise UsageError(
+                f"{file} holds {entry.filename!r}, whose name has characters that a terminal "
+                f"can't show"
+            )
         if is_of_a_repository(parts):
             raise UsageError(
-                f"{file} holds {entry.filename!r}, a part of a repository, whose configuration "
-                "may name commands: a run has none"
+                f"{file} holds {entry.filename!r}, which is part of a version control repository; "
+                f"a run never contains one, and its configuration could start commands"
             )
     return entries
 

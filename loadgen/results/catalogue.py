@@ -21,7 +21,7 @@ from loadgen.shared.text import format_seconds, plain_line
 
 BASELINE = "baseline"
 COLUMNS = 80
-NO_SUMMARY = "it has no summary: the run was killed, or is under way"
+NO_SUMMARY = "it has no summary: the run was killed, or is still under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def summary_of(run: Path) -> Summary:
         return load_summary(run)
     except OSError as error:
         raise UsageError(
-            f"{run} holds no finished run ({error.strerror}): `loadgen results` lists the runs"
+            f"{run} contains no finished run ({error.strerror}): `loadgen results` lists the runs"
         ) from error
     except ValidationError as error:
         raise UsageError(
@@ -66,12 +66,13 @@ def find_run(results: Path, reference: str) -> Path:
         return found[0].parent.resolve()
     if reference == BASELINE:
         raise UsageError(
-            "no baseline is chosen yet: choose one with loadgen results --baseline RUN"
+            "no baseline has been chosen: choose one with loadgen results --baseline RUN"
         )
     cause = (
-        f"the ids of {len(found)} runs begin with it"
+        f"the ids of {len(found)} runs begin with this text"
         if found
-        else _what_else(Path(reference)) or f"it is neither a run in {results} nor the path of one"
+        else _what_else(Path(reference))
+        or f"it is neither the id of a run in {results} nor the path of a run"
     )
     raise UsageError(f"there is no run {reference!r}: {cause}; `loadgen results` lists the runs")
 
@@ -86,7 +87,7 @@ def _what_else(path: Path) -> str:
     if any(OF_LOCUST.search(one.name) for one in beside):
         return f"these are files {LOCUSTS.format(holds='hold', it='them')}"
     if path.is_dir():
-        return f"that directory holds no {SUMMARY_FILE}"
+        return f"that directory contains no {SUMMARY_FILE}"
     return "that is a file, and a run is a directory" if path.exists() else ""
 
 
@@ -164,7 +165,7 @@ def _no_summary(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = "".join(f"{part}: " for part in first["loc"])
     return (
-        f"no summary of a run ({place}{first['msg']}): it was changed or cut off, or another"
+        f"not a summary of a run ({place}{first['msg']}): it was changed or cut off, or another"
         " program wrote it"
     )
 
@@ -218,7 +219,9 @@ def _row(line: Sequence[str], widths: Sequence[int], mark: str) -> str:
 def name_baseline(results: Path, run: Path) -> None:
     """Let `baseline` point to a run of these results."""
     if run.parent != results.resolve():
-        raise UsageError(f"{run} is not in {results}: a baseline is one of its runs")
+        raise UsageError(
+            f"{run} is not in {results}: choose the baseline from the runs in that directory"
+        )
     point(results / BASELINE, run.name)
 
 

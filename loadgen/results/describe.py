@@ -72,7 +72,8 @@ def _after(summary: Summary) -> list[str]:
         return []
     slowest = format_seconds(after.maximum_seconds)
     return [
-        f"  after the stop, counted apart: {after.requests:,} requests, {after.failures:,} failed, "
+        f"  after the stop, counted separately: {after.requests:,} requests, {after.failures:,} "
+        f"failed, "
         f"max {slowest}"
     ]
 

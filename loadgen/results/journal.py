@@ -83,8 +83,8 @@ class Journal:
     def _require_same(self, known: JournalEntry, fields: Fields) -> None:
         if known.fields != dict(fields):
             raise UsageError(
-                f"{self._path} belongs to another series: its step {known.step} was "
-                f"{json.dumps(known.fields)}, now it would be {json.dumps(dict(fields))}"
+                f"{self._path} belongs to another sweep or search: its step {known.step} "
+                f"was {json.dumps(known.fields)}, but now it would be {json.dumps(dict(fields))}"
             )
 
     def _append(self, entry: JournalEntry) -> None:
@@ -111,6 +111,6 @@ def _read(path: Path) -> list[JournalEntry]:
         return [JournalEntry.model_validate_json(line) for line in whole.splitlines()]
     except ValidationError as error:
         raise UsageError(
-            f"{path} can't be read as a journal: {error.errors()[0]['msg']}; it is written by "
-            "loadgen only"
+            f"{path} can't be read as a journal: {error.errors()[0]['msg']}; only loadgen "
+            f"may write this file"
         ) from error

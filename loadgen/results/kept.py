@@ -57,15 +57,15 @@ def kept_fields(directory: Path) -> dict[str, Any]:
         names = fields["locustfile"].split(",")
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise UsageError(
-            f"{directory} keeps no run that can be repeated ({SPECIFICATION_FILE}: {error}): give "
-            "the directory of a run of this release"
+            f"{directory} contains no run that can be repeated ({SPECIFICATION_FILE}: "
+            f"{error}): give the directory of a run that this release of loadgen made"
         ) from error
     root = directory.resolve()
     found = [(root / name).resolve() for name in names]
     if not all(file.is_relative_to(root) and file.is_file() for file in found):
         raise UsageError(
             f"{directory} lacks files of the scenario that {path} names ({', '.join(names)}): "
-            "give a run whose directory is whole"
+            f"give a run whose directory is complete"
         )
     return {**fields, "locustfile": ",".join(map(str, found))}
 

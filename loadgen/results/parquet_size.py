@@ -28,13 +28,13 @@ def unpacked_bytes(file: BinaryIO, footer_bytes_max: int = FOOTER_BYTES_MAX) -> 
     file.seek(end - 8)
     size, magic = struct.unpack("<I4s", file.read(8))
     if magic != MAGIC or size > min(end - 12, footer_bytes_max):
-        raise ValueError("its end is none of a Parquet file's")
+        raise ValueError("it doesn't end as a Parquet file does")
     file.seek(end - 8 - size)
     footer = _Reader(file.read(size)).struct()
     pages = total = 0
     for start, length in _columns(footer):
         if start + length > end:
-            raise ValueError("a column ends beyond the file")
+            raise ValueError("a column ends beyond the end of the file")
         place = start
         while place < start + length:
             unpacked, packed, header = _page(file, place)
@@ -52,7 +52,7 @@ def _columns(footer: dict[int, Value]) -> Iterator[tuple[int, int]]:
             starts = [one for one in (told.get(9), told.get(11)) if isinstance(one, int) and one]
             length = told.get(7)
             if not starts or not isinstance(length, int) or length < 0 or min(starts) < 0:
-                raise ValueError("a column has no place")
+                raise ValueError("a column has no offset")
             yield min(starts), length
 
 
@@ -81,7 +81,7 @@ class _Reader:
     def struct(self, depth: int = 0) -> dict[int, Value]:
         """Return a structure's fields by their numbers."""
         if depth > DEPTH_MAX:
-            raise ValueError("it is nested too deep")
+            raise ValueError("it is nested too deeply")
         found: dict[int, Value] = {}
         number = 0
         while (head := self._byte()) != 0:
@@ -103,14 +103,14 @@ class _Reader:
             return self._list(depth)
         if kind == 12:
             return self.struct(depth)
-        raise ValueError(f"it has a value of kind {kind}")
+        raise ValueError(f"it has a value of the unknown type {kind}")
 
     def _list(self, depth: int) -> Value:
         head = self._byte()
         kind, count = head & 15, head >> 4
         count = self._unsigned() if count == 15 else count
         if count > len(self._content) or depth > DEPTH_MAX:
-            raise ValueError("a list in it is too long, or nested too deep")
+            raise ValueError("a list in it is too long, or nested too deeply")
         if kind in (1, 2):
             return self._take(count)
         return [self._value(kind, depth + 1) for _ in range(count)]
@@ -121,7 +121,7 @@ class _Reader:
     def _take(self, size: int) -> bytes:
         taken = self._content[self.place : self.place + size]
         if len(taken) < size:
-            raise ValueError("it breaks off")
+            raise ValueError("it is cut off")
         self.place += size
         return taken
 

@@ -120,7 +120,7 @@ def _is_ours(chunk: Path) -> bool:
     except (*NO_LOG, OSError, ValueError):
         ours = False
     if not ours:
-        logger.warning("%s is no request log of this release and is left out", chunk)
+        logger.warning("%s is not a request log of this release, so it is left out", chunk)
     return ours
 
 
@@ -139,7 +139,9 @@ def _holds_requests(chunk: pl.DataFrame) -> bool:
 def _require_at_most(found: int, most: int) -> None:
     """ValueError: it is more."""
     if found > most:
-        raise ValueError(f"it has {found:,} bytes unpacked, and {most:,} are the most")
+        raise ValueError(
+            f"it has {found:,} bytes when it is decompressed, but the limit is {most:,}"
+        )
 
 
 def read_log(run_directory: Path) -> pl.DataFrame:
@@ -147,8 +149,8 @@ def read_log(run_directory: Path) -> pl.DataFrame:
     path = run_directory / MERGED_FILE
     if not path.is_file():
         raise UsageError(
-            f"{run_directory} holds no {MERGED_FILE}: give the run a request_log in its "
-            "specification, or --request-log"
+            f"{run_directory} contains no {MERGED_FILE}: repeat the run with request_log "
+            f"in its experiment, or with --request-log"
         )
     try:
         with open_regular(path) as file:
@@ -163,8 +165,8 @@ def read_log(run_directory: Path) -> pl.DataFrame:
         _require_sense(read)
     except (*NO_LOG, OSError, ValueError) as error:
         raise UsageError(
-            f"{path} can't be read as a request log: {str(error).splitlines()[0]}; it is written "
-            "by loadgen only"
+            f"{path} can't be read as a request log: {str(error).splitlines()[0]}; "
+            f"only loadgen may write this file"
         ) from error
     return read
 

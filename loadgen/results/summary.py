@@ -133,5 +133,5 @@ def load_summary(run_directory: Path) -> Summary:
     }
     for name, value in figures.items():
         if value is not None and not 0 <= value < math.inf:
-            raise ValueError(f"its {name} is {value}, which no run has")
+            raise ValueError(f"its {name} is {value}, which is not possible in a run")
     return summary

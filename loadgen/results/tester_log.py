@@ -66,8 +66,8 @@ def read_tester_logs(paths: Sequence[Path]) -> TesterLog:
             _take(line, path.stem, rows, log)
         if len(rows) == before:
             raise UsageError(
-                f"{path} holds no line with a time and 'Response time N ms': give the log of a "
-                "tester of the alarm study, or the directory of a run"
+                f"{path} contains no line with a time and 'Response time N ms': give a "
+                f"log file in the alarm study's format, or the directory of a run"
             )
     log.requests = _frame(sorted(rows))
     return log
@@ -92,7 +92,9 @@ def _moment(stamp: re.Match[str]) -> int:
     try:
         whole = datetime.fromisoformat(f"{stamp['date']} {stamp['time']}").replace(tzinfo=UTC)
     except ValueError as error:
-        raise UsageError(f"{stamp[0]} is no time ({error}): correct or remove the line") from error
+        raise UsageError(
+            f"{stamp[0]} is not a valid time ({error}): correct or remove the line"
+        ) from error
     return int(whole.timestamp()) * 1_000_000 + int((stamp["part"] or "").ljust(6, "0"))
 
 

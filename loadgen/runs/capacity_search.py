@@ -143,18 +143,20 @@ class _Bench:
         for _ in range(UNUSABLE_MAX):
             if len(self.trials) >= self.settings.trials_max:
                 raise OperationError(
-                    f"the search made {len(self.trials)} trials, the maximum of trials_max, and "
-                    "reached no result: raise trials_max, widen resolution_ratio, or run longer "
-                    "trials"
+                    f"the search made {len(self.trials)} trials, which is the maximum"
+                    f" (trials_max), "
+                    f"and reached no result: raise trials_max or resolution_ratio, or run longer "
+                    f"trials"
                 )
             outcome = self.measure(load)
             self.trials.append(Trial(load=load, outcome=outcome))
             if outcome.state != "unusable":
                 return outcome.state
         raise OperationError(
-            f"{UNUSABLE_MAX} trials in a row at a load of {load} could not be used, and not "
-            "because the generators saturated: see the reasons above and in their reports. If "
-            "other programs keep this machine busy (loadgen doctor shows its load), end them"
+            f"{UNUSABLE_MAX} trials in a row at a load of {load} could not be used, "
+            f"for other reasons than saturated generators: see the reasons above and "
+            f"in the reports of the trials. If other programs keep this machine busy "
+            f"(loadgen doctor shows its load), end them"
         )
 
     def known(self, load: int) -> Decision | None:

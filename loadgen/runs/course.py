@@ -200,7 +200,9 @@ class Course:
                 "event in the locustfile, or allow such a run with --allow-no-requests"
             )
         if not self.warm:
-            self.invalid["warm_up"] = "the run ended before its warm-up, so nothing was measured"
+            self.invalid["warm_up"] = (
+                "the run ended before its warm-up was over, so nothing was measured"
+            )
 
     @property
     def _code_asked(self) -> int:
@@ -213,6 +215,6 @@ class Course:
         logs = [one.log for one in self.asked_exits if one.code == code]
         where = f"; see {' and '.join(logs[:LOGS_NAMED])}" if logs else ""
         return [
-            f"the locustfile asked for exit code {code} (environment.process_exit_code, or an exit "
-            f"of its own), so the run has not passed{where}"
+            f"the locustfile asked for exit code {code} (environment.process_exit_code, "
+            f"or its own call of an exit function), so the run has not passed{where}"
         ]

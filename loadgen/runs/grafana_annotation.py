@@ -32,10 +32,12 @@ def check(environment: Mapping[str, str]) -> None:
     if bool(url) != bool(token):
         given, missing = (URL, TOKEN) if url else (TOKEN, URL)
         raise UsageError(
-            f"{given} is set and {missing} is not: set both in the environment, or none"
+            f"{given} is set and {missing} is not: set both in the environment, or neither"
         )
     if url and urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"{URL} is {url}, no web address: give one like https://grafana.example")
+        raise UsageError(
+            f"{URL} is {url}, which is not a URL: give one such as https://grafana.example"
+        )
 
 
 def content(summary: Summary) -> dict[str, object]:
@@ -70,5 +72,5 @@ def post(summary: Summary, environment: Mapping[str, str]) -> str | None:
     try:
         open_url(request, TIMEOUT_SECONDS).close()
     except (OSError, HTTPException) as error:
-        return f"Grafana at {url} did not take the run's annotation: {error}"
+        return f"Grafana at {url} did not accept the run's annotation: {error}"
     return None

@@ -33,11 +33,14 @@ def check(environment: Mapping[str, str]) -> None:
     url = environment.get(WEBHOOK, "")
     if url and urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(
-            f"{WEBHOOK} is no web address: set one like https://chat.example/hooks/…, or none"
+            f"{WEBHOOK} is not a URL: set it to one such as https://chat.example/hooks/…, "
+            f"or unset it"
         )
     form = environment.get(FORM, "")
     if form not in FORMS:
-        raise UsageError(f"{FORM} is {form!r}: set it to slack, to json, or not at all for both")
+        raise UsageError(
+            f"{FORM} is {form!r}: set it to slack or to json, or unset it to send both forms"
+        )
 
 
 def notify(summary: Summary, environment: Mapping[str, str], directory: Path) -> list[str]:
@@ -108,7 +111,7 @@ def _post(url: str, body: Mapping[str, object]) -> str:
     except (OSError, HTTPException, ValueError) as error:
         # The address itself is a secret.
         place = urllib.parse.urlsplit(url).hostname
-        return f"the webhook at {place} did not take the run's verdict: {type(error).__name__}"
+        return f"the webhook at {place} did not accept the run's verdict: {type(error).__name__}"
     return ""
 
 

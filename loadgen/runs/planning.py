@@ -58,7 +58,7 @@ def make_plan(
     _heed(interruption)
     for notice in (*inspection.notices, *_too_few_users(specification, inspection)):
         progress.step(notice)
-    with waiting_for("the scenario to be brought to the hosts", progress):
+    with waiting_for("the scenario to be copied to the hosts", progress):
         cluster.bring(lambda: interruption.requested)
     _heed(interruption)
     directory = archive.create_run_directory(results, run_id)
@@ -93,14 +93,14 @@ def _require_usable(specification: RunSpecification, inspection: Inspection) -> 
     unknown = set(specification.user_classes) - set(inspection.user_classes)
     if unknown:
         raise UsageError(
-            f"{specification.locustfile} has no User class {', '.join(sorted(unknown))}: it has "
-            f"{', '.join(sorted(inspection.user_classes))}"
+            f"{specification.locustfile} has no User class {', '.join(sorted(unknown))}: "
+            f"its User classes are {', '.join(sorted(inspection.user_classes))}"
         )
     chosen = specification.user_classes or list(inspection.user_classes)
     if chosen and set(chosen) <= set(inspection.idle):
         raise UsageError(
-            f"{', '.join(chosen)} of {specification.locustfile} would have no user: give a weight "
-            "above 0 or a fixed_count"
+            f"{', '.join(chosen)} of {specification.locustfile} would start no users: "
+            f"give the class a weight above 0, or a fixed_count"
         )
     _require_tags(specification, inspection)
     ends_itself = inspection.shapes and "run_time" not in specification.model_fields_set

@@ -191,7 +191,7 @@ class Run:
             faults = self._cluster.faults()
             if faults:
                 self._course.faults.update(faults)
-                raise OperationError("a process ended before the load began")
+                raise OperationError("a process of the run ended before the load began")
             if self._course.why_no_load:
                 raise OperationError(self._course.why_no_load)
             if self._plan.has_shape and self._course.workers_seen >= self._cluster.workers_expected:
@@ -207,10 +207,10 @@ class Run:
             return f"only {seen} of {expected} workers were ready {after}"
         if self._plan.has_shape:
             return (
-                f"all {expected} workers were ready, and the load shape began nothing within "
+                f"all {expected} workers were ready, but the load shape started no users within "
                 f"{SHAPE_SECONDS:.0f} s: its first tick() must return users and not None"
             )
-        return f"all {expected} workers were ready, and Locust began no test; see its logs"
+        return f"all {expected} workers were ready, but Locust started no test; see its logs"
 
     def _watch(self) -> None:
         """Follow the load until it ends, is stopped, or the master is gone."""
@@ -221,7 +221,7 @@ class Run:
         def done() -> bool:
             nonlocal said
             if course.warm and not said:
-                self._progress.step("Warm: measuring from now")
+                self._progress.step("The warm-up is over: the measurement begins now")
                 said = True
             late = self._plan.load_seconds is not None and time.monotonic() > overtime
             return self._interruption.requested or late or course.judge.abort_reason is not None
@@ -242,7 +242,7 @@ class Run:
         deadline = time.monotonic() + self._patience + STOP_GRACE_SECONDS
         self._follow(lambda: self._interruption.forced or time.monotonic() > deadline)
         if not self._interruption.forced and not self._course.is_complete:
-            self._course.faults["master"] = "did not hand over its last statistics in time"
+            self._course.faults["master"] = "did not send its last statistics in time"
 
     def _follow(self, done: Callable[[], bool]) -> None:
         course, heard, said = self._course, time.monotonic(), 0.0
@@ -258,7 +258,9 @@ class Run:
             for sentence in course.unmatched():
                 self._progress.step(sentence[:1].upper() + sentence[1:])
             if "master" in course.faults:
-                raise OperationError("the master is gone; what was measured until then is kept")
+                raise OperationError(
+                    "the master ended unexpectedly; the measurements up to then are kept"
+                )
             silent = time.monotonic() - heard
             if silent > said + SILENCE_SAID_SECONDS:
                 said = silent

@@ -113,7 +113,7 @@ class Series:
                 # A search that gave up over unusable trials makes new ones when it is resumed.
                 if usable or not done:
                     return outcome
-            raise AssertionError("the steps have no end")
+            raise AssertionError("the list of steps is not finished")
 
         found = with_curve(find_capacity(measure, settings))
         text = found.model_dump_json(indent=2) + "\n"
@@ -162,16 +162,16 @@ def load_series(directory: Path) -> Experiment:
     path = directory / EXPERIMENT_FILE
     if not path.is_file():
         raise UsageError(
-            f"{directory} holds no series: give the directory that an interrupted sweep or search "
-            "printed, such as results/20261121T101500Z-dspace-3f9a"
+            f"{directory} contains no sweep or capacity search: give the directory "
+            f"that the interrupted one printed, such as results/20261121T101500Z-dspace-3f9a"
         )
     try:
         return Experiment.model_validate_json(read_document(path))
     except (OSError, ValueError) as error:
         kept = type(error).__name__ if isinstance(error, ValidationError) else error
         raise UsageError(
-            f"{path} can't be read as the experiment of a series ({kept}): it was changed or cut "
-            "off; begin the series anew with loadgen run"
+            f"{path} can't be read as the experiment of a sweep or search ({kept}): "
+            f"it was changed or cut off; start again with loadgen run"
         ) from error
 
 
@@ -182,7 +182,7 @@ def load_capacity(directory: Path) -> Capacity:
         return Capacity.model_validate_json(read_document(path))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{directory} holds no capacity search that ended ({CAPACITY_FILE} can't be read): "
+            f"{directory} contains no finished capacity search ({CAPACITY_FILE} can't be read): "
             "give the directory of one, such as results/20261121T101500Z-capacity-3f9a"
         ) from error
 

@@ -52,7 +52,9 @@ def check(environment: Mapping[str, str]) -> None:
     """Raise UsageError when the variable is no web address; call it before a run."""
     url = environment.get(URL, "")
     if url and urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"{URL} is no web address: set one like http://127.0.0.1:9090, or none")
+        raise UsageError(
+            f"{URL} is not a URL: set it to one such as http://127.0.0.1:9090, or unset it"
+        )
 
 
 def target_cpu(environment: Mapping[str, str], start: float, end: float) -> list[HostCpu]:
@@ -73,7 +75,8 @@ def target_cpu(environment: Mapping[str, str], start: float, end: float) -> list
     except (OSError, HTTPException, ValueError) as error:
         place = urllib.parse.urlsplit(url).hostname
         raise OperationError(
-            f"Prometheus at {place} ({URL}) did not tell the target's CPU: {type(error).__name__}"
+            f"Prometheus at {place} ({URL}) did not return the CPU usage of the target: "
+            f"{type(error).__name__}"
         ) from error
     return [HostCpu(one.metric.get("host", "target"), one.values) for one in found.data.result]
 

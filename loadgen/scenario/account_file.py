@@ -21,7 +21,10 @@ from loadgen.shared.project import PROJECT
 HEADER = ["username", "password"]
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1", "", None}
 SIMULATORS = PROJECT / "loadgen" / "simulators" / "accounts.csv"
-_FORMAT = "it needs the header username,password and one account a line, both columns filled"
+_FORMAT = (
+    "the file needs the header username,password and one account on each line, "
+    "with both columns filled"
+)
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,20 @@ def parse_accounts(text: str, path: str) -> list[Account]:
     try:
         lines = list(csv.reader(io.StringIO(text, newline="")))
     except csv.Error as fault:
-        raise UsageError(f"account file {path} is no CSV file: {fault}; {_FORMAT}") from fault
+        raise UsageError(f"account file {path} is not a CSV file: {fault}; {_FORMAT}") from fault
     if not lines or lines[0] != HEADER:
         found = ",".join(lines[0]) if lines else "nothing"
         raise UsageError(f"account file {path} begins with {found[:60]!r}; {_FORMAT}")
     accounts: dict[str, int] = {}
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(HEADER) or not all(line):
-            raise UsageError(f"account file {path}, line {number}: {len(line)} columns; {_FORMAT}")
+            raise UsageError(
+                f"account file {path}, line {number}: it has {len(line)} columns; {_FORMAT}"
+            )
         if line[0] in accounts:
             raise UsageError(
                 f"account file {path}: {line[0]} is on lines {accounts[line[0]]} and {number};"
-                " users that share an account log each other out, so name each account only once"
+                " users that share an account log each other out, so list each account only once"
             )
         accounts[line[0]] = number
     if not accounts:

@@ -102,7 +102,9 @@ class AccountPool:
                 name="take an account",
                 response_time=0.0,
                 response_length=0,
-                exception=NoAccountError("no account is free: there are fewer accounts than users"),
+                exception=NoAccountError(
+                    "no account is free, because there are fewer accounts than users"
+                ),
                 context={},
             )
             raise GreenletExit
@@ -154,7 +156,7 @@ class AccountPool:
         self.refused += 1
         if self.refused == 1:
             logger.error(
-                "login refused for %s: check its password; its user stops, and further refusals"
-                " are counted, not shown",
+                "login refused for %s: check its password; its user stops, and further "
+                "refusals are counted but not logged",
                 account.username,
             )

@@ -67,4 +67,4 @@ class AlarmClient:
             if failed:
                 raise Undelivered(self.clock() - triggered, failed) from stop
             raise
-        raise AssertionError("unreachable: attempts are counted for ever")
+        raise AssertionError("this line is never reached, because the attempts have no limit")

@@ -38,8 +38,8 @@ class Answers:
             return cls(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as fault:
             raise UsageError(
-                f"the answers' schemas {path} can't be read ({fault}): they belong beside the"
-                " locustfile"
+                f"the file of response schemas {path} can't be read ({fault}): put it beside "
+                f"the locustfile"
             ) from fault
 
     def fault(self, operation: str, status: int, text: str) -> str | None:

@@ -43,7 +43,7 @@ def require_secrets(variables: Mapping[str, str]) -> None:
     missing = [f"{name} ({place})" for name, place in variables.items() if not os.environ.get(name)]
     if missing:
         raise UsageError(
-            f"this recording's secrets were taken out of it: set {', '.join(missing)} in the"
+            f"the secrets of this recording were removed from it: set {', '.join(missing)} in the"
             " environment"
         )
 

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 HandOut = Literal["once", "own", "round_robin", "random"]
 AT_ONCE = 20
 JSON_SUFFIXES = (".jsonl", ".ndjson")
-_FORMAT = "give a CSV file with a header, or a .jsonl file with one JSON object a line"
+_FORMAT = "give a CSV file with a header, or a .jsonl file with one JSON object on each line"
 
 
 class Rows:
@@ -156,7 +156,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         ) from fault
     rows = _read_json(text, path) if path.suffix in JSON_SUFFIXES else _read_csv(text, path)
     if not rows:
-        raise UsageError(f"data file {path} has no row; {_FORMAT}")
+        raise UsageError(f"data file {path} has no rows; {_FORMAT}")
     yield from rows
 
 
@@ -170,7 +170,7 @@ def _read_json(text: str, path: Path) -> list[Row]:
         except ValueError as fault:
             raise UsageError(f"data file {path}, line {number}: {fault}; {_FORMAT}") from fault
         if not isinstance(row, dict):
-            raise UsageError(f"data file {path}, line {number} is no JSON object; {_FORMAT}")
+            raise UsageError(f"data file {path}, line {number} is not a JSON object; {_FORMAT}")
         rows.append(row)
     return rows
 
@@ -181,7 +181,7 @@ def _read_csv(text: str, path: Path) -> list[Row]:
         header = next(reader, [])
         lines = [(reader.line_num, line) for line in reader if line]
     except csv.Error as fault:
-        raise UsageError(f"data file {path} is no CSV file: {fault}; {_FORMAT}") from fault
+        raise UsageError(f"data file {path} is not a CSV file: {fault}; {_FORMAT}") from fault
     if len(set(header)) != len(header) or not all(header):
         raise UsageError(
             f"data file {path}: its header has an empty name or the same name twice; {_FORMAT}"
@@ -189,7 +189,7 @@ def _read_csv(text: str, path: Path) -> list[Row]:
     for number, line in lines:
         if len(line) != len(header):
             raise UsageError(
-                f"data file {path}, line {number}: {len(line)} columns, and the header has "
-                f"{len(header)}; {_FORMAT}"
+                f"data file {path}, line {number}: {len(line)} columns, but the header "
+                f"has {len(header)}; {_FORMAT}"
             )
     return [dict(zip(header, line, strict=True)) for _, line in lines]

@@ -26,9 +26,9 @@ def parse_interval(text: str) -> Interval:
     try:
         interval = Interval(float(low), float(high if dash else low))
     except ValueError:
-        raise ValueError(f"{text!r} is no interval: give seconds, such as 1 or 20-90") from None
+        raise ValueError(f"{text!r} is not an interval: give seconds, such as 1 or 20-90") from None
     if not 0 <= interval.low <= interval.high:
-        raise ValueError(f"{text!r} is no interval: give the shorter time first, 0 or more")
+        raise ValueError(f"{text!r} is not an interval: give the shorter time first, 0 or more")
     return interval
 
 

@@ -92,7 +92,12 @@ def ending(carry_out: Callable[[], int | None], name: str = "") -> int:
         return _told(name, error)
     except OSError as error:
         if error.filename is None and (error.strerror or "").startswith(NO_TEMPORARY):
-            return _told(name, OperationError(f"{error.strerror}: set TMPDIR to one of your own"))
+            return _told(
+                name,
+                OperationError(
+                    f"{error.strerror}: set TMPDIR to a directory that you can write to"
+                ),
+            )
         if error.filename is None or error.errno not in REFUSED:
             raise
         return _told(

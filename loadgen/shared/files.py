@@ -77,7 +77,7 @@ def write_texts(texts: Mapping[Path, str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as fault:
-            reason = f"{path} can't be written: {fault.strerror}; give --output"
+            reason = f"{path} can't be written: {fault.strerror}; give another path with --output"
             raise UsageError(reason) from fault
 
 
@@ -96,13 +96,14 @@ def _prepare(results: Path) -> None:
         free = shutil.disk_usage(results).free
     except OSError as error:
         raise UsageError(
-            f"results directory {results} can't be written ({error.strerror}): make it writable, "
-            "or give another with --results"
+            f"results directory {results} can't be written ({error.strerror}): make "
+            f"it writable, or give another directory with --results"
         ) from error
     if free < MINIMUM_FREE_BYTES:
         raise UsageError(
-            f"results directory {results} has {free // 1024**2} MiB free, a run needs at least "
-            f"{MINIMUM_FREE_BYTES // 1024**2} MiB: make room, or give another with --results"
+            f"results directory {results} has {free // 1024**2} MiB free, but a run needs at least "
+            f"{MINIMUM_FREE_BYTES // 1024**2} MiB: make room, or give another directory "
+            f"with --results"
         )
 
 

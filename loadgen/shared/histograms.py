@@ -63,7 +63,7 @@ def percentiles(
     """
     for ratio in ratios:
         if not 0 <= ratio <= 1:
-            raise ValueError(f"percentile ratio is {ratio}, but must lie in 0..1")
+            raise ValueError(f"the percentile ratio is {ratio}, but it must be between 0 and 1")
     values = sorted(histogram)
     ranks = list(accumulate(map(histogram.__getitem__, values)))
     if not ranks or not ranks[-1]:

@@ -262,7 +262,7 @@ def unpack(message: bytes) -> Snapshot:
             values[name] = [kind(*row) for row in values[name]]
         return Snapshot(**values)
     except (TypeError, LookupError, ValueError, msgpack.UnpackException) as error:
-        raise ValueError(f"not a snapshot of this release: {error}") from error
+        raise ValueError(f"it is not a snapshot of this release of loadgen: {error}") from error
 
 
 def as_json(message: bytes) -> bytes:
@@ -277,7 +277,7 @@ def as_json(message: bytes) -> bytes:
             values[name] = [dict(zip(names, row, strict=True)) for row in values[name]]
         return json.dumps(values, ensure_ascii=False).encode()
     except (TypeError, LookupError, ValueError, msgpack.UnpackException, RecursionError) as error:
-        raise ValueError(f"not a snapshot of this release: {error}") from error
+        raise ValueError(f"it is not a snapshot of this release of loadgen: {error}") from error
 
 
 def _bounded(message: bytes) -> dict[str, Any]:
@@ -303,5 +303,5 @@ def _bounded(message: bytes) -> dict[str, Any]:
         **most,
     )
     if not isinstance(read, dict):
-        raise TypeError("it is no map")
+        raise TypeError("it is not a map")
     return read

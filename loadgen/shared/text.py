@@ -95,5 +95,5 @@ def require_few_values(document: Document, most: int) -> Document:
         lists = document.count("[") + document.count("{")
         values = document.count(",") + LIST_VALUES * lists
     if values > most:
-        raise ValueError(f"it could hold {values:,} values, but {most:,} are the most")
+        raise ValueError(f"it could contain {values:,} values, but the limit is {most:,}")
     return document

@@ -82,7 +82,7 @@ def _endpoint(text: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise argparse.ArgumentTypeError(
-            f"{text} can't be used: give address:port, the port at most 65535"
+            f"{text} can't be used: give ADDRESS:PORT, with a port of at most 65535"
         )
     return address.strip("[]") or "127.0.0.1", int(port)
 
@@ -147,7 +147,7 @@ def _listen(address: str, port: int) -> socket.socket:
         listening.close()
         raise UsageError(
             f"--listen {in_url(address)}:{port} can't be used: {os.strerror(error.errno or 0)}; "
-            "give another address:port"
+            f"give another ADDRESS:PORT"
         ) from error
     return listening
 

@@ -66,7 +66,7 @@ def build(
     if speed <= 0:
         raise UsageError(f"speed is {speed}; it must be above 0; 1 means real time")
     if checklist_position < 1:
-        raise UsageError(f"checklist_position is {checklist_position}; positions count from 1")
+        raise UsageError(f"checklist_position is {checklist_position}; the first position is 1")
     settings = FaultSettings(checklist_position=checklist_position) if faults else None
     receiver = AlarmReceiver(seed, law, settings, ModelClock(speed))
     state = TargetState("alarm_receiver", seed, receiver.figures, receiver.reset)

@@ -44,7 +44,8 @@ def build(
     if service_seconds <= 0 or size < 1 or outlier_seconds < 0:
         raise UsageError(
             f"service_seconds is {service_seconds}, size {size}, outlier_seconds "
-            f"{outlier_seconds}; they must be above 0, at least 1, and 0 or more"
+            f"{outlier_seconds}; service_seconds must be above 0, size at least 1, "
+            f"and outlier_seconds 0 or more"
         )
     target = CapacityTarget(seed, law, service_seconds, size, outlier_seconds)
     state = TargetState("capacity", seed, target.figures, target.reset)

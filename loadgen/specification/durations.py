@@ -29,7 +29,7 @@ def parse_duration(value: object) -> float:
         hours, minutes, seconds = (int(part or 0) for part in match.groups()[:3])
         return float(hours * 3600 + minutes * 60 + seconds)
     except (ValueError, OverflowError) as error:
-        raise ValueError("give a duration of fewer digits, such as 30s, 5m or 1h30m") from error
+        raise ValueError("give a duration with fewer digits, such as 30s, 5m or 1h30m") from error
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]

@@ -64,8 +64,8 @@ class SearchSettings(BaseModel):
     def _bounds_are_in_order(self) -> Self:
         if self.start > self.most:
             raise ValueError(
-                f"`start` is {self.start} and `most` is {self.most}: the search begins at `start` "
-                "and ends at `most` at the latest, so `start` has to be the lower one"
+                f"`start` is {self.start} and `most` is {self.most}: the search goes up "
+                f"from `start` to at most `most`, so `start` must be lower than `most`"
             )
         return self
 
@@ -117,12 +117,12 @@ class Experiment(RunSpecification):
     @model_validator(mode="after")
     def _variation_is_clear(self) -> Self:
         if self.search and (self.sweep or self.repetitions > 1):
-            raise ValueError("a search repeats its runs itself: leave out sweep and repetitions")
+            raise ValueError("a search repeats its own runs: leave out sweep and repetitions")
         for field, values in self.sweep.items():
             if field.partition(".")[0] not in RunSpecification.model_fields:
-                raise ValueError(f"sweep over {field}, which is no field of a run")
+                raise ValueError(f"the sweep is over {field}, which is not a field of a run")
             if not values:
-                raise ValueError(f"sweep over {field} has no values")
+                raise ValueError(f"the sweep over {field} has no values: give at least one")
         return self
 
     @property
@@ -137,7 +137,8 @@ class Experiment(RunSpecification):
         count = math.prod(map(len, self.sweep.values())) * self.repetitions
         if count > RUNS_MAX:
             raise UsageError(
-                f"the sweep has {count:,} runs, {RUNS_MAX:,} are the most: list fewer values"
+                f"the sweep has {count:,} runs, but at most {RUNS_MAX:,} are allowed:"
+                f" list fewer values"
             )
         return plan_cells(self.sweep, self.repetitions)
 
@@ -180,8 +181,9 @@ def load_experiment(
     missing = [str(file) for file in experiment.data if not file.exists()]
     if missing:
         raise UsageError(
-            f"{path} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
-            "there: run it from the directory that has the files named under data"
+            f"{path} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
+            f"not there: run the experiment from the directory that contains the files "
+            f"listed under data"
         )
     return experiment
 

@@ -123,17 +123,18 @@ def _take(found: Found, name: str, value: Any, place: str) -> None:  # noqa: ANN
     if name in FIELDS:
         given = _words(value) if name in {"tags", "exclude_tags"} else value
         found.fields[FIELDS[name]] = given
-        found.sentences.append(f"{place} is taken as {_option(FIELDS[name])}")
+        found.sentences.append(f"{place} is used as {_option(FIELDS[name])}")
     elif str(value).lower() in _OFF:
         return
     elif name in NEEDLESS:
         found.sentences.append(f"{place} is not used: {NEEDLESS[name]}")
     elif name in REFUSED:
-        raise UsageError(f"{place} would change how Locust runs: {REFUSED[name]}; take it out")
+        raise UsageError(f"{place} would change how Locust runs: {REFUSED[name]}; remove it")
     else:
         raise UsageError(
-            f"{place} is no option that loadgen takes from there: give --{name.replace('_', '-')}"
-            " after --, and take it out there"
+            f"{place} is not an option that loadgen accepts from there: give"
+            f" --{name.replace('_', '-')} "
+            f"after --, and remove it there"
         )
 
 

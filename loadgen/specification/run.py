@@ -166,13 +166,13 @@ class RunSpecification(BaseModel):
             raise ValueError("give a base URL with its scheme, such as https://shop.example")
         if parts.query or parts.fragment or host.endswith(("?", "#")):
             raise ValueError(
-                "a base URL has no ? and no #, as the locustfile's paths are put behind it: give "
-                "them in the locustfile's requests"
+                "a base URL can't contain ? or #, because the paths of the locustfile "
+                "are appended to it: put the query into the requests of the locustfile"
             )
         if "@" in parts.netloc:
             raise ValueError(
-                "a password has no place on a command line: give the URL without it, and let the "
-                "locustfile read it from the environment"
+                "a password in the URL can be seen by other users of this machine: give the URL "
+                "without the password, and let the locustfile read it from the environment"
             )
         return host.rstrip("/")
 
@@ -190,10 +190,14 @@ class RunSpecification(BaseModel):
     def _variables_can_be_set(cls, environment: dict[str, str]) -> dict[str, str]:
         for name, value in environment.items():
             if not VARIABLE.match(name) or "\0" in value:
-                raise ValueError(f"{name!r} can't be set: a variable's name is letters and digits")
+                raise ValueError(
+                    f"{name!r} can't be set: the name of a variable consists of letters, digits "
+                    f"and underscores"
+                )
             if name in VARIABLES:
                 raise ValueError(
-                    f"the variable {name} sets an option of Locust: give the run's own field"
+                    f"the variable {name} sets an option of Locust: use the field of the run "
+                    f"for this option instead"
                 )
         return environment
 
@@ -201,7 +205,7 @@ class RunSpecification(BaseModel):
     @classmethod
     def _locustfile_is_named(cls, locustfile: str) -> str:
         if not all(part.strip() for part in locustfile.split(",")):
-            raise ValueError("give a path, or several with commas")
+            raise ValueError("give a path, or several paths separated by commas")
         return locustfile
 
     @model_validator(mode="after")
@@ -209,9 +213,9 @@ class RunSpecification(BaseModel):
         scheme = urlsplit(self.host).scheme if self.host else "http"
         if scheme not in ("http", "https") and not self.skip_target_check:
             raise ValueError(
-                f"host {self.host} has the scheme {scheme}, and the target is asked for an answer "
-                "before the run, which needs http or https: give such an address, or "
-                "skip_target_check for a locustfile with a protocol of its own"
+                f"host {self.host} has the scheme {scheme}, but the check of the target "
+                f"before the run needs http or https: give such a URL, or, for another "
+                f"protocol, skip the check with skip_target_check"
             )
         return self
 
@@ -234,7 +238,10 @@ class RunSpecification(BaseModel):
     def _tags_of_slos_are_known(self) -> Self:
         for slo in self.slos:
             if slo.tag is not None and slo.tag not in self.request_tags:
-                raise ValueError(f"an SLO speaks of tag {slo.tag}: list its names in request_tags")
+                raise ValueError(
+                    f"an SLO uses the tag {slo.tag}, which is not defined: list the request "
+                    f"names of this tag in request_tags"
+                )
         return self
 
     def node_environment(self, own: Mapping[str, str]) -> dict[str, str]:
@@ -262,8 +269,8 @@ class RunSpecification(BaseModel):
         missing = [name for name in self.secrets if name not in own]
         if missing:
             raise UsageError(
-                f"{', '.join(missing)} should go to the run and is not in this machine's "
-                "environment: set it before the run, or give --env NAME=value"
+                f"{', '.join(missing)} is to be passed to the run, but it is not set in "
+                f"this machine's environment: set it before the run, or give --env NAME=value"
             )
         recorded = {name: own[name] for name in own if _RECORDED.match(name)}
         kept = read_variables(self.env_file) if self.env_file else {}
@@ -282,11 +289,13 @@ def _split(host: str) -> SplitResult:
         parts = urlsplit(host)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"it is no URL ({error}): give one such as https://shop.example") from None
+        raise ValueError(
+            f"it is not a URL ({error}): give one such as https://shop.example"
+        ) from None
     if port == 0:
-        raise ValueError("port 0 can't be used: give one from 1 to 65535")
+        raise ValueError("port 0 can't be used: give a port from 1 to 65535")
     if any(char.isspace() or ord(char) < 32 for char in host):
-        raise ValueError("a URL can't contain blanks: give one such as https://shop.example")
+        raise ValueError("a URL can't contain spaces: give one such as https://shop.example")
     return parts
 
 
@@ -297,7 +306,7 @@ def too_long(slos: Sequence[Slo], run_time: float) -> str:
         if slo.after_seconds >= run_time or needed > run_time:
             return (
                 f"'{slo.text()}' can't be measured: after_seconds and window_seconds need "
-                f"{needed:g} s, and run_time is {run_time:g} s: shorten them, or lengthen the run"
+                f"{needed:g} s, but run_time is {run_time:g} s: shorten them, or lengthen the run"
             )
     return ""
 

@@ -70,15 +70,17 @@ class Slo(BaseModel):
             raise ValueError("give exactly one of at_most and at_least")
         if self.measure == "failure_ratio" and self.limit > 1:
             raise ValueError(
-                f"a failure ratio lies between 0 and 1, so {self.limit:g} would never matter: for "
+                f"a failure ratio is between 0 and 1, so a limit of {self.limit:g} would "
+                f"have no effect: for "
                 f"{self.limit:g} % give {self.limit / 100:g}"
             )
         if self.abort and self.window_seconds is None:
             raise ValueError(
-                "abort needs window_seconds: a limit on the whole run is judged at its end"
+                "abort needs window_seconds, because a limit on the whole run is judged "
+                "only at its end"
             )
         if self.tag is not None and self.name is not None:
-            raise ValueError("give name or tag, not both")
+            raise ValueError("an SLO has either a name or a tag: give one of them")
         return self
 
     @property

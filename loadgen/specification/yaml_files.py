@@ -26,7 +26,9 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise self._fault("an alias (*name), which a specification can't hold: write it out")
+            raise self._fault(
+                "an alias (*name), which is not allowed in a specification: write out the value"
+            )
         self.depth += 1
         if self.depth > DEPTH_MAX:
             raise self._fault(f"more than {DEPTH_MAX} levels of nesting")
@@ -36,7 +38,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:  # noqa: ANN401
         if "\0" in str(node.value):
-            raise _fault("a NUL character, which no path or argument can hold", node)
+            raise _fault("a NUL character, which is not allowed in a path or an argument", node)
         return super().construct_scalar(node)
 
     def _fault(self, what: str) -> yaml.MarkedYAMLError:
@@ -71,8 +73,8 @@ def load_mapping(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} can't be read as YAML: {error}") from error
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise UsageError(
-            f"{path} holds {type(document).__name__}, but has to hold fields, one a line, such as "
-            "'users: 100'"
+            f"{path} is of the type {type(document).__name__}, but it must contain "
+            f"fields, one on each line, such as 'users: 100'"
         )
     return document
 
@@ -82,7 +84,7 @@ def _read(path: Path) -> str:
         size = path.stat().st_size
         if size > BYTES_MAX:
             raise UsageError(
-                f"{path} has {size:,} bytes, and a specification may have {BYTES_MAX:,} at most"
+                f"{path} has {size:,} bytes, but at most {BYTES_MAX:,} bytes are allowed"
             )
         return path.read_text()
     except OSError as error:

@@ -67,7 +67,9 @@ class FleetScrapes:
                 with self._changed:
                     self._newest = scrape
                     self._changed.notify()
-            fault = OperationError("the master ended the stream of metrics; look at loadgen status")
+            fault = OperationError(
+                "the master ended the stream of metrics; see its state with loadgen status"
+            )
         except OperationError as error:
             fault = error
         with self._changed:
@@ -83,6 +85,6 @@ def newest(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from whole[-1:]
         if len(kept) > SCRAPE_BYTES_MAX:
             raise OperationError(
-                f"the master sends a scrape of more than {SCRAPE_BYTES_MAX >> 20} MiB: that host "
+                f"the master sent a scrape of more than {SCRAPE_BYTES_MAX >> 20} MiB: that host "
                 "may have been taken over; check that host"
             )

@@ -52,7 +52,7 @@ def process(
     if _listening(port):
         raise BusyError(
             f"{name} can't listen on {LOOPBACK}:{port}: another program does. "
-            "End that program, or give another port, as in "
+            "End that program, or give another port, for example with "
             "loadgen monitoring --prometheus-port 9099."
         )
     child = Child(name, command, log, environment, start=start_command)

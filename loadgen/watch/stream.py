@@ -47,7 +47,7 @@ def fetch(url: str, context: ssl.SSLContext | None) -> bytes:
     with open_directly(where, TIMEOUT_SECONDS, context) as answer:
         content = answer.read(SCRAPE_BYTES_MAX + 1)
     if len(content) > SCRAPE_BYTES_MAX:
-        raise ValueError(f"it answers with more than {SCRAPE_BYTES_MAX >> 20} MiB")
+        raise ValueError(f"its answer has more than {SCRAPE_BYTES_MAX >> 20} MiB")
     return content
 
 

@@ -183,7 +183,7 @@ def _text(text: str) -> Text:
 def _head(history: History) -> Panel:
     scrape = history.last
     if not scrape.up:
-        return Panel(Text("The exporter receives nothing from a master.", style="red"), title="Run")
+        return Panel(Text("The exporter receives no data from a master.", style="red"), title="Run")
     gauges = scrape.gauges
     began = gauges.get("locust_test_start_timestamp_seconds", scrape.time)
     ended = gauges.get("locust_test_end_timestamp_seconds", scrape.time)

@@ -35,7 +35,7 @@ Reader = Callable[[], Scrape]
 def reader(url: str, context: ssl.SSLContext | None) -> Reader:
     """Return a function that scrapes; it raises OSError or ValueError when that fails."""
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"--url {url} is no web address: give one like {DEFAULT_URL}.")
+        raise UsageError(f"--url {url} is not a URL: give one such as {DEFAULT_URL}.")
     return lambda: read(fetch(url, context).decode(), time.time())
 
 
@@ -94,7 +94,7 @@ def _print_lines(scrape: Reader, interruption: Interruption, url: str) -> None:
             history.add(scrape())
             line = _line(history)
         except (OSError, ValueError, http.client.HTTPException):
-            line = f"Waiting for {url}: start a run, for example loadgen run"
+            line = f"Waiting for {url}: start a run, for example with loadgen run"
         if line != said:
             print(line, flush=True)
         said = line

@@ -1,4 +1,4 @@
-"""An open model's shape: beside a locustfile with an `OpenModelUser`, it keeps its generators.
+"""The load shape of an open model: give it together with a locustfile with an `OpenModelUser`.
 
 The options are those of `loadgen/scenario/shapes/arrival.py`: `--arrival-rate 10` and so on.
 """

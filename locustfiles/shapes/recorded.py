@@ -1,8 +1,8 @@
-"""A recorded profile: rows `time,rps`, followed with as many users as send that rate.
+"""A recorded load profile: a CSV file of arrival rates, and as many users as each rate needs.
 
 --rate-file FILE          CSV of time in seconds and requests a second (RATE_FILE)
 --rate-per-user 1         requests a second that one user sends (RATE_PER_USER)
---rate-speed 1            replay this many times as fast, the rates unchanged (RATE_SPEED)
+--rate-speed 1            replay this many times as fast, with unchanged rates (RATE_SPEED)
 """
 
 from argparse import ArgumentParser, Namespace

@@ -1,4 +1,6 @@
-"""A soak: up to `--users` slowly, held for long, and down slowly, in `--run-time` altogether.
+"""A soak test: the load rises slowly, stays at `--users` for long, and falls slowly.
+
+All of this fits into `--run-time`.
 
 --soak-ramp 5m            time to go up, and to go down (SOAK_RAMP)
 """

@@ -1,9 +1,9 @@
-"""A week: the requests of each of its hours, sent with as many users as that needs.
+"""A week of load: the requests of each hour, sent with as many users as that needs.
 
---week-file FILE          CSV of hour from 0 and requests in it (WEEK_FILE); without one, a made
-                          week with the study's peak of 44,466 requests in an hour
+--week-file FILE          CSV of hour from 0 and requests in it (WEEK_FILE); without one, an
+                          invented week with the study's peak of 44,466 requests in an hour
 --rate-per-user 1         requests a second that one user sends (RATE_PER_USER)
---rate-speed 1            pass this many times as fast, the rates unchanged (RATE_SPEED)
+--rate-speed 1            replay this many times as fast, with unchanged rates (RATE_SPEED)
 """
 
 from argparse import ArgumentParser, Namespace

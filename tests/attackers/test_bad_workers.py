@@ -146,7 +146,7 @@ def test_huge_messages_cost_memory_for_a_moment_only(loadgen: Runner, outcome: O
     verdict = ended(run)
     gained = (most - before) / MEGABYTE
     assert gained < 600, f"the master grew by {gained:.0f} MB"
-    assert lines_of(run, "unreadable message of a worker of localhost")
+    assert lines_of(run, "the message of a worker of localhost can't be read")
     outcome(f"{verdict}; the master's memory grew by {gained:.0f} MB at most.")
 
 

@@ -38,7 +38,7 @@ def test_full_disk(loadgen: Runner, target: Target, outcome: Outcome, tmp_path: 
         run = loadgen.start(*OPTIONS, "--host", target.url, results=disk / "results")
         code = run.wait()
         assert code == 2, run.output
-        assert "has 0 MiB free, a run needs" in run.output
+        assert "has 0 MiB free, but a run needs" in run.output
     outcome("The run is refused with a one-sentence error before any process is started.")
 
 

@@ -111,7 +111,7 @@ def small_disk(host: str, megabytes: int) -> Iterator[None]:
 def test_a_full_disk_is_named_before_and_while_it_fills_and_the_rest_goes_on() -> None:
     with small_disk("worker3", 40):
         said = flat(make("deploy", code=2))
-        assert re.search(r"worker3 has [\d.]+ MB free below /opt, and a first deploy needs", said)
+        assert re.search(r"worker3 has [\d.]+ MB free below /opt, but a first deploy needs", said)
         said = make("deploy", options="-e preflight_free_space_bytes=1", code=2)
         assert "No space left on device" in said
         assert re.search(r"worker1 +: .*unreachable=0 +failed=0", said)

@@ -92,7 +92,7 @@ def test_ctrl_c_while_a_scenario_is_sent_ends_at_once_and_leaves_nothing(
     lab("slow", "worker1", "20mbit")
     try:
         running = loadgen.start("run", "-f", str(large), "--run-time", "2s")
-        read_until(running, "Waiting for the scenario to be brought")
+        read_until(running, "Waiting for the scenario to be copied")
         running.send_signal(signal.SIGINT)
         output, _ = running.communicate(timeout=60)
     finally:

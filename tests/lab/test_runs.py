@@ -145,7 +145,7 @@ def test_a_firewall_closed_on_the_worker_port_is_named_as_that(loadgen: Loadgen)
     finally:
         on_host("master1", "nft delete table inet closed")
     assert code == 4
-    assert "worker1: a firewall is closed on 5557" in output, output
+    assert "worker1: a firewall blocks port 5557" in output, output
     assert "worker2:" not in output
 
 

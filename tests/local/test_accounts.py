@@ -142,7 +142,7 @@ def test_refused_logins_and_missing_accounts_are_one_line_with_a_count(
     assert "no-such-password" not in refused.output + refused.logs()
 
     assert "5 x ACCOUNT take an account: " in short.output
-    assert "no account is free: there are fewer accounts than users" in short.output
+    assert "no account is free, because there are fewer accounts than users" in short.output
     assert short.logs().count(f"3 accounts in {few} are too few for this number of users") == 1
     assert house.entered == Counter(["ana", "ben", "cem"])
     assert not house.inside, "all have left"

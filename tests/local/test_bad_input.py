@@ -136,7 +136,7 @@ def test_full_results_directory_is_refused(loadgen: Runner, small_disk: Path) ->
     code, run = loadgen.finish(results=small_disk)
 
     assert code == 2, run.output
-    assert "has 1 MiB free, a run needs at least 32 MiB" in run.output
+    assert "has 1 MiB free, but a run needs at least 32 MiB" in run.output
 
 
 def test_read_only_results_directory_is_refused(loadgen: Runner, small_disk: Path) -> None:

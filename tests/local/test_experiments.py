@@ -120,7 +120,7 @@ def test_an_slo_marked_abort_ends_the_run_at_once(loadgen: Runner) -> None:
     )
     code, run = loadgen.finish("--experiment", "abort.yml")
     assert code == 1, run.output + run.logs()
-    assert "Warm: measuring from now" in run.output
+    assert "The warm-up is over: the measurement begins now" in run.output
     assert re.search(r"Ending the run: throughput of all requests was .*/s in the 2 s", run.output)
     assert "at least 1000/s is required" in run.summary["slos"][0]["sentence"]
     assert '<failure message="throughput' in (run.directory / "junit.xml").read_text()

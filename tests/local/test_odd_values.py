@@ -51,7 +51,7 @@ def test_odd_values_cost_no_other_request_and_the_verdict_says_them(loadgen: Run
     said = " ".join(summary["reasons"])
     assert "24 response times were not finite numbers" in said
     assert "12 response times were below 0" in said
-    assert "24 response lengths were no number or negative" in said
+    assert "24 response lengths were negative or not numbers" in said
     assert "names or errors contain characters that UTF-8 can't encode" in said
     assert re.search(r"3 exceptions ended .*half \\udcc3 of a pair", said)
     assert summary["response_time_seconds"]["max"] == 0.02

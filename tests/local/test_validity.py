@@ -153,7 +153,9 @@ def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
     late = start(loadgen, arrivals, "--experiment", "rate.yml")
 
     require_invalid(late)
-    assert "arrivals were not sent, as too many were in flight" in sentences(late, "arrival_rate")
+    assert "arrivals were not sent, because too many were still in progress" in sentences(
+        late, "arrival_rate"
+    )
     require_invalid(without)
     sentence = sentences(without, "exhausted")
     assert "a generator ran out of file descriptors" in sentence

@@ -144,7 +144,9 @@ def install(environment: Environment) -> OddValues:
     """Stand before this process's statistics; call it on Locust's `init` event."""
     runner = environment.runner
     if runner is None:
-        raise TypeError("odd values belong before a runner's statistics: call install() on `init`")
+        raise TypeError(
+            "odd values must be handled before a runner's statistics: call install() on `init`"
+        )
     odd = OddValues(runner.stats)
     runner.stats.log_request = odd.log_request  # type: ignore[method-assign,assignment]
     runner.stats.log_error = odd.log_error  # type: ignore[method-assign]

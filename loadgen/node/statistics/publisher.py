@@ -216,7 +216,9 @@ def install(environment: Environment, settings: NodeSettings, run: RunSettings |
     """
     runner = environment.runner
     if not isinstance(runner, MasterRunner):
-        raise TypeError("a publisher belongs in a master: call install() on its `init` event")
+        raise TypeError(
+            "a publisher can be installed only in a master: call install() on its `init` event"
+        )
     socket = bind(settings.publisher_endpoint)
     judge = Judge(run.slos, run.request_tags) if run else Judge(())
     warm_up_seconds = run.warm_up if run else 0.0

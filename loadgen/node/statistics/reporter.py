@@ -239,7 +239,9 @@ class Reporter:
 def install(environment: Environment, settings: NodeSettings, run: RunSettings | None) -> Reporter:
     """Attach a reporter to this worker and return it; call it on Locust's `init` event."""
     if not isinstance(environment.runner, WorkerRunner):
-        raise TypeError("a reporter belongs in a worker: call install() on its `init` event")
+        raise TypeError(
+            "a reporter can be installed only in a worker: call install() on its `init` event"
+        )
     odd = odd_values.install(environment)
     release = settings.release_directory.resolve().name
     reporter = Reporter(environment.runner, release, odd, warm_up=bool(run and run.warm_up))

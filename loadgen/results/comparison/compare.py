@@ -235,7 +235,7 @@ def describe(differences: Sequence[Difference]) -> str:
     same = len(differences) - len(shown)
     lines = [_line(difference) for difference in shown]
     if not any(difference.change is not None for difference in differences):
-        lines.append("no name is on both sides, so nothing was compared")
+        lines.append("the two sides have no request name in common, so nothing was compared")
     return "\n".join([*lines, f"{same} of {len(differences)} measures stayed the same"])
 
 

@@ -31,7 +31,7 @@ def t_interval(
     from scipy.special import stdtrit  # noqa: PLC0415
 
     if len(before) + len(after) < 3:
-        raise ValueError("one run on each side says nothing about the spread between runs")
+        raise ValueError("one run on each side is not enough to measure the spread between runs")
     own = len(before) != len(after) and min(len(before), len(after)) > 1
     error, freedom = (_apart if own else _pooled)(before, after, variance_min)
     difference = _mean(after) - _mean(before)

@@ -17,14 +17,15 @@ ADDED_MAX = 1_000_000
 def correct(histogram: Histogram, interval_ms: float) -> dict[float, int]:
     """Return the corrected histogram. `interval_ms` is the time between one user's requests."""
     if interval_ms <= 0:
-        raise ValueError(f"the interval is {interval_ms} ms, but must be above 0")
+        raise ValueError(f"the interval is {interval_ms} ms, but it must be above 0")
     corrected: Counter[float] = Counter(dict(histogram))
     for value, count in histogram.items():
         steps = int(value / interval_ms + 1e-9) - 1
         if steps > ADDED_MAX:
             raise ValueError(
-                f"a response of {value:g} ms holds {steps} intervals of {interval_ms:g} ms, more "
-                f"than the {ADDED_MAX} that can be added: give the interval of one user"
+                f"a response of {value:g} ms spans {steps} intervals of {interval_ms:g} ms, more "
+                f"than the {ADDED_MAX} that can be added: give the intended interval between "
+                f"the requests of one user"
             )
         for step in range(1, steps + 1):
             corrected[_rounded(value - step * interval_ms)] += count

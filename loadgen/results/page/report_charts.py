@@ -79,7 +79,7 @@ def _target_cpu(record: Record, start: float) -> Chart:
     return {
         "id": "target-cpu",
         "title": "CPU of the target",
-        "caption": "per cent of all cores of each machine, as Prometheus has it",
+        "caption": "per cent of all cores of each machine, from Prometheus",
         "unit": "",
         "height": 130,
         "x": [round(time - start, 3) for time in times],
@@ -149,7 +149,7 @@ def _heatmap(windows: Sequence[Point], start: float) -> Chart:
     return {
         "id": "heatmap",
         "title": "How many answers took how long",
-        "caption": "the darker, the more",
+        "caption": "darker cells have more answers",
         "unit": "ms",
         "logarithmic": True,
         "height": 240,
@@ -172,7 +172,7 @@ def _cpu(points: Sequence[Point], start: float) -> Chart:
     return {
         "id": "cpu",
         "title": "CPU of the workers",
-        "caption": "per cent of a core each",
+        "caption": "per cent of one core, for each worker",
         "unit": "",
         "height": 130,
         "x": [round(point.time - start, 3) for point in points],

@@ -98,7 +98,7 @@ def open_tunnel(sock: socket.socket, authority: str, timeout: float) -> None:
         sock.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
         answer = b""
         while b"\r\n\r\n" not in answer:
-            late = TimeoutError(f"timed out: no answer of the proxy after {timeout:g} s")
+            late = TimeoutError(f"timed out: no answer from the proxy after {timeout:g} s")
             gevent.socket.wait_read(sock.fileno(), timeout, timeout_exc=late)
             part = sock.recv(_MAX_ANSWER_BYTES)
             answer += part
@@ -111,5 +111,5 @@ def open_tunnel(sock: socket.socket, authority: str, timeout: float) -> None:
     if not _TUNNEL_OPEN.match(status):
         sock.close()
         raise ConnectionRefusedError(
-            errno.ECONNREFUSED, f"the proxy opens no tunnel to {authority}: it says {status!r}"
+            errno.ECONNREFUSED, f"the proxy refused a tunnel to {authority}: it answered {status!r}"
         )

@@ -99,7 +99,7 @@ class Connection(Message):
             self.close()
             if self.raw or self.requests == 1:
                 raise
-            raise StaleConnectionError(f"the kept connection was gone: {error}") from error
+            raise StaleConnectionError(f"the kept connection was closed: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -228,7 +228,7 @@ class Connection(Message):
         if remaining > 0:
             self._arm(remaining)
         else:
-            self._greenlet.throw(TimeoutError(f"timed out: nothing came for {self._timeout:g} s"))
+            self._greenlet.throw(TimeoutError(f"timed out: no data came for {self._timeout:g} s"))
 
     def on_ready(self, reason: object) -> None:
         """Resume the waiting greenlet, or judge an event without one; the event loop calls this."""

@@ -72,7 +72,7 @@ class _Brotli:
             if self._brotli.is_finished():
                 return decoded
             low = middle
-        raise brotli.error("it is no brotli")
+        raise brotli.error("it is not Brotli data")
 
 
 class _Deflate:
@@ -138,7 +138,9 @@ class _Stage:
     def __init__(self, coding: str) -> None:
         if coding not in _CODINGS:
             known = ", ".join(_CODINGS)
-            raise ContentError(f"the body has the Content-Encoding {coding!r}; known are {known}")
+            raise ContentError(
+                f"the body has the Content-Encoding {coding!r}, but only {known} can be decoded"
+            )
         self._coding = coding
         self._decompressor = _CODINGS[coding]()
         self._beginnings = _MEMBER_BEGINS.get(coding, ())
@@ -167,7 +169,7 @@ class _Stage:
 
     def finish(self) -> None:
         if not self._decompressor.eof:
-            raise ContentError(f"the body ends before its {self._coding} coding does")
+            raise ContentError(f"the body is cut off: its {self._coding} data is incomplete")
 
 
 class Decoder:

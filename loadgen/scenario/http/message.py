@@ -111,7 +111,9 @@ class ChunkReader:
             return False
         found = _SIZE_LINE.fullmatch(line)
         if found is None:
-            raise InvalidResponseError(f"the response is not HTTP/1.x: {line[:40]!r} is no chunk")
+            raise InvalidResponseError(
+                f"the response is not HTTP/1.x: {line[:40]!r} is not a chunk size"
+            )
         self._left = int(found[1], 16)
         self._step = self._read_data if self._left else self._read_trailer
         return True

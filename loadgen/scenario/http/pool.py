@@ -30,9 +30,11 @@ class OriginKey(NamedTuple):
             parts = urlsplit(url)
             host, port = canonical(parts.hostname or ""), parts.port
         except ValueError as error:
-            raise ValueError(f"{url!r} is no URL of a web server: {error}") from error
+            raise ValueError(f"{url!r} is not the URL of a web server: {error}") from error
         if parts.scheme not in ("http", "https") or not host:
-            raise ValueError(f"{url!r} is no URL of a web server: give it as http(s)://host[:port]")
+            raise ValueError(
+                f"{url!r} is not the URL of a web server: give it as http(s)://host[:port]"
+            )
         return cls(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port)
 
     @property

@@ -189,8 +189,9 @@ def _line(name: str, value: Any) -> str:
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     if not is_header(name, text):
         raise ValueError(
-            f"the header {name!r}: {text!r} can't be sent: a name is one word, a value is latin-1 "
-            "without line breaks; correct it in the locustfile"
+            f"the header {name!r}: {text!r} can't be sent: a header name must be a "
+            f"single word, and a value must be Latin-1 text without line breaks; correct "
+            f"it in the locustfile"
         )
     return f"{name}: {text}\r\n"
 
@@ -206,7 +207,10 @@ def basic_auth(user: str | bytes, password: str | bytes) -> str:
 def checked_method(method: str) -> str:
     """Return the method in capitals; ValueError if it is no token."""
     if not TOKEN.fullmatch(method):
-        raise ValueError(f"the method {method!r} can't be sent: a method is one word; correct it")
+        raise ValueError(
+            f"the method {method!r} can't be sent: a method must be a single word; "
+            f"correct it in the locustfile"
+        )
     return method.upper()
 
 

@@ -131,7 +131,8 @@ class OpenModelUser(FastUser):
         options = self.environment.parsed_options
         if not hasattr(options, "arrival_generators"):
             raise RuntimeError(
-                f"{type(self).__name__} needs ArrivalShape: import it beside OpenModelUser"
+                f"{type(self).__name__} needs ArrivalShape: also import ArrivalShape where "
+                f"you import OpenModelUser"
             )
         self._options = options
         self._under_way = Group()

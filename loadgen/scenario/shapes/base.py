@@ -43,7 +43,7 @@ class PlannedShape(LoadTestShape):
     def tick(self) -> Users | None:
         """Return users and spawn rate for this moment; None ends the test."""
         if self.runner is None or self.runner.environment.parsed_options is None:
-            raise RuntimeError("a shape is asked before Locust has a runner and options")
+            raise RuntimeError("the load shape was called before Locust had a runner and options")
         options = self.runner.environment.parsed_options
         seconds = time.perf_counter() - self.start_time
         limit = run_time_seconds(options)
@@ -107,7 +107,7 @@ def span(text: str) -> str:
         parse_timespan(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time span: give it as 90 or 1h30m20s"
+            f"{text!r} is not a duration: give one such as 90 or 1h30m20s"
         ) from error
     return text
 

@@ -93,7 +93,8 @@ def read_hours(path: Path) -> list[float]:
     for number, (hour, _) in enumerate(rows):
         if hour != number:
             raise ValueError(
-                f"{path}: row {number + 1} is hour {hour:g}; hours count from 0 without a gap"
+                f"{path}: row {number + 1} is hour {hour:g}; the hours must be numbered "
+                f"from 0 without gaps"
             )
     return [requests for _, requests in rows]
 
@@ -135,10 +136,12 @@ def _parse_rows(
             key, value = (float(cell) for cell in row)
         except ValueError:
             raise ValueError(
-                f"{path}: line {number} is {','.join(row)!r}; it must be {columns} in numbers"
+                f"{path}: line {number} is {','.join(row)!r}; it must have the columns "
+                f"{columns}, all of them numbers"
             ) from None
         if not (math.isfinite(key) and math.isfinite(value)) or min(key, value) < 0:
             raise ValueError(
-                f"{path}: line {number} is {','.join(row)!r}; numbers must be finite, 0 or more"
+                f"{path}: line {number} is {','.join(row)!r}; all numbers must be finite "
+                f"and 0 or more"
             )
         yield key, value

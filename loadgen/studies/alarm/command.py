@@ -146,8 +146,9 @@ def report(
         for spread in expected
     ]
     lines += [
-        f"{one.seconds:.1f} s at {one.at:.0f} s is no outage's: a machine stalled. It is in the "
-        "table, and left out of the comparison with the seeds."
+        f"{one.seconds:.1f} s at {one.at:.0f} s is not the length of an outage: "
+        f"a machine stalled. It is in the table, but it is left out of the comparison "
+        f"with the seeds."
         for one in stalled
     ]
     under_fault = evaluate([one for one in responses if one not in stalled])

@@ -101,8 +101,8 @@ def transactions(log: pl.DataFrame, speed: float = 1.0) -> list[AlarmResponse]:
     ).sort("start_us")
     if not frame.height:
         raise UsageError(
-            f"the request log has no rows of method {TRANSACTION}: give a run of "
-            "locustfiles/alarm_devices.py"
+            f"the request log has no rows with the method {TRANSACTION}: give a run "
+            f"of locustfiles/alarm_devices.py"
         )
     attempts = ~pl.col("method").is_in([TRANSACTION, METHOD])
     failed = log.filter(attempts & pl.col("error").is_not_null())

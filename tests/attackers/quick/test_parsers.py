@@ -266,7 +266,7 @@ def test_a_parquet_bomb_is_not_unpacked(
 
     assert request_log.merge_log(tmp_path) == 1
     monkeypatch.setattr(request_log, "LOG_BYTES_MAX", 10)
-    with pytest.raises(UsageError, match="are the most"):
+    with pytest.raises(UsageError, match="but the limit is"):
         request_log.read_log(tmp_path)
     outcome("These logs are not decompressed, and the rows of the other hosts are kept.")
 

@@ -129,6 +129,8 @@ def test_the_targets_cpu_is_under_the_response_time_in_the_report(seen: Promethe
 def test_no_prometheus_is_a_sentence_and_none_asked_is_none() -> None:
     assert target_cpu({}, 0.0, 10.0) == []
     address = f"http://operator:s3cret@127.0.0.1:{free_port()}"
-    with pytest.raises(OperationError, match="did not tell the target's CPU: URLError") as found:
+    with pytest.raises(
+        OperationError, match="did not return the CPU usage of the target: URLError"
+    ) as found:
         target_cpu({"LOADGEN_PROMETHEUS_URL": address}, 0.0, 10.0)
     assert "s3cret" not in str(found.value)

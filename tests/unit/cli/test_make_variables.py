@@ -40,7 +40,7 @@ def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("deploy INVENTROY=i", "doesn't take INVENTROY: is INVENTORY meant?"),
         ("check USERS=5", "make check doesn't take USERS: it is for make run-distributed."),
         ("USERS=5", "make help doesn't take USERS"),
-        ("run-distributed ACCOUNTS=a.csv", "as in ACCOUNTS=… make run-distributed."),
+        ("run-distributed ACCOUNTS=a.csv", "such as ACCOUNTS=… make run-distributed."),
         ("lab-down PURGE=maybe", "PURGE=maybe can't be used: give PURGE=1 or PURGE=0"),
         ("run-distributed QUIET=a$(touch${IFS}pwned)", "give QUIET=1 or QUIET=0"),
         ("run-distributed x'$(touch${IFS}pwned)=5", "doesn't take x'"),

@@ -84,16 +84,20 @@ def test_doctor_names_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(20 << 20))
     state, text = found("disk", tmp_path)
     assert (state, text.startswith("20 MiB are free for")) == ("lacking", True)
-    assert "a run needs 32 MiB: make room, or give another with --results" in text
+    assert "a run needs 32 MiB: make room, or give another directory with --results" in text
 
 
 @pytest.mark.parametrize(
     ("limits", "state", "text"),
     [
-        ((1024, 4096), "look", "about 824 users a worker, run ulimit -n 4096 first"),
+        ((1024, 4096), "look", "about 824 users on each worker, run ulimit -n 4096 first"),
         ((1024, 1 << 20), "look", "run ulimit -n 10000 first"),
         ((1024, 1024), "look", "root has to raise the hard limit"),
-        ((150, 150), "lacking", "150 a process, too few for a run: root has to raise"),
+        (
+            (150, 150),
+            "lacking",
+            "150 for each process, which is too few for a run: root has to raise",
+        ),
         ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), "ok", "10,000 a process"),
     ],
 )

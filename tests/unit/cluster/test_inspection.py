@@ -43,8 +43,8 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
     ("source", "sentence"),
     [
         ("import locust\ndef broken(:\n", "SyntaxError: invalid syntax"),
-        ("x = 1\n", "it holds no User class"),
-        ("import does_not_exist\n", "it imports does_not_exist, which isn't there"),
+        ("x = 1\n", "it contains no User class"),
+        ("import does_not_exist\n", "it imports does_not_exist, which was not found"),
         (
             "from locustfiles.clients.http import FastUser\n",
             "it imports locustfiles.clients.http, which is loadgen.scenario.http since 0.2.0: write"
@@ -70,11 +70,14 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Look]:
         ("import operations.errors\n", "which is inside loadgen since 0.2.0"),
         ("import sys\nsys.exit(0)\n", "SystemExit: 0"),
         ("import sys\nsys.exit()\n", "it ends the process that imports it (SystemExit"),
-        ("input('Token: ')\n", "it asks for input (EOFError: EOF when reading a line), and"),
+        ("input('Token: ')\n", "it asks for input (EOFError: EOF when reading a line), but"),
         ("raise KeyboardInterrupt\n", "KeyboardInterrupt ("),
         ("import os\nos._exit(0)\n", "ended the process"),
-        ("import os\nos.environ['NOT_SET_HERE']\n", "it looks for NOT_SET_HERE"),
-        ("open('not-there.csv')\n", "not-there.csv isn't there"),
+        (
+            "import os\nos.environ['NOT_SET_HERE']\n",
+            "it reads the environment variable NOT_SET_HERE",
+        ),
+        ("open('not-there.csv')\n", "not-there.csv was not found"),
         ("raise RuntimeError('no luck')\n", "RuntimeError: no luck"),
         ("raise RuntimeError('no\\nluck')\n", "RuntimeError: no luck"),
         (
@@ -177,12 +180,20 @@ def add(parser):
         ("'--host'", [], "conflicting option string: --host (/"),
         ("'--key', odd=1", [], "it can't add its options: TypeError"),
         ("'--key'", ["--show-task-ratio-json", "--help"], "prints something and ends Locust"),
-        ("'--key'", ["Vistor"], "it has no User class Vistor: it has Visitor"),
+        ("'--key'", ["Vistor"], "it has no User class Vistor: its User classes are Visitor"),
         ("'--key'", ["--key", "b", "Visitor"], None),
         ("'--key'", ["--list"], "an option of --list prints something and ends Locust"),
         ("'--key'", ["--show-task-ratio"], "prints something and ends Locust"),
-        ("'--key'", ["--tag", "x"], "--tag is short for --tags: give the option as a whole"),
-        ("'--key'", ["--run-t=5s"], "--run-t is short for --run-time: give the option as a whole"),
+        (
+            "'--key'",
+            ["--tag", "x"],
+            "--tag is an abbreviation of --tags: give the whole name of the option",
+        ),
+        (
+            "'--key'",
+            ["--run-t=5s"],
+            "--run-t is an abbreviation of --run-time: give the whole name of the option",
+        ),
         ("'--run-t'", ["--run-t=5s"], None),
         ("'--key'", ["--key", "--"], "expected one argument"),
         ("'--key', required=True", ["--key", "b"], None),

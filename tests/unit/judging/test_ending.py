@@ -51,7 +51,7 @@ def test_workers_that_left_early_ended_the_run_whatever_the_master_waited_for() 
     )
     ending = ending_of(last, 30)
     assert ending
-    assert ending.sentence().endswith("its own limit) after 1.6 s of 30 s")
+    assert ending.sentence().endswith("a limit of its own) after 1.6 s of 30 s")
 
 
 @pytest.mark.parametrize(("code", "verdict"), [(None, "passed"), (0, "passed"), (42, "failed")])

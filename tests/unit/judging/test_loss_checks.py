@@ -88,7 +88,10 @@ def test_users_that_keep_a_worker_from_its_last_statistics_are_said() -> None:
     waiting = replace(worker(), id="w7", held_up="4 of its users, one in on_stop (my.py, line 18)")
     last = replace(counted(100), workers=[waiting], final=True, workers_unfinished=1)
     (reason,) = found(LostSamples(), last)
-    said = "Worker w7 waits for 4 of its users, one in on_stop (my.py, line 18). See that this code"
+    said = (
+        "Worker w7 waits for 4 of its users, one in on_stop (my.py, line 18). "
+        "Make sure that this code"
+    )
     assert said in reason.sentence
 
 
@@ -122,5 +125,5 @@ def test_names_beyond_what_is_kept_are_a_note() -> None:
     assert found(NamesBeyond(), counted(3)) == []
     rows = [entry(), entry(name=BEYOND_BOUNDS, method="", response_times={5.0: 1200})]
     (reason,) = found(NamesBeyond(), snapshot(2, entries=rows))
-    assert "1,200 requests had names beyond what is kept" in reason.sentence
+    assert "1,200 requests had names beyond the limit" in reason.sentence
     assert not reason.invalidates

@@ -103,14 +103,14 @@ def test_an_archive_that_leads_out_of_the_run_is_refused(
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("summary.json", (run / "summary.json").read_text())
         archive.writestr(name, "x")
-    with pytest.raises(UsageError, match="leads out of the run"):
+    with pytest.raises(UsageError, match="whose path leads outside the run's directory"):
         import_run(tmp_path / "bad.zip", tmp_path / "other")
     assert not (tmp_path / "outside").exists()
 
 
 def test_a_file_that_is_no_export_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.zip").write_text("no")
-    with pytest.raises(UsageError, match="is no exported run"):
+    with pytest.raises(UsageError, match="is not an exported run"):
         import_run(tmp_path / "no.zip", tmp_path)
     with pytest.raises(UsageError, match="No such file"):
         import_run(tmp_path / "absent.zip", tmp_path)
@@ -120,7 +120,7 @@ def test_a_run_id_that_is_a_path_is_refused(run: Path, tmp_path: Path) -> None:
     text = (run / "summary.json").read_text().replace(run.name, "../evil")
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("summary.json", text)
-    with pytest.raises(UsageError, match="is no run's id"):
+    with pytest.raises(UsageError, match="is not a valid run id"):
         import_run(tmp_path / "bad.zip", tmp_path / "other")
 
 
@@ -129,5 +129,5 @@ def test_a_run_id_that_is_a_path_is_refused(run: Path, tmp_path: Path) -> None:
 )
 def test_a_run_without_a_whole_kept_scenario_is_named(run: Path, text: str) -> None:
     (run / "specification.json").write_text(text)
-    with pytest.raises(UsageError, match=r"keeps no|lacks files"):
+    with pytest.raises(UsageError, match=r"contains no run that|lacks files"):
         kept_fields(run)

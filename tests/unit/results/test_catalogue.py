@@ -57,7 +57,7 @@ def test_what_is_no_single_run_is_refused(results: Path, reference: str) -> None
 
 
 def test_a_baseline_has_to_be_named_first(results: Path) -> None:
-    with pytest.raises(UsageError, match="no baseline is chosen yet"):
+    with pytest.raises(UsageError, match="no baseline has been chosen"):
         catalogue.find_run(results, "baseline")
 
 
@@ -101,7 +101,7 @@ def test_the_list_fits_a_terminal_and_names_the_directories(tmp_path: Path) -> N
     assert [line for line in table if line.startswith(names[3])]
     assert any("latest" in line for line in table)
     assert sum("it has no summary: the run was killed" in line for line in said) == 1
-    assert sum("summary.json is no summary" in line for line in said) == 2
+    assert sum("summary.json is not a summary" in line for line in said) == 2
 
 
 def _pipe(file: Path) -> None:
@@ -117,11 +117,11 @@ def _directory(file: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda file: file.write_bytes(b"\xff\xfe\x00{"), "no summary of a run (Invalid JSON"),
-        (lambda file: file.write_text("[]"), "no summary of a run (Input should be an object)"),
+        (lambda file: file.write_bytes(b"\xff\xfe\x00{"), "not a summary of a run (Invalid JSON"),
+        (lambda file: file.write_text("[]"), "not a summary of a run (Input should be an object)"),
         (
             lambda file: file.write_text('{"run_id": 5}'),
-            "no summary of a run (run_id: Input should",
+            "not a summary of a run (run_id: Input should",
         ),
         (lambda file: file.write_bytes(file.read_bytes()[:200]), "it was changed or cut off, or"),
         (_pipe, "it is not a regular file"),
@@ -144,8 +144,8 @@ def test_a_summary_that_is_none_is_a_sentence(
         (("a_stats.csv", "a_stats_history.csv"), "files of `locust --csv`"),
         (("a_requests.csv", "a_distribution.csv"), "files of `locust --csv`"),
         (("stats.csv", "failures.csv"), "files of `locust --csv`"),
-        (("notes.txt",), "that directory holds no summary.json"),
-        ((), "that directory holds no summary.json"),
+        (("notes.txt",), "that directory contains no summary.json"),
+        ((), "that directory contains no summary.json"),
     ],
 )
 def test_a_directory_of_something_else_is_named(
@@ -172,7 +172,7 @@ def test_a_run_that_was_killed_is_no_other_programs(results: Path) -> None:
     killed = results / "20261120T000000Z-hello-0009"
     killed.mkdir()
     (killed / "stats.csv").touch()
-    with pytest.raises(UsageError, match="the run was killed, or is under way"):
+    with pytest.raises(UsageError, match="the run was killed, or is still under way"):
         catalogue.find_run(results, str(killed))
 
 
@@ -189,9 +189,13 @@ def test_figures_that_no_run_has_are_refused_and_said(
     (run / "summary.json").write_text(
         f'{{"{field}": {value}, ' + text.replace(f'"{field}"', '"x"')[1:]
     )
-    with pytest.raises(UsageError, match=f"its {field}[.p95]* is .*, which no run has"):
+    with pytest.raises(
+        UsageError, match=f"its {field}[.p95]* is .*, which is not possible in a run"
+    ):
         catalogue.summary_of(run)
-    assert "which no run has" in catalogue.describe(catalogue.list_runs(results), results)
+    assert "which is not possible in a run" in catalogue.describe(
+        catalogue.list_runs(results), results
+    )
 
 
 @pytest.mark.parametrize(

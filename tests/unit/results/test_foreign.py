@@ -53,7 +53,7 @@ def test_a_file_of_another_program_is_named(
     assert evaluate(tmp_path / name) == 2
     told = capsys.readouterr().err
     assert said in told
-    assert "tester of the alarm study" not in told
+    assert "in the alarm study's format" not in told
 
 
 @pytest.mark.parametrize("name", ["summary.json", "report.html", "stats.csv", "requests.parquet"])
@@ -69,9 +69,9 @@ def test_a_file_of_a_run_leads_to_the_run(
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda place: place.mkdir(), "that directory holds no summary.json"),
-        (lambda place: place.write_text("hello"), "holds no line with a time"),
-        (lambda place: place.symlink_to("nowhere"), "it is neither a run in"),
+        (lambda place: place.mkdir(), "that directory contains no summary.json"),
+        (lambda place: place.write_text("hello"), "contains no line with a time"),
+        (lambda place: place.symlink_to("nowhere"), "it is neither the id of a run in"),
     ],
     ids=["directory", "text", "dangling"],
 )

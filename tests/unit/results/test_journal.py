@@ -75,7 +75,7 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path: Path, cut: int) -> None
 
 def test_a_journal_of_another_series_is_refused(tmp_path: Path) -> None:
     journal(tmp_path).carry_out(0, {"users": 1}, "a", lambda _: summary())
-    with pytest.raises(UsageError, match="belongs to another series: its step 0 was"):
+    with pytest.raises(UsageError, match="belongs to another sweep or search: its step 0 was"):
         journal(tmp_path).carry_out(0, {"users": 2}, "b", lambda _: summary())
 
 

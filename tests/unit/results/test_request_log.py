@@ -154,7 +154,7 @@ def test_a_chunk_that_no_worker_writes_is_left_aside(
         written.with_name("strange.parquet")
     )
     assert merge_log(tmp_path) == 2
-    assert "strange.parquet is no request log of this release and is left out" in caplog.text
+    assert "strange.parquet is not a request log of this release, so it is left out" in caplog.text
 
 
 def test_logs_of_workers_and_hosts_merge_in_order(
@@ -214,7 +214,7 @@ def test_logging_is_cheap(tmp_path: Path) -> None:
 
 def test_a_run_without_a_log_says_how_to_get_one(tmp_path: Path) -> None:
     assert merge_log(tmp_path) == 0
-    with pytest.raises(UsageError, match=r"holds no requests\.parquet"):
+    with pytest.raises(UsageError, match=r"contains no requests\.parquet"):
         read_log(tmp_path)
 
 

@@ -120,7 +120,7 @@ def test_unusable_trials_are_repeated_and_then_given_up() -> None:
 
 
 def test_a_search_without_end_is_stopped() -> None:
-    with pytest.raises(OperationError, match="made 5 trials, the maximum of trials_max"):
+    with pytest.raises(OperationError, match="made 5 trials, which is the maximum"):
         find_capacity(Target(1000), SearchSettings(trials_max=5))
 
 

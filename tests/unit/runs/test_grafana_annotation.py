@@ -70,7 +70,7 @@ def test_a_run_is_one_annotation_with_its_verdict(server: HTTPServer) -> None:
 def test_a_refusal_is_a_sentence_without_the_token(server: HTTPServer) -> None:
     fault = grafana_annotation.post(SUMMARY, environment(server, "secret"))
     assert fault is not None
-    assert "did not take" in fault
+    assert "did not accept" in fault
     assert "secret" not in fault
 
 

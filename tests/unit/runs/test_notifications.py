@@ -57,9 +57,9 @@ def test_a_webhook_that_fails_is_a_sentence_without_its_address(
     chat: tuple[str, list[Any]],
 ) -> None:
     (fault,) = notify(summary(), {"LOADGEN_WEBHOOK_URL": f"{chat[0]}/s3cret"}, RESULTS)
-    assert "did not take the run's verdict" in fault
+    assert "did not accept the run's verdict" in fault
     assert "s3cret" not in fault
-    with pytest.raises(UsageError, match="is no web address"):
+    with pytest.raises(UsageError, match="is not a URL"):
         check({"LOADGEN_WEBHOOK_URL": "chat.example"})
 
 

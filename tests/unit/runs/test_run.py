@@ -110,7 +110,11 @@ def test_what_preflight_refuses_leaves_no_directory(tmp_path: Path, refusal: Usa
     ("inspection", "fields", "words"),
     [
         (Inspection(error="NameError: x"), {}, "can't be used: NameError: x"),
-        (Inspection(user_classes={"A": None}), {"user_classes": ("B",)}, "no User class B: it has"),
+        (
+            Inspection(user_classes={"A": None}),
+            {"user_classes": ("B",)},
+            "no User class B: its User classes are",
+        ),
     ],
 )
 def test_a_locustfile_that_cant_be_used_ends_it_before_the_target_is_asked(
@@ -181,9 +185,9 @@ def test_workers_that_never_come_end_the_wait(
 @pytest.mark.parametrize(
     ("shapes", "raised", "said"),
     [
-        (["S"], [], "began nothing within 0 s: its first tick() must return users and not None"),
+        (["S"], [], "started no users within 0 s: its first tick() must return users and not None"),
         (["S"], [f"{OUTSIDE_TASKS}ValueError: tick"], "the locustfile raised ValueError: tick"),
-        ([], [], "all 1 workers were ready, and Locust began no test"),
+        ([], [], "all 1 workers were ready, but Locust started no test"),
     ],
 )
 def test_a_test_that_never_begins_is_explained(
@@ -224,7 +228,9 @@ def test_classes_of_which_no_user_would_start_are_refused(
     if not refused:
         assert played().verdict == "passed"
         return
-    with pytest.raises(UsageError, match=r"Admin of .* would have no user: give a weight above 0"):
+    with pytest.raises(
+        UsageError, match=r"Admin of .* would start no users: give the class a weight above 0"
+    ):
         played()
 
 

@@ -160,5 +160,5 @@ def test_a_search_waits_after_a_trial_that_could_not_be_used(tmp_path: Path) -> 
 
 
 def test_a_directory_without_a_series_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no series"):
+    with pytest.raises(UsageError, match="contains no sweep or capacity search"):
         load_series(tmp_path)

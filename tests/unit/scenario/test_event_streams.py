@@ -164,7 +164,7 @@ FAULTS: dict[str, tuple[tuple[bytes, ...], dict[str, Any], int | None, str]] = {
     "gzip": ((HEAD + b"Content-Encoding: gzip\r\n", gzip.compress(b"data: one\n\n")), {}, 1, ""),
     "gzip cut off": (
         (HEAD + b"Content-Encoding: gzip\r\n", gzip.compress(b"data: one\n\n" * 9)[:-12]), {}, None,
-        "the body ends before its gzip coding does",
+        "the body is cut off: its gzip data is incomplete",
     ),
     "no gzip": (
         (HEAD + b"Content-Encoding: gzip\r\n", b"data: one\n\n"), {}, 0,

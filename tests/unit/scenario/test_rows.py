@@ -48,10 +48,10 @@ def test_csv_and_json_lines_are_read(data: Path, tmp_path: Path) -> None:
         ("a.csv", "", "has no row"),
         ("a.csv", "sku,amount\n", "has no row"),
         ("a.csv", "sku,sku\n1,2\n", "an empty name or the same name twice"),
-        ("a.csv", "sku,amount\n1\n", r"line 2: 1 columns, and the header has 2"),
-        ("a.csv", 'sku\n"open\n', "is no CSV file"),
+        ("a.csv", "sku,amount\n1\n", r"line 2: 1 columns, but the header has 2"),
+        ("a.csv", 'sku\n"open\n', "is not a CSV file"),
         ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2: "),
-        ("a.jsonl", "[1]\n", "line 1 is no JSON object"),
+        ("a.jsonl", "[1]\n", "line 1 is not a JSON object"),
         ("absent.csv", None, "can't be read: No such file"),
     ],
 )

@@ -18,7 +18,7 @@ def test_interval_is_a_number_or_a_range(text: str, low: float, high: float) -> 
 
 @pytest.mark.parametrize("text", ["", "soon", "90-20", "-1", "1-2-3", "nan"])
 def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is no interval: give"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not an interval: give"):
         interval_text(text)
 
 

@@ -117,7 +117,7 @@ def test_reset_takes_the_model_back_to_before_the_first_alarm() -> None:
     [
         ({"law": "magic"}, "law is 'magic'"),
         ({"speed": 0.0}, "speed is 0.0"),
-        ({"checklist_position": 0}, "positions count from 1"),
+        ({"checklist_position": 0}, "the first position is 1"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, object], sentence: str) -> None:

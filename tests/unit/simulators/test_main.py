@@ -33,7 +33,7 @@ def test_keyword_arguments_of_a_simulator_are_its_options() -> None:
         ([], "required: name"),
         (["hello", "--faults"], "unrecognized arguments: --faults"),
         (["alarm_receiver", "--law", "magic"], "invalid choice: 'magic'"),
-        (["hello", "--listen", "here"], "give address:port"),
+        (["hello", "--listen", "here"], "give ADDRESS:PORT"),
     ],
 )
 def test_wrong_command_lines_end_with_exit_2(

@@ -46,13 +46,16 @@ def test_options_win_over_the_files_fields(tmp_path: Path) -> None:
         ("userz: 1", "userz 1: there is no such field"),
         ("run_time: 5 bananas", "run_time '5 bananas': give a duration such as 30s"),
         ("slos: [{measure: p95_seconds}]", "slos.0: give exactly one of at_most and at_least"),
-        ("slos: [{measure: p95_seconds, at_most: 1, tag: x}]", "list its names in request_tags"),
-        ("sweep: {color: [red]}", "sweep over color, which is no field of a run"),
+        (
+            "slos: [{measure: p95_seconds, at_most: 1, tag: x}]",
+            "list the request names of this tag in request_tags",
+        ),
+        ("sweep: {color: [red]}", "the sweep is over color, which is not a field of a run"),
         ("sweep: {users: []}", "sweep over users has no values"),
         ("sweep: {users: [1, ten]}", "users 'ten': "),
-        ("search: {}\nrepetitions: 3", "a search repeats its runs itself"),
+        ("search: {}\nrepetitions: 3", "a search repeats its own runs"),
         ("data: [absent.csv]", "needs absent.csv, which is not there"),
-        (f"sweep: {{users: {list(range(1, 1200))}}}", "1,000 are the most"),
+        (f"sweep: {{users: {list(range(1, 1200))}}}", "at most 1,000 are allowed"),
         ("before: ['']", "before.0 ''"),
     ],
 )
@@ -82,7 +85,7 @@ def test_nodes_get_rate_variables_and_secrets() -> None:
         "TOKEN": "s3cret",
     }
     assert "s3cret" not in experiment.model_dump_json()
-    with pytest.raises(UsageError, match="TOKEN should go to the run"):
+    with pytest.raises(UsageError, match="TOKEN is to be passed to the run"):
         experiment.node_environment({})
 
 

@@ -39,8 +39,8 @@ def test_what_has_a_field_is_taken_over_and_named(tmp_path: Path) -> None:
     assert (run.users, run.run_time, run.spawn_rate) == (9, 300, 3)
     assert (run.tags, run.exclude_tags) == (("a", "b"), ("x", "y"))
     said = "\n".join(found.sentences)
-    assert "LOCUST_USERS in the environment is taken as --users" in said
-    assert f"run-time in {tmp_path / 'locust.conf'} is taken as --run-time" in said
+    assert "LOCUST_USERS in the environment is used as --users" in said
+    assert f"run-time in {tmp_path / 'locust.conf'} is used as --run-time" in said
     assert f"headless in {tmp_path / 'locust.conf'} is not used: a run starts by itself" in said
     assert "TENANT" not in said
 
@@ -48,7 +48,7 @@ def test_what_has_a_field_is_taken_over_and_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "environment", "words"),
     [
-        (".locust.conf", "master = true", {}, ["master in ", ".locust.conf", "take it out"]),
+        (".locust.conf", "master = true", {}, ["master in ", ".locust.conf", "remove it"]),
         ("locust.conf", "worker = true", {}, ["worker in ", "--workers"]),
         ("locust.conf", "my-option = 3", {}, ["--my-option after --"]),
         ("locust.conf", "= ]", {}, ["can't be read"]),

@@ -220,7 +220,10 @@ def test_a_new_epoch_forgets_the_warm_up() -> None:
         ({"measure": "p95"}, "give p50_seconds"),
         ({"measure": "p95_seconds"}, "exactly one of at_most and at_least"),
         ({"measure": "p95_seconds", "at_most": 1, "abort": True}, "abort needs window_seconds"),
-        ({"measure": "p95_seconds", "at_most": 1, "name": "/", "tag": "x"}, "not both"),
+        (
+            {"measure": "p95_seconds", "at_most": 1, "name": "/", "tag": "x"},
+            "either a name or a tag",
+        ),
         ({"measure": "p95_seconds", "at_most": -1}, "greater than or equal to 0"),
         ({"measure": "failure_ratio", "at_most": 5}, "for 5 % give 0.05"),
     ],

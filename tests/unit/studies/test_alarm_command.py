@@ -77,4 +77,7 @@ def test_stall_of_the_machine_is_told_and_not_taken_for_an_outage(tmp_path: Path
     stalled = [*responses[:-1], replace(responses[-1], seconds=11.0)]
     exact = [Spread("above_average_limit", 25, 25)]
     assert report(stalled, exact, tmp_path, 60) == []
-    assert "is no outage's: a machine stalled" in (tmp_path / "alarm-study.txt").read_text()
+    assert (
+        "is not the length of an outage: a machine stalled"
+        in (tmp_path / "alarm-study.txt").read_text()
+    )

@@ -89,7 +89,7 @@ def test_an_alarm_after_the_published_hour_is_in_neither_table_and_said() -> Non
 
 
 def test_log_without_transactions_is_refused() -> None:
-    with pytest.raises(UsageError, match="no rows of method ALARM"):
+    with pytest.raises(UsageError, match="no rows with the method ALARM"):
         transactions(_log((0, 1, "POST", None)))
 
 

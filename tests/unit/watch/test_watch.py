@@ -76,7 +76,7 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is() -> None:
 
 
 def test_a_master_that_is_down_is_said() -> None:
-    assert "receives nothing from a master" in shown([Scrape(0.0)])
+    assert "receives no data from a master" in shown([Scrape(0.0)])
 
 
 def test_another_exporter_starts_the_history_again() -> None:

@@ -104,4 +104,4 @@ def test_pictures_go_where_they_are_wanted_and_a_run_that_vanishes_is_a_sentence
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", str(run), "--formats", "svg"])
     assert ended.value.code == 2
-    assert "holds no finished run (No such file or directory)" in capsys.readouterr().err
+    assert "contains no finished run (No such file or directory)" in capsys.readouterr().err

@@ -36,5 +36,5 @@ def test_fast_enough_responses_need_no_correction(histogram: dict[float, int]) -
 def test_a_wrong_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="must be above 0"):
         correct({1.0: 1}, 0)
-    with pytest.raises(ValueError, match="give the interval of one user"):
+    with pytest.raises(ValueError, match="give the intended interval between"):
         correct({1e9: 1}, 0.1)

@@ -57,7 +57,7 @@ def test_several_logs_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "nothing\n", "Response time 5 ms\n", "\x00\xff"])
 def test_a_file_that_is_no_testers_log_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "other.log").write_text(content)
-    with pytest.raises(UsageError, match="holds no line with a time"):
+    with pytest.raises(UsageError, match="contains no line with a time"):
         read_tester_logs([tmp_path / "other.log"])
     with pytest.raises(UsageError, match="can't be read"):
         read_tester_logs([tmp_path / "absent.log"])
@@ -65,7 +65,7 @@ def test_a_file_that_is_no_testers_log_is_refused(tmp_path: Path, content: str) 
 
 def test_an_impossible_time_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.log").write_text("[2020-13-99 15:20:02,168] Response time 5 ms\n")
-    with pytest.raises(UsageError, match=r"2020-13-99 15:20:02,168\] is no time"):
+    with pytest.raises(UsageError, match=r"2020-13-99 15:20:02,168\] is not a valid time"):
         read_tester_logs([tmp_path / "t.log"])
 
 

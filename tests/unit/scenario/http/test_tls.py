@@ -140,7 +140,7 @@ def test_a_proxy_opens_a_tunnel(https: Awkward, opens: bool) -> None:
         assert len(asked) == 1
         assert https.received[-1].target == "/plain"
     else:
-        assert "the proxy opens no tunnel" in str(made.last["exception"])
+        assert "the proxy refused a tunnel" in str(made.last["exception"])
 
 
 @contextmanager

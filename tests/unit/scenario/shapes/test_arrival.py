@@ -154,5 +154,5 @@ def test_generator_without_its_shape_says_what_to_import() -> None:
     class Alone(OpenModelUser):
         host = "http://127.0.0.1:9"
 
-    with pytest.raises(RuntimeError, match="needs ArrivalShape: import it"):
+    with pytest.raises(RuntimeError, match="needs ArrivalShape: also import"):
         Alone(Environment(parsed_options=options)).on_start()
