@@ -98,7 +98,7 @@ def test_doctor_names_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             "lacking",
             "150 for each process, which is too few for a run: root has to raise",
         ),
-        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), "ok", "10,000 a process"),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), "ok", "10,000 for each process"),
     ],
 )
 def test_doctor_says_how_many_users_the_open_files_allow(
