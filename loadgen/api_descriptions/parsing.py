@@ -11,10 +11,13 @@ from typing import Any
 import yaml
 
 from loadgen.shared.errors import UsageError
-from loadgen.shared.text import plain_line
+from loadgen.shared.text import plain_line, require_few_values
 
 LARGEST_BYTES = 32 * 1024 * 1024
 DEEPEST = 60
+VALUES_MAX, MARKS_MAX = 40_000_000, 2_000_000
+"""In JSON a list or a map counts as twenty; in YAML a line, an entry and a bracket as one each."""
+_MARKS = ("\n", "\r", "- ", ",", "[", "{")
 LARGEST_EXPANDED = 3_000_000
 _HALF_OF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -91,7 +94,7 @@ def _json(text: str) -> tuple[object, list[str]]:
         twice.extend(_repeated([name for name, _ in pairs]))
         return dict(pairs)
 
-    document = json.loads(text, object_pairs_hook=noted)
+    document = json.loads(require_few_values(text, VALUES_MAX), object_pairs_hook=noted)
     if _HALF_OF_A_PAIR.search(text):
         # Half of a surrogate pair is not text that could be written or sent.
         whole = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
@@ -100,6 +103,9 @@ def _json(text: str) -> tuple[object, list[str]]:
 
 
 def _yaml(text: str) -> tuple[object, list[str]]:
+    marks = sum(map(text.count, _MARKS))
+    if marks > MARKS_MAX:
+        raise ValueError(f"it could hold {marks:,} values, but {MARKS_MAX:,} are the most")
     loader = _Loader(text)
     try:
         return loader.get_single_data(), loader.twice

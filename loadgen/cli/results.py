@@ -141,7 +141,7 @@ def evaluate(options: argparse.Namespace) -> int:
         speed=options.speed,
         formats=options.formats,
     )
-    print(evaluation.evaluate(run, settings, [evaluate_log], options.output))
+    print(plain(evaluation.evaluate(run, settings, [evaluate_log], options.output)))
     return 0
 
 

@@ -6,9 +6,11 @@ when the cluster goes; logs and reports go straight into the run's results direc
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -50,6 +52,7 @@ PARTING_SECONDS = 2.0
 SILENCE_SECONDS = 15.0
 HOST_NAME = "localhost"
 PRIVATE_PREFIX = "loadgen-run-"
+_OWNER = re.compile(rf"{PRIVATE_PREFIX}([0-9]{{1,9}})-")
 SOCKET_PATH_MAX = 107
 COUNTERS_FILE = ".counters"
 """In the results: what the exporter has counted in all runs, so that its counters never go back."""
@@ -346,12 +349,17 @@ def make_private_directory() -> Path:
 
 
 def sweep_private_directories() -> None:
-    """Remove our own private directories whose process was killed before it could."""
+    """Remove our own private directories whose process was killed before it could.
+
+    Others may make names there too: a link, or a number that no process has.
+    """
     for left in Path(tempfile.gettempdir()).glob(f"{PRIVATE_PREFIX}*-*"):
-        pid = left.name.removeprefix(PRIVATE_PREFIX).partition("-")[0]
-        ours = left.stat().st_uid == os.getuid()
-        if ours and pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
+        process = _OWNER.match(left.name)
+        with contextlib.suppress(OSError):
+            seen = left.lstat()
+            ours = stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid()
+            if ours and process and not psutil.pid_exists(int(process[1])):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def require_free_port(option: str, port: int) -> None:

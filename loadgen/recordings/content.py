@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from loadgen.recordings.exchange import Exchange
+from loadgen.shared.text import BODY_VALUES_MAX, require_few_values
 
 _TITLE = re.compile(r"<title[^>]*>([^<]+)</title>", re.IGNORECASE)
 _HEADING = re.compile(r"<h[12][^>]*>([^<]+)</h[12]>", re.IGNORECASE)
@@ -39,7 +40,7 @@ def choose(number: int, exchanges: Sequence[Exchange], secrets: Collection[str])
 
 def _key(text: str) -> str:
     try:
-        body = json.loads(text)
+        body = json.loads(require_few_values(text, BODY_VALUES_MAX))
     except (ValueError, RecursionError):
         return ""
     keys = [key for key in body if re.fullmatch(r"\w+", key)] if isinstance(body, dict) else []

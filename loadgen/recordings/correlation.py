@@ -28,6 +28,7 @@ from loadgen.scenario.extractors import (
 )
 from loadgen.shared.request_names import UUID, group_path
 from loadgen.shared.secret_names import address_tokens, is_user
+from loadgen.shared.text import BODY_VALUES_MAX, require_few_values
 
 _TOKEN = re.compile(rf"{UUID}|[\w-]{{16,}}(?:\.[\w-]+)*")
 IDENTIFIER = re.compile(rf"{UUID}|(?<=/)\d+(?=[/?]|$)")
@@ -304,7 +305,7 @@ def _json_values(exchange: Exchange) -> Iterator[tuple[str, Extractor]]:
     if "json" not in exchange.answer_type:
         return
     try:
-        body = json.loads(exchange.answer.text)
+        body = json.loads(require_few_values(exchange.answer.text, BODY_VALUES_MAX))
     except (ValueError, RecursionError):
         return
     # The place with the least nesting is the best one, so it comes last and replaces the others.

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from loadgen.recordings import multipart
 from loadgen.recordings.exchange import Exchange
 from loadgen.shared.origin import FORM
+from loadgen.shared.text import BODY_VALUES_MAX, require_few_values
 
 Pairs = list[tuple[str, str]]
 
@@ -71,7 +72,12 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is anything
 
     Raises ValueError when it is no JSON, a key occurs twice, or a number would change.
     """
-    return json.loads(text, object_pairs_hook=_object, parse_float=_exact, parse_constant=_exact)
+    return json.loads(
+        require_few_values(text, BODY_VALUES_MAX),
+        object_pairs_hook=_object,
+        parse_float=_exact,
+        parse_constant=_exact,
+    )
 
 
 def _exact(number: str) -> float:

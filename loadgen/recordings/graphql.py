@@ -5,6 +5,8 @@ import re
 from typing import Any
 from urllib.parse import parse_qs
 
+from loadgen.shared.text import BODY_VALUES_MAX, require_few_values
+
 _NAME = re.compile(r"[_A-Za-z]\w{0,99}", re.ASCII)
 _NAMED = re.compile(
     r"(?:\s|#[^\n]*\n)*(?:query|mutation|subscription)\s+([_A-Za-z]\w{0,99})", re.ASCII
@@ -18,7 +20,7 @@ def operations(body: str | bytes | None, query: str) -> list[str]:
     """
     if isinstance(body, str) and body.lstrip()[:1] in ("{", "["):
         try:
-            asked = json.loads(body)
+            asked = json.loads(require_few_values(body, BODY_VALUES_MAX))
         except (ValueError, RecursionError):
             return []
         each = asked if isinstance(asked, list) else [asked]

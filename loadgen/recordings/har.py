@@ -21,12 +21,15 @@ from loadgen.recordings.other_files import kind_of_bytes, kind_of_document
 from loadgen.shared.errors import UsageError, why_unread
 from loadgen.shared.origin import origin
 from loadgen.shared.request_names import group_path
-from loadgen.shared.text import plain_line
+from loadgen.shared.text import plain_line, require_few_values
 
 _SAVE = "give the path of a session saved as HAR in the browser's developer tools (Network)"
 _NOT_BESIDE = "the body is in a file that is not beside the recording"
 LARGEST_BYTES = 128 * 1024 * 1024
 """Up to this a file is read as a whole; of a larger one at most so much text is kept."""
+LEFT_OUT_MAX = 100_000
+VALUES_MAX = 60_000_000
+"""Of what is held in memory as a whole; a list or a map counts as twenty."""
 LARGEST_FILE_BYTES = 4 * 1024**3
 LONGEST_SHOWN = 80
 STATIC_MIME = ("text/css", "image/", "font/", "audio/", "video/", "application/font")
@@ -54,6 +57,11 @@ def read(path: Path) -> Recording:
         shown = f"request {number}{_shown(entry)}"
         if cleaned is None or "request" in lost:
             left_out.append(f"{shown}: {fault or _NOT_BESIDE}")
+            if len(left_out) > LEFT_OUT_MAX:
+                raise UsageError(
+                    f"recording {path} has more than {LEFT_OUT_MAX:,} requests that can't be read: "
+                    f"{left_out[0]}; {_SAVE}"
+                )
             continue
         if "response" in lost and not is_static_type(cleaned["response"]["content"]["mimeType"]):
             left_out.append(f"the answer's body of {shown}: {_NOT_BESIDE}")
@@ -82,11 +90,12 @@ def _entries(path: Path) -> Iterable[object]:
         content, was_packed = packed.content_of(path, LARGEST_BYTES)
     except OSError as fault:
         raise UsageError(f"recording {path} can't be read: {why_unread(fault)}; {_SAVE}") from fault
-    if len(content) > LARGEST_BYTES:
+    if len(content) > LARGEST_BYTES or not _holds_few(content):
         if was_packed:
             raise UsageError(
-                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB when it is "
-                f"unpacked: unpack it yourself, and give the HAR file"
+                f"recording {path} has more than {LARGEST_BYTES / 1e6:.0f} MB, or more than "
+                f"{VALUES_MAX / 1e6:.0f} million values, when it is unpacked: unpack it yourself, "
+                "and give the HAR file"
             )
         return _streamed(path)
     document = _document(path, content)
@@ -101,6 +110,14 @@ def _entries(path: Path) -> Iterable[object]:
             f"{_SAVE}"
         )
     return entries
+
+
+def _holds_few(content: bytes) -> bool:
+    try:
+        require_few_values(content, VALUES_MAX)
+    except ValueError:
+        return False
+    return True
 
 
 def _document(path: Path, content: bytes) -> object:

@@ -6,6 +6,7 @@ its SHA-1.
 
 import base64
 import gzip
+import lzma
 import re
 import zipfile
 import zlib
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from loadgen.shared.errors import UsageError
 
+_BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile)
+"""What unpacking raises when the packed data is broken or ends early; bz2 raises OSError."""
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _ATTACHED = re.compile(r"[0-9a-f]{40}(\.\w{1,10})?", re.ASCII)
 Attached = Callable[[str], bytes | None]
@@ -35,7 +38,7 @@ def content_of(path: Path, most: int) -> tuple[bytes, bool]:
             if magic == _ZIP:
                 with zipfile.ZipFile(file) as archive, archive.open(_har_in(path, archive)) as har:
                     return har.read(most + 1), True
-        except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as fault:
+        except _BROKEN as fault:
             raise UsageError(
                 f"recording {path} can't be unpacked: {fault}; save the session again"
             ) from fault
@@ -79,7 +82,7 @@ def attached_to(path: Path, most: int) -> Attached:
                     return None
                 with beside.open("rb") as file:
                     content = file.read(most + 1)
-        except (OSError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError):
+        except (*_BROKEN, OSError, KeyError, ValueError, RuntimeError):
             return None
         return content if len(content) <= most else None
 

@@ -10,6 +10,7 @@ It is configured by environment variables, so that a secret address is never on 
 Neither ever changes a run's verdict or its exit code.
 """
 
+import html
 import json
 import urllib.parse
 import urllib.request
@@ -96,7 +97,8 @@ def _body(summary: Summary, directory: Path, form: str) -> Mapping[str, object]:
     run["results"] = str(directory)
     if form == "json":
         return run
-    words = {"text": text_of(summary)}
+    # Slack reads <!channel> and the like as commands, and these three characters as what they are.
+    words = {"text": html.escape(text_of(summary), quote=False)}
     return words if form == "slack" else {**words, "run": run}
 
 

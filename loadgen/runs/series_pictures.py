@@ -9,7 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from loadgen.results.evaluation.pictures import COLOURS, draw_limits, legend_above, new_picture
+from loadgen.results.evaluation.pictures import (
+    COLOURS,
+    draw_limits,
+    legend_above,
+    literal,
+    new_picture,
+)
 from loadgen.runs.capacity_search import Capacity, Trial
 
 MARKS = {"held": "o", "broke": "x", "saturated": "^", "unusable": "+"}
@@ -105,7 +111,7 @@ def draw_sweep(rows: Sequence[Row], field: str) -> Figure:
     right.set_ylabel("throughput (requests per second, dotted)", color=COLOURS[2])
     right.grid(visible=False)
     if not numeric:
-        axes.set_xticks(range(len(values)), [str(value) for value in values])
+        axes.set_xticks(range(len(values)), [literal(str(value)) for value in values])
     for each in (axes, right):
         each.set_ylim(bottom=0)
     legend_above(axes)

@@ -75,6 +75,8 @@ SETTINGS_VALUES_MAX = 50_000
 """Of one run's settings or specification."""
 DOCUMENT_VALUES_MAX = 200_000
 """Of a run's summary and the like: 1,024 machines take a fifth of it."""
+BODY_VALUES_MAX = 10_000_000
+"""Of one recorded body. Beyond it, a body is text and not JSON."""
 LIST_VALUES = 20
 Document = TypeVar("Document", str, bytes)
 

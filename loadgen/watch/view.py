@@ -188,7 +188,7 @@ def _head(history: History) -> Panel:
     began = gauges.get("locust_test_start_timestamp_seconds", scrape.time)
     ended = gauges.get("locust_test_end_timestamp_seconds", scrape.time)
     connected = sum(n for state, n in scrape.workers_by_state.items() if state != "missing")
-    state = "ENDED" if history.gone else scrape.state.upper()
+    state = "ENDED" if history.gone else plain_line(scrape.state.upper())
     text = Text.assemble(
         (state, "bold green" if state == "RUNNING" else "bold"),
         f"  {max(0.0, ended - began):.0f} s",

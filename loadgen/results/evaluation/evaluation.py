@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field
 
 from loadgen.judging.loss_checks import ARRIVAL_METHOD
+from loadgen.results.archive import defuse
 from loadgen.results.catalogue import summary_of
 from loadgen.results.evaluation import log_pictures
 from loadgen.results.evaluation.omission import correct
@@ -106,9 +107,15 @@ def _draw(
     for name, figure in pictures.items():
         save_picture(figure, directory / name, settings.formats)
     slowest = log_pictures.slowest(log, SLOWEST)
-    slowest.write_csv(directory / "slowest.csv")
-    log_pictures.failures_by_cause(log).write_csv(directory / "causes.csv")
+    write_table(slowest, directory / "slowest.csv")
+    write_table(log_pictures.failures_by_cause(log), directory / "causes.csv")
     return [_counts(log, settings.limits), *texts]
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table as CSV; its texts come from the target, so formulas are taken out of it."""
+    frame.write_csv(path)
+    defuse(path)
 
 
 def measured_log(run: Path) -> pl.DataFrame:

@@ -16,13 +16,17 @@ from loadgen.results.evaluation.pictures import (
     count_axis,
     draw_limits,
     legend_above,
+    literal,
     new_picture,
 )
 from loadgen.results.timeline import Point
+from loadgen.shared.errors import UsageError
 
 PERCENTILES = (0.5, 0.95, 0.99)
 POINTS_MAX = 20_000
 CAUSES_MAX = 6
+SPAN_DAYS_MAX = 40
+"""A run and its warm-up take eight days at most."""
 
 
 def with_seconds(log: pl.DataFrame) -> pl.DataFrame:
@@ -139,7 +143,7 @@ def draw_distribution(log: pl.DataFrame, limits: Sequence[float] = ()) -> Figure
             DASHES[index % len(DASHES)],
             color=COLOURS[index],
             where="pre",
-            label=f"{method} {name}",
+            label=literal(f"{method} {name}"),
         )
     for limit in limits:
         axes.axvline(limit, color=COLOURS[5], linestyle=":", linewidth=1)
@@ -175,6 +179,11 @@ def throughput(log: pl.DataFrame, window_seconds: float = 1) -> pl.DataFrame:
         .agg(requests=pl.len(), failures=pl.col("error").is_not_null().sum())
     )
     last = frame["number"].max() if frame.height else -1
+    if int(last) * window_seconds > SPAN_DAYS_MAX * 86400:  # type: ignore[arg-type]
+        raise UsageError(
+            f"the log's requests lie more than {SPAN_DAYS_MAX} days apart, and no run lasts as "
+            "long, so they can't be drawn: a worker's clock was wrong, or the log was changed"
+        )
     every = pl.DataFrame({"number": range(int(last) + 1)}, {"number": pl.Int64})  # type: ignore[arg-type]
     return (
         every.join(frame, on="number", how="left")
@@ -219,7 +228,10 @@ def draw_failures(log: pl.DataFrame) -> Figure:
     axes.set_xlim(left=0, right=None if causes.height else 1)
     count_axis(axes.xaxis)
     top = causes.head(CAUSES_MAX)
-    labels = [f"{row['method']} {row['name']}\n{row['error'][:60]}" for row in top.to_dicts()]
+    labels = [
+        f"{literal(row['method'])} {literal(row['name'])}\n{literal(row['error'][:60])}"
+        for row in top.to_dicts()
+    ]
     counts = top["failures"].to_list()
     rest = causes.slice(CAUSES_MAX)["failures"].sum()
     if rest:

@@ -10,6 +10,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from loadgen.shared.text import plain_line
+
 Format = Literal["svg", "png", "pdf"]
 FORMATS: tuple[Format, ...] = ("svg", "png", "pdf")
 COLOURS = ("#1f5fbf", "#b3261e", "#6b3fa0", "#8a5a00", "#176b3a", "#444444")
@@ -38,6 +40,11 @@ def new_picture(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
     return figure, axes
+
+
+def literal(text: str) -> str:
+    """Return text from elsewhere as a picture shows it: on one line, and $ begins no formula."""
+    return plain_line(text).replace("$", r"\$")
 
 
 def draw_limits(axes: Axes, limits: Sequence[float], unit: str = "s") -> None:

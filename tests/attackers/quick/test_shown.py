@@ -89,6 +89,8 @@ def test_a_terminal_is_shown_text_only(outcome: Outcome) -> None:
         run = f'{{run_id="{value}",host="{value}",locustfile="{value}"}}'
         history = History()
         lines = f"locust_up 1\nlocust_run_info{run} 1\nlocust_requests_total{labels} 1\n"
+        lines += f'locust_state{{locust_state="{value}"}} 1\nlocust_workers{{state="{value}"}} 1\n'
+        lines += f'locust_worker_users{{worker="{value}"}} 1\n'
         history.add(read(f"{lines}locust_request_failures_total{error} 1\n", 1.0))
         view = io.StringIO()
         Console(file=view, width=120, color_system=None).print(render(history))

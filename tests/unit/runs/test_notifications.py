@@ -48,6 +48,17 @@ def test_a_webhook_gets_one_form_where_one_is_asked_for(
     assert "run" not in chat[1][0]
 
 
+def test_a_targets_words_command_no_chat(chat: tuple[str, list[Any]]) -> None:
+    """Slack takes <!channel> and <https://evil|text> for a call and a link."""
+    slo = BROKEN.model_copy(update={"sentence": "<!channel> <https://a|b> & \x1b[2J"})
+    run = summary("failed", ("500 at <!here>",), (slo,))
+    assert notify(run, {"LOADGEN_WEBHOOK_URL": f"{chat[0]}/hooks/x"}, RESULTS) == []
+    text = chat[1][0]["text"]
+    assert "<" not in text
+    assert "\x1b" not in text
+    assert "500 at &lt;!here&gt;" in text
+
+
 def test_an_unknown_form_is_refused_before_the_run() -> None:
     with pytest.raises(UsageError, match="LOADGEN_WEBHOOK_FORM is 'teams': set it to slack"):
         check({"LOADGEN_WEBHOOK_URL": "https://chat.example/x", "LOADGEN_WEBHOOK_FORM": "teams"})

@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import polars as pl
@@ -105,3 +106,24 @@ def test_pictures_go_where_they_are_wanted_and_a_run_that_vanishes_is_a_sentence
         main(["evaluate", str(run), "--formats", "svg"])
     assert ended.value.code == 2
     assert "contains no finished run (No such file or directory)" in capsys.readouterr().err
+
+
+def test_what_a_target_says_is_no_formula_and_no_escape_sequence(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path / "requests", "w")
+    begin = summary().started_at
+    assert begin
+    for number in range(30):
+        log.enter("measured")
+        started = begin.timestamp() + number
+        log.add("GET", "=cmd|' /C calc'!A0", 10.0, "@SUM(A1)$\\frac$\x1b[2J", started)
+    log.write()
+    merge_log(tmp_path)
+    write(tmp_path, Record([entry("/")], [Point(START + 1, 1.0, 3, 5, 0, {10.0: 5})]))
+
+    evaluate(tmp_path, SVG)
+
+    for name in ("slowest.csv", "causes.csv"):
+        with (tmp_path / "evaluation" / name).open(newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert any("SUM" in cell for cell in cells)
+        assert not [cell for cell in cells if cell.startswith(("=", "@", "+", "-"))], name

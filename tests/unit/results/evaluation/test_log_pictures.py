@@ -18,6 +18,7 @@ from loadgen.results.evaluation.log_pictures import (
 from loadgen.results.evaluation.pictures import save_picture
 from loadgen.results.request_log import merge_log, read_log
 from loadgen.results.timeline import Point
+from loadgen.shared.errors import UsageError
 from loadgen.shared.histograms import percentile
 from tests.unit.samples import START
 
@@ -123,3 +124,10 @@ def test_counts_have_whole_numbers_on_their_axis() -> None:
     for figure in (log_pictures.draw_users(points),):
         ticks = figure.axes[0].yaxis.get_major_locator()()
         assert all(float(tick).is_integer() for tick in ticks)
+
+
+def test_one_request_of_another_century_does_not_fill_the_memory(log: pl.DataFrame) -> None:
+    for far in (-4_000_000_000, 4_000_000_000):
+        first = log[:1].with_columns(start_us=pl.lit(far * 10**6))
+        with pytest.raises(UsageError, match="40 days"):
+            throughput(pl.concat([first, log]))
