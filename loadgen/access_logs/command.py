@@ -1,11 +1,13 @@
 """`loadgen mix LOG…`: reads access logs, writes a scenario and an experiment, and says so."""
 
 from argparse import Namespace
+from datetime import UTC
 from pathlib import Path
 
 from loadgen.access_logs import writer
 from loadgen.access_logs.reading import LogReading
 from loadgen.access_logs.traffic import Traffic
+from loadgen.access_logs.zones import zone_of
 from loadgen.shared.errors import UsageError
 from loadgen.shared.files import write_texts
 from loadgen.shared.made_source import module_name
@@ -19,7 +21,8 @@ def mix(options: Namespace) -> int:
         raise UsageError(f"--factor is {options.factor:g}; it must be above 0")
     output, experiment = _outputs(options)
     host = _host(options.host)
-    reading, traffic = LogReading(), Traffic()
+    zone = UTC if options.time_zone is None else zone_of(options.time_zone)
+    reading, traffic = LogReading(zone), Traffic()
     for hit in reading.hits(options.logs):
         traffic.add(hit)
     traffic.finish()
@@ -97,13 +100,7 @@ def _report(
             f" is {reading.first_broken}"
         )
     lines += [f"check this one: {sentence}" for sentence in reading.cut]
-    if reading.zoneless:
-        named = ", ".join(path.name for path in reading.zoneless[:3])
-        more = " and others" if len(reading.zoneless) > 3 else ""
-        lines.append(
-            f"check this one: the times in {named}{more} have no zone and were taken as UTC, so a"
-            " change to or from summer time shows as an hour that is missing or doubled"
-        )
+    lines += _zones(options, reading)
     if traffic.secrets:
         names = ", ".join(sorted(traffic.secrets))
         lines.append(f"removed from the URLs, because they may be secret: {names}")
@@ -117,3 +114,22 @@ def _report(
         + ("" if options.host else " --host https://your-test-system.example"),
     ]
     return "\n".join(lines)
+
+
+def _zones(options: Namespace, reading: LogReading) -> list[str]:
+    """Say how times without a zone were read."""
+    if not reading.zoneless:
+        return (
+            [f"--time-zone {options.time_zone} isn't used: the times in the log have a zone"]
+            if options.time_zone
+            else []
+        )
+    named = ", ".join(path.name for path in reading.zoneless[:3])
+    more = " and others" if len(reading.zoneless) > 3 else ""
+    if options.time_zone:
+        return [f"the times in {named}{more} have no zone and were read as {options.time_zone}"]
+    return [
+        f"check this one: the times in {named}{more} have no zone and were taken as UTC, so a"
+        " change to or from summer time shows as an hour that is missing or doubled; give the"
+        " server's zone, such as --time-zone Europe/Berlin"
+    ]

@@ -4,12 +4,14 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from loadgen.access_logs.formats import EXPECTED, kind_of, recognise
 from loadgen.access_logs.lines import Hit, Parse
 from loadgen.access_logs.unpacking import BROKEN, opened
 from loadgen.access_logs.w3c import W3C
+from loadgen.access_logs.zones import LocalClock
 from loadgen.shared.errors import UsageError
 from loadgen.shared.text import plain_line
 
@@ -27,9 +29,10 @@ _CLOCK = re.compile(
 class LogReading:
     """What reading came to: lines that were read, lines that could not be, and why files ended.
 
-    `zoneless` are the files whose times have no zone, so that they were taken as UTC.
+    `zoneless` are the files whose times have no zone, so that they were taken as `zone`'s.
     """
 
+    zone: tzinfo = UTC
     lines: int = 0
     broken: int = 0
     first_broken: str = ""
@@ -46,7 +49,13 @@ class LogReading:
             parse, first = self._begin(path)
             begun.append((first, path, parse))
         for _, path, parse in sorted(begun, key=lambda one: one[0]):
-            yield from self._of_file(path, parse)
+            hits = self._of_file(path, parse)
+            if path not in self.zoneless or self.zone is UTC:
+                yield from hits
+                continue
+            local = LocalClock(self.zone)
+            for hit in hits:
+                yield hit._replace(time=local.moment(hit.time))
 
     def _begin(self, path: Path) -> tuple[Parse, float]:
         """Return a file's reader and the time of its first hit."""
@@ -67,6 +76,7 @@ class LogReading:
         first, hit = next((line, hit) for line in used if (hit := parse(line)))
         if not isinstance(parse, W3C) and _lacks_zone(first):
             self.zoneless.append(path)
+            return parse, LocalClock(self.zone).moment(hit.time)
         return parse, hit.time
 
     def _of_file(self, path: Path, parse: Parse) -> Iterator[Hit]:

@@ -40,6 +40,10 @@ def _add_mix_options(verb: VerbParser) -> None:
         help="replay the log's busiest hour, its busiest day, or the whole log (default: day)",
     )
     verb.add_argument(
+        "--time-zone",
+        help="the zone of times that don't say theirs, such as Europe/Berlin (default: UTC)",
+    )
+    verb.add_argument(
         "--output",
         "-o",
         type=Path,
