@@ -1,6 +1,6 @@
 """The state of a run so far: its last snapshot, its SLOs, its faults, and its verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,11 +9,11 @@ from loadgen.judging.ending import ending_of
 from loadgen.judging.slo_judge import Judge
 from loadgen.judging.validity import Validity, default_checks
 from loadgen.judging.verdict import decide
-from loadgen.node.statistics.exits import AskedExit
+from loadgen.node.statistics.exits import AskedExit, RaisedWhileQuitting
 from loadgen.results.timeline import Timeline
 from loadgen.results.writer import Outcome
 from loadgen.shared.snapshot import Snapshot
-from loadgen.shared.text import clock
+from loadgen.shared.text import clock, plain_line
 from loadgen.shared.totals import Totals
 from loadgen.specification.run import RunSpecification
 
@@ -114,6 +114,15 @@ class Course:
         """Learn what exit code the locustfile asks for; it may do so when all else is over."""
         if snapshot.exit_code is not None:
             self.exit_code = snapshot.exit_code
+
+    def note_raised(self, raised: Sequence[RaisedWhileQuitting]) -> None:
+        """Note what listeners of workers raised when nobody could be told any more."""
+        if raised:
+            logs = " and ".join(one.log for one in raised[:LOGS_NAMED])
+            self.invalid["exceptions"] = (
+                f"while {len(raised)} of the workers quit, a listener of the locustfile raised "
+                f"{plain_line(raised[0].text)}; see {logs}"
+            )
 
     def note_faults(self, faults: Mapping[str, str]) -> None:
         """Note what ended by itself; without a worker or the exporter no run is to be believed."""

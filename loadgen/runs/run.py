@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loadgen.cluster.base import Cluster
 from loadgen.cluster.scenario import find_scenario
-from loadgen.node.statistics.exits import asked
+from loadgen.node.statistics.exits import asked, raised
 from loadgen.results import archive
 from loadgen.results.kept import keep
 from loadgen.results.page.index_page import renew_index
@@ -166,8 +166,9 @@ class Run:
         return snapshot is not None
 
     def _take_parting_words(self) -> None:
-        """Read the last words of each process: its locustfile may ask for an exit code."""
+        """Read the last words of each process: its locustfile may ask for an exit code, or fail."""
         self._course.asked_exits = tuple(asked(self._plan.directory, self._plan.run_id))
+        self._course.note_raised(tuple(raised(self._plan.directory, self._plan.run_id)))
         for _ in range(PARTING_SNAPSHOTS):
             snapshot = self._cluster.next_snapshot(0)
             if snapshot is None:

@@ -226,6 +226,16 @@ def leave(environment, **_):
     if isinstance(environment.runner, MasterRunner):
         os._exit(9)
 """
+WORKERS_FAIL_AT_THE_END = """
+@events.quitting.add_listener
+def fail(environment, **_):
+    if not isinstance(environment.runner, MasterRunner):
+        raise ValueError("no disk for my file")
+
+@events.quit.add_listener
+def go_on(**_):
+    print("the others are called")
+"""
 MASTER_QUITS = """
 @events.test_start.add_listener
 def plan_the_end(environment, **_):
@@ -289,6 +299,23 @@ def test_a_master_that_leaves_at_once_leaves_whole_reports_and_its_exit_code(
     rows = list(csv.DictReader((run.directory / "stats.csv").read_text().splitlines()))
     counted = run.summary["requests"] + run.summary["after_stop"]["requests"]
     assert int(rows[-1]["Request Count"]) == counted
+
+
+def test_what_a_worker_raises_while_it_quits_is_said_and_nothing_is_lost(
+    loadgen: Runner, tmp_path: Path
+) -> None:
+    code, run = loadgen.finish(*options(tmp_path, WORKERS_FAIL_AT_THE_END, "2s"))
+    assert code == 3, run.output
+    assert any(
+        "a listener of the locustfile raised ValueError: no disk for my file; see "
+        "hosts/localhost/worker-1.log" in one
+        for one in run.summary["reasons"]
+    )
+    assert "exceptions" in run.summary["reason_kinds"]
+    rows = list(csv.DictReader((run.directory / "stats.csv").read_text().splitlines()))
+    counted = run.summary["requests"] + run.summary["after_stop"]["requests"]
+    assert int(rows[-1]["Request Count"]) == counted > 0
+    assert run.logs().count("the others are called") == 2
 
 
 def test_a_locustfile_that_ends_the_run_is_named(loadgen: Runner, tmp_path: Path) -> None:

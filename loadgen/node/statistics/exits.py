@@ -1,9 +1,10 @@
-"""Exit codes that a locustfile asks for while Locust quits, in every process of a run.
+"""Exit codes that a locustfile asks for while Locust quits, and what it raises on a worker then.
 
 Locust listens to nobody then: a worker's code is lost, `sys.exit` in a listener of `quitting` or
 `quit` keeps the other listeners and the reports from being finished, and so does `os._exit`. Here
 the others go on, the reports are finished, and the code is said in the process's log, which every
-run keeps. `asked` reads it there.
+run keeps. `asked` reads it there, and `raised` what a worker's listeners raised, which no message
+takes to the master any more.
 
 What a worker's listeners of these two events ask for doesn't count, as in Locust itself: they judge
 statistics that the worker has sent away, so "fewer than 100 requests" would always be true.
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 TAIL_BYTES = 1 << 20
+TEXT_CHARACTERS_MAX = 300
 _SAID = "Run %s: the locustfile asked for exit code %d"
+_RAISED = "Run %s: while this worker quit, a listener raised %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,14 @@ class AskedExit:
     """One process's exit code, and its log within the run's directory."""
 
     code: int
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedWhileQuitting:
+    """What a worker's listener raised, in one line, and the worker's log within the directory."""
+
+    text: str
     log: str
 
 
@@ -46,6 +57,15 @@ def asked(directory: Path, run_id: str) -> Iterator[AskedExit]:
             codes = said.findall(_tail(log))
             if codes and int(codes[-1]):
                 yield AskedExit(int(codes[-1]), str(log.relative_to(directory)))
+
+
+def raised(directory: Path, run_id: str) -> Iterator[RaisedWhileQuitting]:
+    """Yield what listeners of quitting raised, as the logs of a run's hosts tell, one a log."""
+    said = re.compile(re.escape(_RAISED % (run_id, "")) + rf"(.{{1,{TEXT_CHARACTERS_MAX}}})")
+    for log in sorted((directory / "hosts").glob("*/*.log")):
+        with suppress(OSError):
+            if found := said.search(_tail(log)):
+                yield RaisedWhileQuitting(found[1], str(log.relative_to(directory)))
 
 
 def _tail(log: Path) -> str:
@@ -114,6 +134,11 @@ class Exits:
                 code = exit_code(asked.code) or 0
                 logger.info("A listener ended by sys.exit(%r); the others go on", asked.code)
                 self._environment.process_exit_code = code
+            except Exception as error:
+                if self._on_worker:
+                    text = " ".join(f"{type(error).__name__}: {error}".split())
+                    logger.error(_RAISED, self._run_id, text[:TEXT_CHARACTERS_MAX])  # noqa: TRY400 - Locust logs the traceback
+                raise
 
         return call
 

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from locust.env import Environment
 
-from loadgen.node.statistics.exits import AskedExit, Exits, asked
+from loadgen.node.statistics.exits import (
+    AskedExit,
+    Exits,
+    RaisedWhileQuitting,
+    asked,
+    raised,
+)
 
 LINE = "[2026-11-26 10:00:00,000] host/ERROR/loadgen.node.statistics.exits: "
 
@@ -86,3 +92,31 @@ def test_codes_are_found_in_the_logs_of_their_own_run(tmp_path: Path) -> None:
     (logs / "d.log").symlink_to(logs / "a.log")
     (logs / "e.log").write_bytes(b"\xff")
     assert list(asked(tmp_path, "run")) == [AskedExit(7, "hosts/worker1/a.log")]
+
+
+@pytest.mark.parametrize("event", ["quitting", "quit"])
+def test_what_a_workers_listener_raises_while_it_quits_is_said_in_its_log_and_found(
+    event: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def fail(**_: object) -> None:
+        raise ValueError("broken\nin two lines " + "x" * 1000)
+
+    for on_worker in (True, False):
+        caplog.clear()
+        hook = getattr(watched(on_worker=on_worker).events, event)
+        hook.add_listener(fail)
+        hook.add_listener(lambda **_: called.append("after"))
+        hook.fire()
+        assert called == ["after"]
+        log = tmp_path / "hosts" / "localhost" / "one.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(f"{LINE}{one.getMessage()}\n" for one in caplog.records))
+        found = list(raised(tmp_path, "run"))
+        if on_worker:
+            (one,) = found
+            assert one == RaisedWhileQuitting(one.text, "hosts/localhost/one.log")
+            assert one.text.startswith("ValueError: broken in two lines xxx")
+            assert len(one.text) == 300
+        else:
+            assert found == [], "a master says it to the run itself"
+        assert list(raised(tmp_path, "another")) == []
