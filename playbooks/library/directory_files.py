@@ -118,9 +118,9 @@ class Directory:
         return stale + [name for name in sorted(set(self.files) - set(stale)) if self.mend(name)]
 
     def is_stale(self, name):
-        """Tell whether a file has to be written anew: one with a second name is not ours alone."""
+        """Tell whether a file has to be written anew."""
         with self.plain(name) as file:
-            if file is None or os.fstat(file.fileno()).st_nlink != 1:
+            if file is None:
                 return True
             return file.read(len(self.files[name]) + 1) != self.files[name]
 
@@ -134,7 +134,10 @@ class Directory:
 
     @contextlib.contextmanager
     def plain(self, name):
-        """Give the open file of that name; None when there is none, or no plain one."""
+        """Give the open file of that name; None when there is none, or no plain one of its own.
+
+        A second name may be that of somebody else's file, which is given to nobody.
+        """
         directory = self.inside(os.path.dirname(name))
         try:
             if directory is None:
@@ -148,7 +151,8 @@ class Directory:
             return
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             try:
-                yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+                found = os.fstat(descriptor)
+                yield file if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 else None
             finally:
                 os.close(descriptor)
 

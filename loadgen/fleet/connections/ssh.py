@@ -50,7 +50,8 @@ MULTIPLEXER = (
     "Connection to",
     "Connection reset",
 )
-PYTHON = f"{SOFTWARE}/venv/bin/python -B"
+PYTHON = f"{SOFTWARE}/venv/bin/python -B -E"
+"""It writes no bytecode, and takes no modules from where a login's environment says."""
 UNDEPLOYED = "echo 'loadgen is not deployed on that host; run loadgen deploy' >&2; exit 3"
 Answer = TypeVar("Answer")
 

@@ -1,11 +1,17 @@
 """Root's modules in a directory of the runs' user: links, second names and races lead nowhere."""
 
+import importlib.util
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from loadgen.fleet.connections.ssh import PYTHON
+from loadgen.shared.project import PROJECT
 from tests.attackers.racing import racing
 from tests.faults.record import Outcome
 from tests.unit.playbooks.modules import run_module
@@ -182,3 +188,49 @@ def test_what_root_reads_is_the_runs_own_and_short(
     owned('{"run_id": "20261121T101500Z-hello-3f9a"}')
     assert read()["run"] == {"run_id": "20261121T101500Z-hello-3f9a"}
     outcome(f"All {len(plants)} such files are refused with a one-sentence error.")
+
+
+@pytest.mark.fault(
+    PART, "Between two looks at a file, its name becomes a second name of a file of root's."
+)
+def test_a_second_name_of_roots_file_is_given_to_nobody(
+    state: Path, secret: Path, outcome: Outcome
+) -> None:
+    place = PROJECT / "playbooks" / "library" / "directory_files.py"
+    specification = importlib.util.spec_from_file_location("directory_files", place)
+    assert specification
+    assert specification.loader
+    library = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(library)
+    given = {"path": str(state), "files": {"a": "root's"}, "owner": "nobody", "group": None}
+    params: dict[str, object] = {
+        **given,
+        "mode": "0666",
+        "directory_mode": None,
+        "validate": [],
+        "purge": [],
+    }
+    directory = library.Directory(SimpleNamespace(params=params, check_mode=False))
+    (state / "a").write_text("root's")
+    assert not directory.is_stale("a")
+    (state / "a").unlink()
+    (state / "a").hardlink_to(secret)
+
+    directory.mend("a")
+
+    assert untouched(secret)
+    assert directory.is_stale("a")
+    outcome("Root leaves a file with a second name as it is, and writes a new one next time.")
+
+
+def test_roots_agent_takes_no_modules_from_an_environment(tmp_path: Path) -> None:
+    (tmp_path / "planted.py").write_text("print('planted')")
+    options = PYTHON.split()[1:]
+    shown = subprocess.run(
+        [sys.executable, *options, "-m", "planted"],
+        env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"},
+        cwd="/", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert shown.returncode
+    assert "planted\n" not in shown.stdout
