@@ -110,14 +110,14 @@ class Guard:
         self._bounds.apply(owner_of(message), message.type, message.data, runner)
 
     def drop(self, client_id: str, message: Message, reason: str) -> None:
-        """Log a dropped message; a worker that goes on is not given the whole disk."""
-        kind = client_id, reason.partition(":")[0]
+        """Log a dropped message; a key that goes on, under ever new ids, isn't given the disk."""
+        kind = owner_of(message), reason.partition(":")[0]
         self._drops[kind] += 1
         count = self._drops[kind]
         if count > DROPS_LOGGED and count & (count - 1):
             return
         logger.warning(
-            "Dropped a %.40r message of worker %r of %s: %s (%d dropped so far)",
+            "Dropped a %.40r message of worker %r of %s: %s (%d of its key dropped so far)",
             message.type,
             client_id,
             owner_of(message),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from locust import events, stats
 from locust.env import Environment
-from locust.rpc import zmqrpc
+from locust.rpc import Message, zmqrpc
 from locust.runners import MasterRunner
 
 from loadgen.node import channel_guard
@@ -161,3 +161,16 @@ def test_a_workers_words_are_no_line_of_the_masters_log(
         "The master's log shows escape sequences as codes, and indents the lines after a "
         "line break."
     )
+
+
+@pytest.mark.fault(PART, "A worker sends refused messages under a new id each time.")
+def test_ever_new_ids_fill_neither_the_log_nor_the_memory(
+    caplog: pytest.LogCaptureFixture, outcome: Outcome
+) -> None:
+    guard = channel_guard.Guard(AdmittedKeys(Path()))
+    for number in range(5000):
+        worker = f"w{number}".ljust(255, "x")
+        guard.drop(worker, Message("stats", None, worker), "malformed: x")
+    assert len(caplog.records) < 30
+    assert len(guard._drops) == 1
+    outcome("A key's refused messages are counted together, and the log names fewer and fewer.")
