@@ -8,6 +8,7 @@ from typing import Any
 
 from loadgen.api_descriptions import schemas, values
 from loadgen.api_descriptions.description import METHODS, Description, Node
+from loadgen.api_descriptions.secret_examples import take_out_secrets, variable_of
 from loadgen.shared.origin import FORM, is_header
 
 JSON = "application/json"
@@ -72,6 +73,7 @@ def _operation(
     for missing in re.findall(r"{([^{}]+)}", path):
         sent.setdefault("path", {}).setdefault(missing, "1")
     _body(description, sent, description.resolved(node.get("requestBody")))
+    take_out_secrets(description, f"{method.upper()} {path}", path, sent)
     made = Operation(
         name=name,
         method=method.upper(),
@@ -231,7 +233,7 @@ def _authorise(description: Description, operation: Operation, node: Node) -> No
             f"because the description doesn't say enough about it: {named}"
         )
         return
-    operation.sent["secrets"] = [secret for secret in chosen if secret]
+    operation.sent.setdefault("secrets", []).extend(secret for secret in chosen if secret)
 
 
 def _secret(description: Description, name: str) -> tuple[str, str, str, str] | None:
@@ -239,7 +241,7 @@ def _secret(description: Description, name: str) -> tuple[str, str, str, str] | 
     parts = description.document.get("components")
     schemes = parts.get("securitySchemes") if isinstance(parts, dict) else None
     scheme = description.resolved(schemes.get(name) if isinstance(schemes, dict) else None)
-    variable = "SCAFFOLD_" + re.sub(r"\W+", "_", name, flags=re.ASCII).upper()
+    variable = variable_of(name)
     kind, place = scheme.get("type"), str(scheme.get("in"))
     way = str(scheme.get("scheme")).lower()
     if kind == "apiKey" and place in _PLACES:

@@ -1,10 +1,12 @@
 """An example for a schema: the description's own, else one made of its type and bounds."""
 
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
 from loadgen.api_descriptions.description import Description, Node
+from loadgen.shared.request_names import UUID
 
 DEEPEST = 8
 _BY_FORMAT = {
@@ -22,6 +24,14 @@ _BY_FORMAT = {
     "byte": "ZXhhbXBsZQ==",
     "binary": "example",
 }
+
+MADE_UP = frozenset(_BY_FORMAT.values())
+"""Texts that are nobody's: they are made here."""
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID."""
+    return re.fullmatch(UUID, text) is not None
 
 
 def given_example(description: Description, holder: Node) -> tuple[bool, Any]:

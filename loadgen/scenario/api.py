@@ -100,14 +100,15 @@ class ApiUser(FastUser):
         example = self.examples.get(operation, {})
         headers = {"Accept": "application/json, */*;q=0.5", **example.get("headers", {})}
         query, cookies = dict(example.get("query", {})), dict(example.get("cookies", {}))
-        places = {"headers": headers, "query": query, "cookies": cookies}
+        path_values = dict(example.get("path", {}))
+        places = {"path": path_values, "headers": headers, "query": query, "cookies": cookies}
         for place, name, before, variable in example.get("secrets", ()):
             places[place][name] = _secret(before, variable)
         if cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         with self.client.request(
             method,
-            _target(path, example.get("path", {}), query),
+            _target(path, path_values, query),
             name=path,
             headers=headers,
             data=_body(example, headers),
