@@ -271,7 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("directory", type=Path)
     verb.set_defaults(run=lambda given: build(given.directory).sha256)
     verb = verbs.add_parser(
-        "wheelhouse", help="make DIRECTORY/<key>/ with wheels, and print its path"
+        "wheelhouse", help="download the hosts' wheels into DIRECTORY/<key>/, and print that path"
     )
     verb.add_argument("directory", type=Path)
     verb.add_argument("--python-version", default=DEFAULT_PYTHON, help="the hosts' (%(default)s)")

@@ -57,7 +57,9 @@ def _add_results_options(verb: VerbParser) -> None:
         "--page", action="store_true", help="rewrite index.html, the page that shows all runs"
     )
     verb.add_argument(
-        "--open", action="store_true", help="rewrite that page and open it in a browser"
+        "--open",
+        action="store_true",
+        help="rewrite index.html, the page that shows all runs, and open it in a browser",
     )
 
 
@@ -132,8 +134,8 @@ def _add_evaluate_options(verb: VerbParser) -> None:
     verb.add_argument(
         "--interval",
         type=positive,
-        help="the intended seconds between a user's requests, with which the times "
-        "are corrected for coordinated omission",
+        help="correct the response times for coordinated omission, where each user was to send a "
+        "request every so many seconds",
     )
     verb.add_argument(
         "--speed",
