@@ -26,7 +26,8 @@ This page lists the faults that the tests cause on purpose, and what a user sees
 `make test-faults` causes all faults in these tables again and rewrites this page. The figures on
 this page are from {day}.
 
-If a fault was tried during a run, the text in the column *What a user saw* begins with the verdict of that run. The words
+If a fault was tried during a run, the text in the column *What a user saw* begins with the
+verdict of that run. The words
 after the verdict, such as `lost_worker`, are the kinds of reasons in the summary of the run. The
 other columns are:
 
