@@ -46,6 +46,12 @@ HOSTILE = {
     "a file that is a directory too": zipped({"a": b"x", "a/b": b"x"}),
     "an escape sequence in a name": zipped({"\x1b[2Ja.txt": b"x"}),
     "a way out": zipped({"../a.txt": b"x"}),
+    "a way out below": zipped({"scenario/../../a.txt": b"x"}),
+    "a way out of Windows": zipped({"scenario\\..\\..\\a.txt": b"x"}),
+    **{
+        f"a place of its own after {slashes!r}": zipped({f"{slashes}tmp/planted-by-import": b"x"})
+        for slashes in ("/", "//", "///", "\\", "\\\\", "/\\", "c:/", "c:\\")
+    },
     "a deep summary": zipped({"summary.json": b'{"run_id":' + b"[" * 200_000}),
     "encrypted entries": encrypted(),
     "a Git repository": zipped({"scenario/.git/config": b"[core]"}),
@@ -74,6 +80,7 @@ def test_a_hostile_archive_is_one_sentence_and_leaves_nothing(
         assert str(refused.value).isprintable(), what
         assert list(results.iterdir()) == [], what
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "run.zip"]
+    assert not Path("/tmp/planted-by-import").exists()
     outcome("Each archive is refused with a one-sentence error, and nothing of it is kept.")
 
 
