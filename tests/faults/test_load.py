@@ -158,7 +158,7 @@ def test_many_workers(loadgen: Runner, target: Target, outcome: Outcome, said: b
     code = run.wait()
     assert code in (0, 3), run.output + run.logs()[-3000:]
     assert run.summary["workers"]["seen"] > 1, run.output
-    kinds = ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "no fault was found"
+    kinds = ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "no problem was reported"
     outcome(
         f"verdict {run.summary['verdict']}: {kinds}",
         notice_seconds=noticed,

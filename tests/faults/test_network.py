@@ -27,7 +27,7 @@ def tools() -> None:
 
 
 def kinds(run: Run) -> str:
-    return ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "no fault was found"
+    return ", ".join(dict.fromkeys(run.summary["reason_kinds"])) or "no problem was reported"
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ class Broken:
     def tell(self, outcome: Outcome, seen: str = "") -> None:
         """Record what came of it."""
         summary = self.fleet.summary
-        kinds = ", ".join(dict.fromkeys(summary["reason_kinds"])) or "no fault was found"
+        kinds = ", ".join(dict.fromkeys(summary["reason_kinds"])) or "no problem was reported"
         outcome(
             f"verdict {summary['verdict']}: {seen or kinds}",
             notice_seconds=self.noticed,
