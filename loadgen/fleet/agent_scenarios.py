@@ -166,7 +166,11 @@ def _unpack(content: Readable, directory: Path, size: int) -> None:
         raise OperationError(
             f"the received archive can't be unpacked ({error}); repeat the command"
         ) from error
+    places = {member.path for member in links}
     for member in links:
+        # Each may stay inside by its text, and a name beyond another one lie outside all the same.
+        if places & set(member.path.parents):
+            raise OperationError(_refusal(member.path))
         member.source.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         member.source.symlink_to(str(member.link))
 
@@ -189,11 +193,15 @@ def _member(info: tarfile.TarInfo, directory: Path) -> Member:
     plain = (info.isreg() and not info.issparse()) or info.issym()
     inside = path.parts and not path.is_absolute() and ".." not in path.parts
     if not plain or not inside or (link is not None and leads_out(path, link)):
-        raise OperationError(
-            f"{info.name[:100]!r} must not be part of a scenario, so nothing of it "
-            f"was kept; repeat the command"
-        )
+        raise OperationError(_refusal(path))
     return member
+
+
+def _refusal(path: PurePosixPath) -> str:
+    return (
+        f"{str(path)[:100]!r} must not be part of a scenario, so nothing of it was kept; repeat "
+        "the command"
+    )
 
 
 def _write(source: IO[bytes] | None, path: Path) -> None:

@@ -160,6 +160,22 @@ def test_links_are_made_last_so_that_no_file_goes_through_one(
     assert not list(agent_scenarios.SCENARIOS.iterdir())
 
 
+def test_no_link_is_made_beyond_another_one(node: NodeSettings, tmp_path: Path) -> None:
+    """Each of these links stays inside by its text; the second one leads out by the first."""
+    made = agent_scenarios.SCENARIOS / "planted"
+    links = [
+        info("a/b/c/d/up", tarfile.SYMTYPE, "../../../.."),
+        info("out", tarfile.SYMTYPE, "a/b/c/d/up/../.."),
+        info("out/planted", tarfile.SYMTYPE, "file"),
+    ]
+    for content in (archive(*links), archive(*reversed(links))):
+        with pytest.raises(OperationError, match="'out/planted' must not be part of a scenario"):
+            take(node, content, "0" * 64)
+        assert not made.is_symlink()
+        assert not list(agent_scenarios.SCENARIOS.iterdir())
+    assert not list(tmp_path.rglob("planted"))
+
+
 def test_a_disk_without_room_is_said_before_anything_is_written(
     node: NodeSettings, scenario: Scenario
 ) -> None:
