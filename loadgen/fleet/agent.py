@@ -243,9 +243,9 @@ def write_tar(verb: str) -> int:
 def _in_the_way(error: OSError, verb: str) -> str:
     """As when the runs' user has put something where a file is looked for."""
     where = (
-        "log in to that host and look at this file"
+        "log in to that host and check this file"
         if error.filename
-        else "log in to that host and look there"
+        else "log in to that host and check this directory"
     )
     return f"{error.filename or verb}: {error.strerror or error}; {where}"
 

@@ -135,14 +135,13 @@ def _read(path: Path, bytes_max: int) -> bytes | None:
             return None
         except OSError as error:
             raise OperationError(
-                f"{path} can't be read ({error.strerror}); log in to that host and look at this "
-                "file"
+                f"{path} can't be read ({error.strerror}); log in to that host and check this file"
             ) from error
         with file:
             content = file.read(bytes_max + 1)
     if len(content) > bytes_max:
         raise OperationError(
-            f"{path} has more than {bytes_max:,} bytes; log in to that host and look at this file"
+            f"{path} has more than {bytes_max:,} bytes; log in to that host and check this file"
         )
     return content
 
@@ -179,7 +178,8 @@ def add_results(packed: tarfile.TarFile, directory: Path) -> None:
                 if bytes_left < 0 or files_left < 0:
                     raise OperationError(
                         f"{directory} has more than {COLLECTED_BYTES_MAX >> 30} GiB or "
-                        f"{COLLECTED_FILES_MAX:,} files; log in to that host and look there"
+                        f"{COLLECTED_FILES_MAX:,} files; log in to that host and check this"
+                        f" directory"
                     )
                 packed.addfile(member, _Filled(file))
 
@@ -203,8 +203,8 @@ def _names_below(directory: Path) -> Iterator[Path]:
     while waiting:
         if len(waiting) > COLLECTED_FILES_MAX:
             raise OperationError(
-                f"{directory} has more than {COLLECTED_FILES_MAX:,} directories; log in to that "
-                "host and look there"
+                f"{directory} has more than {COLLECTED_FILES_MAX:,} directories; log in "
+                f"to that host and check this directory"
             )
         # Files that have been moved meanwhile, and paths that are too long for the system, are
         # left out.

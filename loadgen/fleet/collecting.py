@@ -53,8 +53,8 @@ def unpack(packed: IO[bytes], directory: Path, node: str, into_run: bool) -> Non
         for number, (member, content) in enumerate(members_of(packed)):
             if number >= FILES_MAX:
                 raise OperationError(
-                    f"{node} sent more than {FILES_MAX:,} files; log in to that host and look at "
-                    "/var/lib/loadgen/runs"
+                    f"{node} sent more than {FILES_MAX:,} files; log in to that host and check "
+                    f"/var/lib/loadgen/runs"
                 )
             target = _target(member, directory, node, into_run)
             if target and content:
@@ -104,8 +104,8 @@ def _budget(node: str, directory: Path) -> Callable[[int], None]:
         spent += size
         if spent > BYTES_MAX:
             raise OperationError(
-                f"{node} sent more than {BYTES_MAX >> 30} GiB; log in to that host and look at "
-                "/var/lib/loadgen/runs"
+                f"{node} sent more than {BYTES_MAX >> 30} GiB; log in to that host and "
+                f"check /var/lib/loadgen/runs"
             )
         free = shutil.disk_usage(directory).free
         if free - size < MINIMUM_FREE_BYTES:

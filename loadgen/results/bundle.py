@@ -205,16 +205,17 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
         # PurePosixPath keeps two slashes at the beginning apart from one.
         if not parts or path.is_absolute() or ".." in parts or ":" in parts[0]:
             raise UsageError(
-                f"{file} holds {entry.filename!r}, whose path leads outside the run's directory"
+                f"{file} contains {entry.filename!r}, whose path leads outside the run's directory"
             )
         if not entry.filename.isprintable():
             raise UsageError(
-                f"{file} holds {entry.filename!r}, whose name has characters that a terminal "
+                f"{file} contains {entry.filename!r}, whose name has characters that a terminal "
                 f"can't show"
             )
         if is_of_a_repository(parts):
             raise UsageError(
-                f"{file} holds {entry.filename!r}, which is part of a version control repository; "
+                f"{file} contains {entry.filename!r}, which is part of a version control "
+                f"repository; "
                 f"a run never contains one, and its configuration could start commands"
             )
     return entries

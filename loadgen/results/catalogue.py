@@ -114,8 +114,8 @@ def _of_series(directory: Path, run_id: str) -> Path:
         return find_run(directory.parent, RunId(run_id))
     except ValueError as error:
         raise UsageError(
-            f"{directory / JOURNAL_FILE} names the run {plain_line(run_id)[:80]!r}, which is no "
-            "run's id: it is written by loadgen only"
+            f"{directory / JOURNAL_FILE} names the run {plain_line(run_id)[:80]!r}, "
+            f"which is not a valid run id; only loadgen may write this file"
         ) from error
 
 

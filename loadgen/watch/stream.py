@@ -36,7 +36,8 @@ def tls_context(given: argparse.Namespace) -> ssl.SSLContext | None:
             context.load_cert_chain(given.certificate, given.key)
     except OSError as error:
         raise UsageError(
-            f"--ca, --certificate or --key can't be used: {error}. Give PEM files."
+            f"--ca, --certificate or --key can't be used: {error}. Give PEM files, "
+            f"and a key that belongs to the certificate."
         ) from error
     return context
 

@@ -95,7 +95,7 @@
     }
     byId("compare").disabled = picked.length !== 2;
     byId("picked").textContent = picked.length === 2 ? picked.join(" and ") :
-      picked.length ? "Pick one more." : "Pick two runs to compare them.";
+      picked.length ? "Select one more run." : "Select two runs to compare them.";
   });
   const TOLERANCE = 0.05, DEVIATIONS = 2.576;
   function change(before, after) {
@@ -116,10 +116,10 @@
     if (setup.length) {
       const list = element("ul", null, "notes");
       setup.forEach((field) => list.append(element("li", `${field}: ${before.setup[field] ?? "none"} → ${after.setup[field] ?? "none"}`)));
-      place.append(element("p", "They were asked for different things:"), list);
+      place.append(element("p", "The two runs have different specifications:"), list);
     }
     [before, after].filter((run) => !trusted(run)).forEach((run) =>
-      place.append(element("p", `${run.directory} is ${run.verdict}, so a comparison with it has no meaning.`, "notes")));
+      place.append(element("p", `${run.directory} is ${run.verdict}, so a comparison with it would be meaningless.`, "notes")));
     const head = element("tr");
     ["Name", "Measure", "Before", "After", "Change", "99 % interval", ""].forEach((text) => head.append(element("th", text)));
     table.append(head);
@@ -137,7 +137,7 @@
     }
     const scroll = element("div", null, "scroll");
     scroll.append(table);
-    place.append(scroll, element("p", "There is one run on each side, so this holds for these two runs only, and a change of up to 5 % counts as the same. " +
+    place.append(scroll, element("p", "There is one run on each side, so this holds for these two runs only, and a change of up to 5 % counts as no change. " +
       "For the target itself, repeat each side and compare the repetitions:"),
       element("code", `loadgen compare ${before.directory} ${after.directory}`));
     byId("comparison").classList.remove("hidden");

@@ -25,7 +25,7 @@ def test_five_hundred_runs_of_which_twenty_are_broken_make_a_page_in_seconds(
 @pytest.mark.parametrize("prepare", [lambda _: None, lambda results: results.rmdir()])
 def test_an_archive_without_runs_is_a_page_too(tmp_path: Path, prepare: object) -> None:
     prepare(tmp_path)  # type: ignore[operator]
-    assert "No run was made yet" in build_index(tmp_path)
+    assert "There are no runs yet" in build_index(tmp_path)
 
 
 def test_a_run_of_an_earlier_release_without_intervals_is_listed(tmp_path: Path) -> None:
