@@ -138,7 +138,7 @@ def test_the_page_of_results_lists_sorts_filters_and_compares(
     page.keyboard.press("Enter")
     assert "holds for these two runs only" in page.inner_text("#comparison")
     assert page.locator("#compared td.worse, #compared td.better, #compared td.same").count() >= 3
-    assert "They were have different specifications" in page.inner_text("#comparison") or (
+    assert "The two runs have different specifications" in page.inner_text("#comparison") or (
         "users" not in page.inner_text("#comparison")
     )
     assert page.locator("text=broken-0001").count() == 1
