@@ -67,6 +67,8 @@ _ENDING = re.compile(r"(?<=[^.])\.(\w{1,5}|tar\.\w+)$")
 _UUID = re.compile(r"\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
 # A letter beside a digit, or a capital after at most two small letters: rare in words.
 _CHANGE = re.compile(r"(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)|(?<![a-z]{3})(?<=[a-z])(?=[A-Z])")
+# Words rarely have all three.
+_ALL_KINDS = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*\d)")
 _BASE64 = re.compile(r"[\w-]{2,}={0,2}", re.ASCII)
 _PARAMETER = re.compile(r";([^;=/]+)=([^;/]+)")
 
@@ -120,6 +122,8 @@ def looks_random(text: str, shortest: int = SHORTEST_RANDOM, share: float = 0.22
     if len(text) < shortest or not _PLAIN.fullmatch(text):
         return False
     changes = len(_CHANGE.findall(text))
+    if _ALL_KINDS.match(text):
+        share = min(share, 0.16)
     return _HEX.fullmatch(text) is not None or (changes >= 3 and changes >= share * len(text))
 
 
