@@ -12,19 +12,22 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from loadgen.results.summary import Summary, load_summary
 from loadgen.shared.errors import UsageError
-from loadgen.shared.files import DOCUMENT_BYTES_MAX, is_of_a_repository, open_like
+from loadgen.shared.files import DOCUMENT_BYTES_MAX, is_of_a_repository, open_like, open_regular
 from loadgen.shared.run_ids import SUMMARY_FILE, run_directory
 from loadgen.shared.text import DOCUMENT_VALUES_MAX, plain_line, require_few_values
 
 METADATA, CITATION = "ro-crate-metadata.json", "CITATION.cff"
 BYTES_MAX, FILES_MAX = 2 * 1024**3, 20_000
+PIECE_BYTES, CREDENTIALS_BYTES_MAX = 1 << 20, 4096
 DAMAGED = (
     ValueError,
     KeyError,
@@ -62,7 +65,7 @@ def export_run(run: Path, output: Path, environment: Mapping[str, str]) -> list[
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
         ):
             for name, path in contents.items():
-                archive.writestr(name, _cleaned(path, secrets))
+                _pack(archive, name, path, secrets)
             archive.writestr(METADATA, json.dumps(_crate(summary, contents), indent=2))
             archive.writestr(CITATION, _citation(summary))
     except OSError as error:
@@ -78,11 +81,28 @@ def _secrets(summary: Summary, environment: Mapping[str, str]) -> list[bytes]:
     return [environment[str(name)].encode() for name in names if environment.get(str(name))]
 
 
-def _cleaned(path: Path, secrets: Iterable[bytes]) -> bytes:
-    content = path.read_bytes()
-    for secret in secrets:
-        content = content.replace(secret, b"***")
-    return _CREDENTIALS.sub(b"//***@", content) if path.suffix in _TEXTS else content
+def _pack(archive: zipfile.ZipFile, name: str, path: Path, secrets: Sequence[bytes]) -> None:
+    """Add a file a piece at a time: a host's may have gigabytes."""
+    entry = zipfile.ZipInfo(name, time.localtime()[:6])
+    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+    with open_regular(path) as file, archive.open(entry, "w", force_zip64=True) as packed:
+        for piece in _cleaned(file, secrets, is_text=path.suffix in _TEXTS):
+            packed.write(piece)
+
+
+def _cleaned(file: BinaryIO, secrets: Sequence[bytes], *, is_text: bool) -> Iterator[bytes]:
+    """Yield a file's content without secrets; the end of each piece is looked at with the next."""
+    overlap = max([CREDENTIALS_BYTES_MAX if is_text else 1, *map(len, secrets)])
+    rest = b""
+    while piece := file.read(PIECE_BYTES):
+        rest += piece
+        for secret in secrets:
+            rest = rest.replace(secret, b"***")
+        if is_text:
+            rest = _CREDENTIALS.sub(b"//***@", rest)
+        yield rest[:-overlap]
+        rest = rest[-overlap:]
+    yield rest
 
 
 def _crate(summary: Summary, names: Iterable[str]) -> dict[str, object]:

@@ -55,7 +55,8 @@ def open_regular(path: Path) -> BinaryIO:
 def read_regular(path: Path, bytes_max: int = DOCUMENT_BYTES_MAX) -> bytes:
     """Read a regular file of a bounded size. Raises OSError."""
     with open_regular(path) as file:
-        content = file.read(bytes_max + 1)
+        # Memory is set aside for as much as is asked for, so a small file is asked for its size.
+        content = file.read(min(os.fstat(file.fileno()).st_size, bytes_max) + 1)
     if len(content) > bytes_max:
         raise OSError(errno.EFBIG, f"it has more than {bytes_max >> 20} MiB", str(path))
     return content

@@ -1,7 +1,9 @@
 """An archive of another person's run: whole and within its bounds, or nothing of it is kept."""
 
 import io
+import os
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -107,3 +109,39 @@ def test_a_damaged_archive_is_a_run_or_one_sentence(
     assert refused.isprintable()
     assert [path.name for path in (home / "results").iterdir()] == ([] if refused else [RUN])
     assert sorted(path.name for path in home.iterdir()) == ["results", "run.zip"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 20, 63, 64, 65, 127, 128, 300])
+def test_a_secret_is_taken_out_wherever_pieces_of_a_file_end(
+    place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "PIECE_BYTES", 64)
+    monkeypatch.setattr(bundle, "CREDENTIALS_BYTES_MAX", 40)
+    run = tmp_path / "run"
+    (run / "hosts").mkdir(parents=True)
+    shown = summary().model_copy(update={"specification": {"secrets": ["PIN"]}})
+    (run / "summary.json").write_text(shown.model_dump_json())
+    text = "x" * place + "SECRET-\n-PIN" + "y" * place + "https://me:pass@a/" + "z" * place
+    for name in ("hosts/a.log", "hosts/a.bin"):
+        (run / name).write_text(text)
+    os.mkfifo(run / "hosts" / "pipe")
+
+    bundle.export_run(run, tmp_path / "run.zip", {"PIN": "SECRET-\n-PIN"})
+
+    cleaned = text.replace("SECRET-\n-PIN", "***")
+    with zipfile.ZipFile(tmp_path / "run.zip") as archive:
+        assert archive.read("hosts/a.bin").decode() == cleaned
+        assert archive.read("hosts/a.log").decode() == cleaned.replace("me:pass", "***")
+
+
+def test_a_large_file_of_a_host_is_packed_a_piece_at_a_time(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "summary.json").write_text(SUMMARY)
+    with (run / "large.log").open("wb") as file:
+        file.truncate(64 << 20)
+    tracemalloc.start()
+    bundle.export_run(run, tmp_path / "run.zip", {})
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 16 << 20
