@@ -2,6 +2,7 @@
 
 import argparse
 import getpass
+import ipaddress
 import json
 import os
 import sys
@@ -16,6 +17,10 @@ from loadgen.shared.project import KIT, cache_directory, own_directory
 PLAYBOOKS = KIT / "playbooks"
 SAMPLE = "sample"
 ASK = "--ask-vault-pass"
+EXAMPLE_NETWORKS = tuple(
+    map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+)
+EXAMPLE_DOMAINS = (".example.com", ".example.net", ".example.org", ".example")
 
 
 def playbook(name: str, options: Sequence[str]) -> list[str]:
@@ -74,7 +79,21 @@ def require_fleet(options: argparse.Namespace) -> None:
 
     vault = [word for word in options.vault if word != ASK]
     if all(map(vault_identity, vault)) and not any(map(_adds_variables, options.passed_on)):
-        load_inventory(options.inventory, vault)
+        inventory = load_inventory(options.inventory, vault)
+        for node in (*inventory.nodes, *inventory.monitoring):
+            if _is_an_example(node.address):
+                raise UsageError(
+                    f"{options.inventory} still has the host {node.name} ({node.address}) of the "
+                    "sample inventory: enter your own hosts in its hosts.yml; nothing was changed"
+                )
+
+
+def _is_an_example(address: str) -> bool:
+    """Tell the addresses and names that documents use for nobody's hosts (RFC 5737, RFC 2606)."""
+    try:
+        return any(ipaddress.ip_address(address) in network for network in EXAMPLE_NETWORKS)
+    except ValueError:
+        return address.rstrip(".").lower().endswith(EXAMPLE_DOMAINS)
 
 
 def _adds_variables(word: str) -> bool:

@@ -114,7 +114,8 @@ def probe(locustfile: Path, host: str) -> int:
         except Exception as fault:
             printer.failures += 1
             print(f"     FAILED: {locustfile_check.describe_import_error(fault)}")
-    print(f"{printer.requests} requests, {printer.failures} failed")
+    requests = f"{printer.requests} request{'' if printer.requests == 1 else 's'}"
+    print(f"{requests}, {printer.failures} failed")
     return 1 if printer.failures else 0
 
 

@@ -6,7 +6,7 @@ from loadgen.scenario import FastUser
 
 
 class Visitor(FastUser):
-    """A visitor who reads the start page and, less often, another page."""
+    """A visitor who reads the start page now and then."""
 
     wait_time = between(1, 3)
 
@@ -17,7 +17,8 @@ class Visitor(FastUser):
             if not response.ok:
                 response.failure(f"the start page answered with status {response.status_code}")
 
-    @task
-    def read_another_page(self) -> None:
-        """Request another page. The statistics show it under the given name."""
-        self.client.get("/hello", name="another page")
+    # Add a task for everything else that your visitors do. This one would run once for every three
+    # times that the start page is read:
+    # @task(1)
+    # def read_the_news(self) -> None:
+    #     self.client.get("/news/")

@@ -8,6 +8,7 @@ from loadgen.cli import deploy, main
 from loadgen.fleet import inventory
 
 VERBS = ("deploy", "verify", "rotate", "teardown", "teardown-workers", "status", "stop", "logs")
+SAMPLES = [("m", "10.0.0.1"), ("w", "worker1.example.com")]
 BAD = {
     "empty": ({}, "the directory inventory has no inventory file in it, such as hosts.yml"),
     "broken": (
@@ -58,3 +59,15 @@ def test_each_verb_refuses_an_inventory_without_the_groups(
     Path("hosts.yml").touch()
     monkeypatch.setattr(inventory, "_list", lambda *_: {"groups": {}, "hosts": {}})
     assert "0 hosts in group master" in refused([verb, "--inventory", "hosts.yml"], capsys)
+
+
+@pytest.mark.parametrize("verb", ["deploy", "verify", "rotate", "teardown", "teardown-workers"])
+def test_the_samples_hosts_are_nobodys(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts = {name: inventory.Node(name, address, address) for name, address in SAMPLES}
+    fleet = inventory.Inventory(Path("mine"), hosts["m"], (hosts["w"],), ())
+    Path("mine").mkdir()
+    monkeypatch.setattr(inventory, "load_inventory", lambda *_: fleet)
+    said = refused([verb, "--inventory", "mine"], capsys)
+    assert "mine still has the host w (worker1.example.com) of the sample inventory" in said
