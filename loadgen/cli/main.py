@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from loadgen.cli.verb import Verb, VerbParser, refusal
+from loadgen.runs.waiting import waiting_for
 from loadgen.shared import command, exit_codes
 from loadgen.shared.errors import UsageError
 
@@ -85,8 +86,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     def carry_out() -> int:
         options = parse(sys.argv[1:] if arguments is None else arguments)
-        code: int = options.carry_out(options)
-        return code
+        if not options.waits_for or "--ask-vault-pass" in getattr(options, "vault", ()):
+            return _carried_out(options)
+        with waiting_for(options.waits_for, _say):
+            return _carried_out(options)
 
     try:
         code = command.ending(carry_out, "loadgen")
@@ -94,6 +97,15 @@ def main(arguments: list[str] | None = None) -> None:
         print("loadgen: ended by the user", file=sys.stderr)
         code = exit_codes.INTERRUPTED
     sys.exit(code)
+
+
+def _carried_out(options: argparse.Namespace) -> int:
+    code: int = options.carry_out(options)
+    return code
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

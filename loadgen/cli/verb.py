@@ -20,7 +20,8 @@ class Verb:
     """One verb: its options, what it does with them, and commands to copy.
 
     `carry_out` returns the exit code. `passes_on` names the program whose own options may follow
-    `--`; they arrive as `options.passed_on`.
+    `--`; they arrive as `options.passed_on`. `waits_for` is said of a verb that says nothing else
+    for a moment, as in "the hosts to answer".
     """
 
     add_options: Callable[["VerbParser"], None]
@@ -28,6 +29,7 @@ class Verb:
     examples: Sequence[str]
     passes_on: str | None = None
     epilog: str = ""
+    waits_for: str = ""
 
 
 class Late:
@@ -90,7 +92,7 @@ class VerbParser(argparse.ArgumentParser):
             self.description = f"{self.description} Options after -- go to {verb.passes_on}."
         examples = "\n".join(f"  {example}" for example in verb.examples)
         self.epilog = "\n\n".join(filter(None, [f"examples:\n{examples}", verb.epilog]))
-        self.set_defaults(verb=self, carry_out=verb.carry_out)
+        self.set_defaults(verb=self, carry_out=verb.carry_out, waits_for=verb.waits_for)
 
     def parse_known_args(  # type: ignore[override]  # its overloads say the same of one result
         self,

@@ -24,10 +24,10 @@ def look(
 
     UsageError: the request is wrong; EndedByUser: somebody ended it meanwhile.
     """
-    with waiting_for("the scenario's packages", progress):
+    with waiting_for("the scenario's packages", progress.step):
         cluster.accept(specification)
     _heed(interruption)
-    with waiting_for(f"{specification.locustfile} to be imported", progress):
+    with waiting_for(f"{specification.locustfile} to be imported", progress.step):
         inspection = cluster.inspect(specification)
     _heed(interruption)
     _require_usable(specification, inspection)
@@ -48,17 +48,17 @@ def make_plan(
     The run's directory is made last. UsageError: the request is wrong; OperationError: a node or
     the target can't take part; EndedByUser: somebody ended it meanwhile.
     """
-    with waiting_for("the checks of the machines", progress):
+    with waiting_for("the checks of the machines", progress.step):
         cluster.preflight(specification)
     _heed(interruption)
     for sentence in cluster.missing.values():
         progress.step(f"Starting without {sentence}")
-    with waiting_for("the target to answer", progress):
+    with waiting_for("the target to answer", progress.step):
         host = _decide_host(specification, cluster, inspection, progress)
     _heed(interruption)
     for notice in (*inspection.notices, *_too_few_users(specification, inspection)):
         progress.step(notice)
-    with waiting_for("the scenario to be copied to the hosts", progress):
+    with waiting_for("the scenario to be copied to the hosts", progress.step):
         cluster.bring(lambda: interruption.requested)
     _heed(interruption)
     directory = archive.create_run_directory(results, run_id)

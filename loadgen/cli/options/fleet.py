@@ -48,20 +48,24 @@ VERBS = {
         _add_options,
         fleet.status,
         ("loadgen status --inventory inventory/mine",),
+        waits_for="the hosts to answer",
     ),
     "stop": Verb(
         _add_stop_options,
         fleet.stop,
         ("loadgen stop --inventory inventory/mine",),
+        waits_for="the hosts to answer",
     ),
     "logs": Verb(
         _add_logs_options,
         fleet.logs,
         ("loadgen logs --inventory inventory/mine --host-limit worker1 --lines 50",),
+        waits_for="the hosts to answer",
     ),
     "drain": Verb(
         _add_drain_options,
         fleet.drain,
         ("loadgen drain --inventory inventory/mine --host-limit worker2,worker3",),
+        waits_for="the hosts to answer",
     ),
 }

@@ -46,6 +46,12 @@ VERBS = {
         _add_export_options,
         repeat.export,
         ("loadgen export latest --output run.zip",),
+        waits_for="the run to be packed",
     ),
-    "import": Verb(_add_import_options, repeat.import_, ("loadgen import run.zip",)),
+    "import": Verb(
+        _add_import_options,
+        repeat.import_,
+        ("loadgen import run.zip",),
+        waits_for="the run to be unpacked",
+    ),
 }

@@ -156,6 +156,7 @@ VERBS = {
         _add_results_options,
         results.results,
         ("loadgen results", "loadgen results --open", "loadgen results --baseline latest"),
+        waits_for="the runs to be read",
     ),
     "compare": Verb(
         _add_compare_options,
@@ -164,6 +165,7 @@ VERBS = {
             "loadgen compare baseline latest",
             "loadgen compare run1,run2,run3 latest --tolerance 0.1",
         ),
+        waits_for="the runs to be read",
     ),
     "prune": Verb(
         _add_prune_options,
@@ -178,5 +180,6 @@ VERBS = {
             "loadgen evaluate latest --limits 10,30 --formats svg",
             "loadgen evaluate tester1.log tester2.log --output pictures",
         ),
+        waits_for="the requests to be read and drawn",
     ),
 }

@@ -83,10 +83,12 @@ VERBS = {
             "loadgen mix access.log access.log.1.gz --host https://test.example",
             "loadgen mix access.log --span hour --factor 2 --output my/mix.py",
         ),
+        waits_for="the logs to be read",
     ),
     "scaffold": Verb(
         _add_scaffold_options,
         api_descriptions.scaffold,
         ("loadgen scaffold openapi.yaml --host https://test.example",),
+        waits_for="the description to be read",
     ),
 }

@@ -1,7 +1,9 @@
 """The `loadgen` command: each verb has its help, its own options, and starts quickly."""
 
+import argparse
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from loadgen.cli import main
 from loadgen.cli.deploy import vault_identity
 from loadgen.cli.main import GROUPS, find, make_parser, parse
 from loadgen.deploy.inventory_lock import hold
+from loadgen.runs.waiting import waiting_for
 from loadgen.shared.errors import BusyError, UsageError
 
 VERBS = [(module, name) for module, verbs in GROUPS.items() for name in verbs]
@@ -195,3 +198,41 @@ def test_a_file_in_place_of_the_results_directory_is_refused(
         main.main(["results", "--results", str(tmp_path / "runs")])
     assert ended.value.code == 2
     assert "runs is a file: give the directory of the runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "status",
+        "stop",
+        "logs",
+        "drain",
+        "doctor",
+        "results",
+        "compare",
+        "evaluate",
+        "export",
+        "import",
+        "mix",
+        "scaffold",
+    ],
+)
+def test_a_silent_verb_says_what_it_waits_for(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (module,) = (module for module, words in GROUPS.items() if verb in words)
+    said = threading.Event()
+
+    def say(sentence: str) -> None:
+        print(sentence)
+        said.set()
+
+    options = argparse.Namespace(
+        waits_for=find(module, verb).waits_for, carry_out=lambda _: int(not said.wait(20))
+    )
+    monkeypatch.setattr(main, "parse", lambda _: options)
+    monkeypatch.setattr(main, "waiting_for", lambda what, _: waiting_for(what, say, 0))
+    with pytest.raises(SystemExit) as ended:
+        main.main([verb])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("Waiting for the ")

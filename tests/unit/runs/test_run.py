@@ -407,7 +407,7 @@ def test_a_silent_master_is_spoken_of_before_it_is_given_up(
 
 def test_what_takes_longer_than_a_moment_is_named() -> None:
     said = io.StringIO()
-    with waiting_for("the target to answer", Progress(None, said), 0):
+    with waiting_for("the target to answer", Progress(None, said).step, 0):
         await_(said.getvalue, "a line")
     assert said.getvalue() == "Waiting for the target to answer\n"
 
