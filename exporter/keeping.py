@@ -97,5 +97,5 @@ def _read_counts(
 ) -> tuple[str, dict[Key, Sums], dict[Key, Sums] | None]:
     kept = msgpack.unpackb(content)
     if kept["edges"] != list(EDGE_LABELS):
-        raise ValueError("its histogram has different bucket boundaries")
+        raise ValueError("its histogram buckets differ from those of this release")
     return kept["epoch"], _sums(kept["base"]), _sums(kept["seen"]) if "seen" in kept else None

@@ -70,8 +70,8 @@ class LogReading:
             shown = plain_line(used[0].strip()[:SHOWN_CHARACTERS]) if used else ""
             what = f"line 1 is {shown!r}" if used else "it is empty"
             raise UsageError(
-                f"{path} can't be read as an access log: {what}, and a log has to consist of "
-                f"one of these kinds of lines: {EXPECTED}"
+                f"{path} can't be read as an access log: {what}, but each line of "
+                f"a log must have one of these formats: {EXPECTED}"
             )
         first, hit = next((line, hit) for line in used if (hit := parse(line)))
         if not isinstance(parse, W3C) and _lacks_zone(first):

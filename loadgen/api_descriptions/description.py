@@ -91,8 +91,11 @@ def read(path: Path) -> Description:
         raise UsageError(f"{path} is {kind}")
     version = str(document.get("openapi", ""))
     if not version.startswith(("3.0", "3.1")):
-        said = f"its version is {plain_line(version[:20])!r}" if version else "it states no version"
-        raise UsageError(f"{path} is not in version 3.0 or 3.1 of OpenAPI: {said} (field openapi)")
+        said = f"is {plain_line(version[:20])!r}" if version else "is missing"
+        raise UsageError(
+            f"{path} can't be used: its field openapi {said}, but it must be a version of OpenAPI "
+            "3.0 or 3.1; give a description in one of these versions"
+        )
     if not isinstance(document.get("paths"), dict) or not document["paths"]:
         raise UsageError(
             f"{path} describes no paths, so there is nothing to send requests to: give "

@@ -115,7 +115,8 @@ def _seconds(text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(
-            f"--older-than {text!r} can't be used: {error}, or a number of days such as 30d"
+            f"--older-than {text!r} can't be used: {error}; a number of days such as 30d is also "
+            "accepted"
         ) from error
 
 

@@ -342,8 +342,9 @@ def make_private_directory() -> Path:
     if length > SOCKET_PATH_MAX:
         directory.rmdir()
         raise UsageError(
-            f"the temporary directory {directory.parent} makes a socket's path {length} characters "
-            f"long, {SOCKET_PATH_MAX} are the most: set TMPDIR to a shorter one, such as /tmp"
+            f"the path of a socket in the temporary directory {directory.parent} would have "
+            f"{length} characters, but at most {SOCKET_PATH_MAX} are allowed: set TMPDIR to a "
+            "directory with a shorter path, such as /tmp"
         )
     return directory
 

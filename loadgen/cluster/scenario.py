@@ -78,8 +78,8 @@ class Scenario:
         """Raise UsageError, with what to do, when this can't be brought to another machine."""
         if self.listing.is_cut:
             raise UsageError(
-                f"{self.directory} has {FILES_MAX:,} files or more, too many for a scenario: "
-                f"put the locustfile into a directory of its own, or list the files that "
+                f"{self.directory} has {FILES_MAX:,} files or more, which is too many for a "
+                f"scenario: put the locustfile into a directory of its own, or list the files that "
                 f"it doesn't need in "
                 f"{self._ignore}"
             )

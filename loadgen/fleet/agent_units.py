@@ -95,7 +95,8 @@ def systemctl(*words: str, check: bool = True) -> str:
     finished = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
     if check and finished.returncode != 0:
         raise OperationError(
-            f"systemctl {' '.join(words)}: {finished.stderr.strip()}; see journalctl -u {words[-1]}"
+            f"systemctl {' '.join(words)} failed: {finished.stderr.strip()}; see journalctl -u "
+            f"{words[-1]} on that host"
         )
     return finished.stdout
 

@@ -49,7 +49,9 @@ class Values:
         try:
             return self._templar.template(self._variables[name])
         except AnsibleError as error:
-            raise AnsibleError(f"{name} of {self.host} can't be resolved: {error}") from error
+            raise AnsibleError(
+                f"the variable {name} of {self.host} can't be resolved: {error}"
+            ) from error
 
     def options_for(self, kind: str, plugin: str) -> dict[str, Any]:
         """Return the variables that a plugin reads."""

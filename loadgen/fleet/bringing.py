@@ -68,7 +68,9 @@ def send(
     def pieces() -> Iterator[bytes]:
         for offset in range(0, size, CHUNK_BYTES):
             if stopped():
-                raise OperationError("the user ended the command while it was being copied")
+                raise OperationError(
+                    f"the user ended the command while the {request.kind} was being copied"
+                )
             yield os.pread(descriptor, CHUNK_BYTES, offset)
 
     packed.flush()

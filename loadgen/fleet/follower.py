@@ -101,7 +101,9 @@ class Follower:
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
             if len(rest) > LINE_BYTES_MAX:
-                raise OperationError(f"the snapshot has more than {LINE_BYTES_MAX >> 20} MiB")
+                raise OperationError(
+                    f"a snapshot from the master has more than {LINE_BYTES_MAX >> 20} MiB"
+                )
 
     def _take(self, snapshot: Snapshot, size: int = 0) -> None:
         self._run_id = self._run_id or snapshot.run_id

@@ -28,7 +28,9 @@ class _Bounded(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= self._left:
-            raise tarfile.ReadError(f"its next part has more than {max(self._left, 0):,} bytes")
+            raise tarfile.ReadError(
+                f"a part of it has more than the allowed {max(self._left, 0):,} bytes"
+            )
         self._left -= size
         return self._stream.read(size)
 

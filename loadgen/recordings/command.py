@@ -60,8 +60,8 @@ def record(options: Namespace) -> int:
         text, session = convert(kept.entries, options.har)
     except UNREADABLE as fault:
         raise UsageError(
-            f"recording {options.har} is not a readable HAR file: {type(fault).__name__} in"
-            " its requests; save the session again, as HAR"
+            f"recording {options.har} is not a valid HAR file: its requests can't be read "
+            f"({type(fault).__name__}); save the session again, as HAR"
         ) from fault
     write_texts({output: text})
     print(as_typed(plain(_report(output, session, kept, recording.left_out))))
@@ -117,7 +117,8 @@ def convert(entries: Sequence[Entry], path: Path) -> tuple[str, WrittenSession]:
     session: WrittenSession | None = values["session"]
     if session is None:
         raise UsageError(
-            f"recording {path} has only static files: record the pages of the site themselves"
+            f"recording {path} has only requests for static files: record the pages of the site "
+            "themselves"
         )
     values |= {
         "recording": source.comment(path.name),

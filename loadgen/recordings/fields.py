@@ -83,7 +83,7 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is anything
 def _exact(number: str) -> float:
     value = float(number)
     if not math.isfinite(value) or Decimal(number) != Decimal(repr(value)):
-        raise NotAsJsonError(f"{number} would lose its last digits")
+        raise NotAsJsonError(f"the number {number} would lose its last digits")
     return value
 
 

@@ -144,8 +144,8 @@ def _streamed(path: Path) -> Iterator[object]:
     """Yield the entries of a file that is larger than what is held in memory as a whole."""
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise UsageError(
-            f"recording {path} has {path.stat().st_size / 1e6:,.0f} MB; at most"
-            f" {LARGEST_FILE_BYTES / 1e6:,.0f} MB are read: record a shorter session, "
+            f"recording {path} has {path.stat().st_size / 1e6:,.0f} MB, but at most"
+            f" {LARGEST_FILE_BYTES / 1e6:,.0f} MB can be read: record a shorter session, "
             f"or save it without the bodies of files"
         )
     # It comes with har2locust: only the machine that makes locustfiles has it.

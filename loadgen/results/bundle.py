@@ -220,23 +220,19 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
     if len(entries) > FILES_MAX or sum(entry.file_size for entry in entries) > BYTES_MAX:
         raise UsageError(f"{file} contains more than {FILES_MAX:,} files, or more than 2 GiB")
     for entry in entries:
-        path = PurePosixPath(entry.filename.replace("\\", "/"))
-        parts = path.parts
-        # PurePosixPath keeps two slashes at the beginning apart from one.
-        if not parts or path.is_absolute() or ".." in parts or ":" in parts[0]:
+        parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+        if not parts or parts[0] in ("/", "") or ".." in parts or ":" in parts[0]:
             raise UsageError(
                 f"{file} contains {entry.filename!r}, whose path leads outside the run's directory"
             )
         if not entry.filename.isprintable():
             raise UsageError(
-                f"{file} contains {entry.filename!r}, whose name has characters that a terminal "
-                f"can't show"
+                f"{file} contains {entry.filename!r}, whose name has unprintable characters"
             )
         if is_of_a_repository(parts):
             raise UsageError(
-                f"{file} contains {entry.filename!r}, which is part of a version control "
-                f"repository; "
-                f"a run never contains one, and its configuration could start commands"
+                f"{file} contains {entry.filename!r}, a part of a version control repository, "
+                f"which a run never contains and whose configuration could start commands"
             )
     return entries
 

@@ -102,7 +102,8 @@ def _read(path: Path) -> list[JournalEntry]:
         text = read_document(path, VALUES_MAX)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} can't be read as a journal: {why_unread(error)}; it is written by loadgen only"
+            f"{path} can't be read as a journal: {why_unread(error)}; only loadgen may write "
+            "this file"
         ) from error
     whole = text[: text.rfind(b"\n") + 1]
     if len(whole) < len(text):

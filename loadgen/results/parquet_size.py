@@ -34,7 +34,7 @@ def unpacked_bytes(file: BinaryIO, footer_bytes_max: int = FOOTER_BYTES_MAX) -> 
     pages = total = 0
     for start, length in _columns(footer):
         if start + length > end:
-            raise ValueError("a column ends beyond the end of the file")
+            raise ValueError("it is cut off: a column would extend beyond the end of the file")
         place = start
         while place < start + length:
             unpacked, packed, header = _page(file, place)
@@ -52,7 +52,7 @@ def _columns(footer: dict[int, Value]) -> Iterator[tuple[int, int]]:
             starts = [one for one in (told.get(9), told.get(11)) if isinstance(one, int) and one]
             length = told.get(7)
             if not starts or not isinstance(length, int) or length < 0 or min(starts) < 0:
-                raise ValueError("a column has no offset")
+                raise ValueError("it doesn't give the position of a column")
             yield min(starts), length
 
 
@@ -67,7 +67,7 @@ def _page(file: BinaryIO, place: int) -> tuple[int, int, int]:
     header = reader.struct()
     unpacked, packed = header.get(2), header.get(3)
     if not isinstance(unpacked, int) or not isinstance(packed, int) or min(unpacked, packed) < 0:
-        raise ValueError("a page has no length")
+        raise ValueError("it doesn't give the length of a page")
     return unpacked, packed, reader.place
 
 
@@ -103,7 +103,7 @@ class _Reader:
             return self._list(depth)
         if kind == 12:
             return self.struct(depth)
-        raise ValueError(f"it has a value of the unknown type {kind}")
+        raise ValueError(f"it contains a value of the unknown type {kind}")
 
     def _list(self, depth: int) -> Value:
         head = self._byte()
@@ -132,7 +132,7 @@ class _Reader:
             found |= (byte & 127) << shift
             if byte < 128:
                 return found
-        raise ValueError("a number in it is too long")
+        raise ValueError("it contains a number that is too long")
 
     def _signed(self) -> int:
         found = self._unsigned()

@@ -43,4 +43,4 @@ def _run(command: Sequence[str], environment: Mapping[str, str], timeout: float)
     if not finished.returncode:
         return None
     output = finished.stdout.strip()[-OUTPUT_CHARACTERS:] or "no output"
-    return f"ended with {finished.returncode}: {output}"
+    return f"ended with exit code {finished.returncode}: {output}"

@@ -159,8 +159,8 @@ def _bundled(cluster: Cluster, inspection: Inspection, progress: Progress) -> st
     host = cluster.start_bundled_target(inspection.simulator)
     if host is None:
         raise UsageError(
-            "no host to load: give --host the target's base URL, or put a host into group "
-            "targets of the inventory"
+            "no host was given to send requests to: give --host the target's base URL, or put a "
+            "host into group targets of the inventory"
         )
     progress.step(f"No HOST was given: the load goes to the bundled target at {host}")
     return host

@@ -154,7 +154,7 @@ class RecordedSession(SequentialTaskSet):
             waited = time.monotonic()
             heard += _hear(channel, receives - heard, waited + WEBSOCKET_PATIENCE_SECONDS)
             if heard < receives:
-                fault = TimeoutError("fewer messages came than were recorded")
+                fault = TimeoutError("the server sent fewer messages than were recorded")
                 channel.count("WS receive", time.monotonic() - waited, 0, fault)
 
     def on_stop(self) -> None:

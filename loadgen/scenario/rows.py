@@ -63,9 +63,9 @@ class Rows:
         self.path = Path(caller).parent / path
         self.rows = list(read_rows(self.path))
         if hand_out not in ("once", "own", "round_robin", "random"):
-            raise UsageError(f"hand_out={hand_out!r}: give once, own, round_robin or random")
+            raise UsageError(f"hand_out is {hand_out!r}: give once, own, round_robin or random")
         if at_end not in ("stop_user", "stop_test"):
-            raise UsageError(f"at_end={at_end!r}: give stop_user or stop_test")
+            raise UsageError(f"at_end is {at_end!r}: give stop_user or stop_test")
         self._hand_out = hand_out
         self._at_end = at_end
         self._seed = seed

@@ -116,7 +116,7 @@ class _Listener:
         headers: Any = response.headers or {}
         kind = str(headers.get("content-type", "")).partition(";")[0]
         if kind.strip().lower() != "text/event-stream":
-            raise ValueError("the answer is not text/event-stream")
+            raise ValueError("the answer does not have the Content-Type text/event-stream")
         parser = EventParser()
         for piece in response.iter_content(PIECE_BYTES, decode_content=False):
             content = piece.encode() if isinstance(piece, str) else piece
@@ -149,15 +149,22 @@ class _Listener:
     def require(self, events_min: int) -> None:
         """Raise ValueError when the stream brought too few events."""
         if self.heard.events < events_min:
-            raise ValueError(f"the stream ended after {self.heard.events} of {events_min} events")
+            raise ValueError(
+                f"the stream ended before it had sent events_min events ({self.heard.events} of "
+                f"{events_min})"
+            )
 
     def fault_at_bound(self, events_min: int, seconds: float) -> Exception | None:
         """Return what is wrong with a stream that goes on when its time is over."""
         if self._ends_with:
-            return TimeoutError(f"timed out: no {self._ends_with!r} came within {seconds:g} s")
+            return TimeoutError(
+                f"timed out: the server did not send {self._ends_with!r} within {seconds:g} s"
+            )
         if self.heard.events < events_min:
-            number = f"{self.heard.events} of {events_min} events"
-            return TimeoutError(f"timed out: {number} came within {seconds:g} s")
+            return TimeoutError(
+                f"timed out: the server sent fewer than events_min events within {seconds:g} s "
+                f"({self.heard.events} of {events_min})"
+            )
         return None
 
     def end(self, fault: Exception | None) -> None:

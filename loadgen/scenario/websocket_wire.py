@@ -47,7 +47,7 @@ PONG_SECONDS = 10.0
 NORMAL_ENDS = {1000, 1001, 1005}
 """Close codes of a server that has nothing to complain of (RFC 6455, 7.4.1); 1005 stands for none.
 """
-TOO_LATE = "timed out: no message came in time"
+TOO_LATE = "timed out: the server did not send a whole message in time"
 _TOO_BIG = 1009
 _PROTOCOL_ERROR = 1002
 
@@ -116,7 +116,7 @@ def open_wire(
     Raises OSError (HandshakeError, ClosedError and TimeoutError are some), and ValueError when the
     offer can't be sent.
     """
-    late = TimeoutError(f"timed out: no WebSocket was opened within {seconds:g} s")
+    late = TimeoutError(f"timed out: the WebSocket could not be opened within {seconds:g} s")
     sock = None
     try:
         with gevent.Timeout(seconds, late):
@@ -129,7 +129,7 @@ def open_wire(
         if sock is not None:
             sock.close()
         if isinstance(error, ProtocolError):
-            raise HandshakeError(f"the server's handshake is wrong: {error}") from error
+            raise HandshakeError(f"the server's WebSocket handshake is invalid: {error}") from error
         raise
 
 

@@ -262,7 +262,7 @@ def unpack(message: bytes) -> Snapshot:
             values[name] = [kind(*row) for row in values[name]]
         return Snapshot(**values)
     except (TypeError, LookupError, ValueError, msgpack.UnpackException) as error:
-        raise ValueError(f"it is not a snapshot of this release of loadgen: {error}") from error
+        raise ValueError(f"this release of loadgen can't read the snapshot: {error}") from error
 
 
 def as_json(message: bytes) -> bytes:
@@ -277,7 +277,7 @@ def as_json(message: bytes) -> bytes:
             values[name] = [dict(zip(names, row, strict=True)) for row in values[name]]
         return json.dumps(values, ensure_ascii=False).encode()
     except (TypeError, LookupError, ValueError, msgpack.UnpackException, RecursionError) as error:
-        raise ValueError(f"it is not a snapshot of this release of loadgen: {error}") from error
+        raise ValueError(f"this release of loadgen can't read the snapshot: {error}") from error
 
 
 def _bounded(message: bytes) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Experiment(RunSpecification):
             raise ValueError("a search repeats its own runs: leave out sweep and repetitions")
         for field, values in self.sweep.items():
             if field.partition(".")[0] not in RunSpecification.model_fields:
-                raise ValueError(f"the sweep is over {field}, which is not a field of a run")
+                raise ValueError(f"the sweep varies {field}, but a run has no such field")
             if not values:
                 raise ValueError(f"the sweep over {field} has no values: give at least one")
         return self

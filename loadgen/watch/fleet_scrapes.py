@@ -54,7 +54,9 @@ class FleetScrapes:
             self._changed.wait_for(lambda: self._newest is not None or self._fault, SILENT_SECONDS)
             newest, self._newest = self._newest, None
             if newest is None:
-                raise self._fault or OperationError(f"no metrics came for {SILENT_SECONDS:.0f} s")
+                raise self._fault or OperationError(
+                    f"the master sent no metrics for {SILENT_SECONDS:.0f} s"
+                )
         if not newest:
             raise ValueError("the exporter doesn't answer")
         return read(newest.decode(), time.time())

@@ -173,7 +173,7 @@ def _await_answer(child: Child, port: int, path: str) -> None:
     while not _answers(port, path):
         if not child.alive or time.monotonic() > deadline:
             raise OperationError(
-                f"{child.name} did not start to answer on {LOOPBACK}:{port}: "
+                f"{child.name} was started, but did not answer on {LOOPBACK}:{port}: "
                 f"{last_telling_line(child.log)}. Its log is {child.log}."
             )
         time.sleep(0.05)

@@ -133,7 +133,7 @@ def watch(given: Namespace) -> int:
             _watch(given, interruption)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise OperationError(
-            f"can't get metrics from {given.url}: {error}. Start a run, or give --url."
+            f"the metrics of {given.url} can't be read: {error}. Start a run, or give --url."
         ) from error
     return 0
 

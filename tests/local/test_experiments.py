@@ -152,7 +152,7 @@ def test_a_hook_that_fails_ends_it_before_anything_starts(loadgen: Runner) -> No
     write(loadgen, "hook.yml", "before: ['sh -c \"echo no database; exit 3\"']\n")
     code, run = loadgen.finish("--experiment", "hook.yml")
     assert code == 4
-    assert "ended with 3: no database" in run.output
+    assert "ended with exit code 3: no database" in run.output
     assert not list(run.results.glob("*/summary.json"))
 
 
@@ -204,5 +204,5 @@ def test_a_temporary_directory_too_deep_for_sockets_is_one_sentence(
     monkeypatch.setattr(loadgen, "temporary", deep)
     code, run = loadgen.finish("--users", "1")
     assert code == 2
-    assert "107 are the most: set TMPDIR to a shorter one" in run.output
+    assert "at most 107 are allowed: set TMPDIR to a directory with a shorter path" in run.output
     assert "Traceback" not in run.output

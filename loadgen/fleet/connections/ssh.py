@@ -97,7 +97,7 @@ class Remote:
             raise OperationError(explain(self.node, str(error), resolved(self.node))) from error
         except OSError as error:
             raise OperationError(
-                f"{error.filename or 'ssh'} can't run: {error.strerror}"
+                f"{error.filename or 'ssh'} can't be started: {error.strerror}"
             ) from error
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ def _connect(family: int, address: Any, timeout: float) -> socket.socket:
 def _await_connection(sock: socket.socket, address: Any, timeout: float) -> None:
     code = sock.connect_ex(address)
     if code == errno.EINPROGRESS:
-        late = TimeoutError(f"timed out: no connection to {address[0]} after {timeout:g} s")
+        late = TimeoutError(f"timed out: {address[0]} accepted no connection within {timeout:g} s")
         gevent.socket.wait_write(sock.fileno(), timeout, timeout_exc=late)
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
@@ -98,7 +98,7 @@ def open_tunnel(sock: socket.socket, authority: str, timeout: float) -> None:
         sock.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
         answer = b""
         while b"\r\n\r\n" not in answer:
-            late = TimeoutError(f"timed out: no answer from the proxy after {timeout:g} s")
+            late = TimeoutError(f"timed out: the proxy did not answer within {timeout:g} s")
             gevent.socket.wait_read(sock.fileno(), timeout, timeout_exc=late)
             part = sock.recv(_MAX_ANSWER_BYTES)
             answer += part

@@ -228,7 +228,9 @@ class Connection(Message):
         if remaining > 0:
             self._arm(remaining)
         else:
-            self._greenlet.throw(TimeoutError(f"timed out: no data came for {self._timeout:g} s"))
+            self._greenlet.throw(
+                TimeoutError(f"timed out: the server sent nothing for {self._timeout:g} s")
+            )
 
     def on_ready(self, reason: object) -> None:
         """Resume the waiting greenlet, or judge an event without one; the event loop calls this."""

@@ -99,7 +99,7 @@ class ChunkReader:
     def _line(self) -> bytes | None:
         line, end, rest = self.rest.partition(b"\n")
         if len(line) > _LONGEST_LINE:
-            raise InvalidResponseError(f"a line between chunks is longer than {_LONGEST_LINE}")
+            raise InvalidResponseError(f"a line between chunks has more than {_LONGEST_LINE} bytes")
         if not end:
             return None
         self.rest = rest
@@ -132,7 +132,9 @@ class ChunkReader:
         if line is None:
             return False
         if line not in (b"", b"\r"):
-            raise InvalidResponseError("the response is not HTTP/1.x: a chunk exceeds its size")
+            raise InvalidResponseError(
+                "the response is not HTTP/1.x: a chunk is longer than its stated size"
+            )
         self._step = self._read_size
         return True
 

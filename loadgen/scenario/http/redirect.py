@@ -34,9 +34,13 @@ def next_url(url: str, location: str) -> str:
         target = urljoin(url, location)
         scheme = urlsplit(target).scheme
     except ValueError as error:
-        raise RedirectError(f"the redirect from {url} leads to {location!r}: {error}") from error
+        raise RedirectError(
+            f"the redirect from {url} to {location!r} is invalid: {error}"
+        ) from error
     if scheme not in {"http", "https"}:
-        raise RedirectError(f"the redirect from {url} leads to {scheme}:, which is not HTTP")
+        raise RedirectError(
+            f"the redirect from {url} leads to a URL with {scheme}:, not http: or https:"
+        )
     return target
 
 

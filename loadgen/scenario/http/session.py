@@ -371,7 +371,9 @@ class HttpSession(Verbs):
             origin, request = self._redirected(response, location)
             response.step_back()
             if len(response.history) > most:
-                raise RedirectError(f"more than {most} redirects (max_redirects)")
+                raise RedirectError(
+                    f"the request was redirected more than {most} times (max_redirects)"
+                )
             response.request = request
             start = request.start(self._header_text(origin, request))
             self._exchange(response, origin, request.finish(start + self._cookies(request)), how)
@@ -390,7 +392,9 @@ class HttpSession(Verbs):
                 lines.pop("cookie", None)
             return self._address(method, url, None, lines, body)
         except ValueError as error:
-            raise RedirectError(f"the redirect from {request.url} fails: {error}") from error
+            raise RedirectError(
+                f"the redirect from {request.url} can't be followed: {error}"
+            ) from error
 
     def close(self) -> None:
         """Close the connections that are not in use."""

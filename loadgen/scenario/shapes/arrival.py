@@ -174,7 +174,9 @@ class OpenModelUser(FastUser):
                 self._under_way.spawn(self._arrive, intended)
             else:
                 in_flight = self._options.arrival_max_in_flight
-                self._record(intended, RuntimeError(f"not sent: {in_flight} in flight"))
+                self._record(
+                    intended, RuntimeError(f"not sent: {in_flight} arrivals were in progress")
+                )
             self._next = self._arrivals.after(self._next, self._share)
 
     def _arrive(self, intended: float) -> None:
@@ -184,7 +186,7 @@ class OpenModelUser(FastUser):
         try:
             self.arrival()
         except gevent.GreenletExit:
-            fault = RuntimeError("unfinished when the test stopped")
+            fault = RuntimeError("the arrival was unfinished when the test stopped")
             raise
         except Exception as error:
             fault = error

@@ -112,7 +112,7 @@ def test_a_truncated_gzip_is_read_as_far_as_it_goes_and_said(
     [
         (b"", "it is empty"),
         (b"\x1f\x8b", "is compressed, but it can't be decompressed"),
-        (b"a line\n1,2\n", "line 1 is 'a line', and a log has to consist of"),
+        (b"a line\n1,2\n", "line 1 is 'a line', but each line of a log must have"),
         (b"\x1b[31mred\n", "line 1 is '\\\\x1b[31mred'"),
         (line(0, "/a", method="POST").encode(), "has nothing to replay: none of its 1 requests is"),
         (None, "No such file"),

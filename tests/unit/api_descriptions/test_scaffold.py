@@ -200,8 +200,8 @@ LAUGHS = "a: &a [x]\n" + "".join(
             "info: {schema: 'https://schema.getpostman.com/json/collection/v2.1.0/collection.json'}",
             "is a Postman collection",
         ),
-        ("openapi: 4.0.0\npaths: {/: {}}", "its version is '4.0.0'"),
-        ("info: {}\npaths: {/: {}}", "it states no version"),
+        ("openapi: 4.0.0\npaths: {/: {}}", "its field openapi is '4.0.0'"),
+        ("info: {}\npaths: {/: {}}", "its field openapi is missing"),
         ("openapi: 3.0.0", "describes no paths"),
         ("openapi: 3.0.0\npaths: {/a: {description: x}}", "describes no operation"),
         (

@@ -105,7 +105,9 @@ def arrivals(sent: int, dropped: int = 0, method: str = "ARRIVAL") -> list[Snaps
     rows = [entry("Alarms", method, {1.0: sent + dropped}, failures=dropped)]
     if method == "ARRIVAL":
         rows.append(entry("/", "POST", {1.0: 3 * sent}))
-    lost = ErrorCount(method, "Alarms", "RuntimeError('not sent: 1000 in flight')", dropped)
+    lost = ErrorCount(
+        method, "Alarms", "RuntimeError('not sent: 1000 arrivals were in progress')", dropped
+    )
     end = snapshot(60, rows, errors=[lost] if dropped else [], final=True)
     return [snapshot(30, rows[:0]), replace(end, state="stopped", test_stopped_at=end.time)]
 

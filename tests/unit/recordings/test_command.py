@@ -82,13 +82,16 @@ def _bad_recordings(directory: Path) -> dict[str, tuple[Path, str]]:
         "cut": (cut, "is cut off"),
         "empty": (empty, "is empty"),
         "binary": (binary, "is not UTF-8 text"),
-        "large": (large, "at most 4,295 MB are read: record a shorter session"),
+        "large": (large, "but at most 4,295 MB can be read: record a shorter session"),
         "missing": (directory / "missing.har", "No such file"),
         "early": (early, "is cut off"),
         "page": (page, "is an HTML or XML file"),
         "other": (other, "no list log.entries"),
         "none": (write(directory / "none.har", []), "has no requests"),
-        "static": (write(directory / "static.har", _session()[1:3]), "has only static files"),
+        "static": (
+            write(directory / "static.har", _session()[1:3]),
+            "has only requests for static files",
+        ),
         "letters": (write(directory / "letters.har", "abc"), "has no list log.entries"),
         "odd": (write(directory / "odd.har", [5]), "readable request: request 1: it is"),
     }

@@ -138,7 +138,7 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
     "access log: a CSV file": (_log("time,level\n"), r".*can't be read as an access log.*"),
     "access log: an unknown format": (
         _log("a line\n"),
-        r".*can't be read as an access log.*?lines:",
+        r".*can't be read as an access log.*?formats:",
     ),
     "OpenAPI: an API key": (_api(_described({})), r"secret: .*"),
     "OpenAPI: unsupported authentication": (

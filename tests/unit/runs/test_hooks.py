@@ -19,7 +19,9 @@ def test_commands_run_in_order_and_see_the_run(tmp_path: Path) -> None:
 
 def test_a_command_that_fails_says_what_it_printed() -> None:
     command = (sys.executable, "-c", "print('no such table'); raise SystemExit(3)")
-    with pytest.raises(OperationError, match=r"before the run, .* ended with 3: no such table"):
+    with pytest.raises(
+        OperationError, match=r"before the run, .* ended with exit code 3: no such table"
+    ):
         run_hooks("before", [command], {})
 
 

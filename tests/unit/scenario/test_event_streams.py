@@ -134,10 +134,18 @@ FAULTS: dict[str, tuple[tuple[bytes, ...], dict[str, Any], int | None, str]] = {
         (HEAD, b"data: [DONE]\n"), {"ends_with": "[DONE]"}, 0,
         "the stream ended in the middle of an event",
     ),
-    "no event": ((HEAD, b": nothing\n\n"), {}, 0, "the stream ended after 0 of 1 events"),
+    "no event": (
+        (HEAD, b": nothing\n\n"),
+        {},
+        0,
+        "the stream ended before it had sent events_min events (0 of 1)",
+    ),
     "no event, allowed": ((HEAD, b": nothing\n\n"), {"events_min": 0}, 0, ""),
     "too few": (
-        (HEAD, b"data: one\n\n"), {"events_min": 3}, 1, "the stream ended after 1 of 3 events",
+        (HEAD, b"data: one\n\n"),
+        {"events_min": 3},
+        1,
+        "the stream ended before it had sent events_min events (1 of 3)",
     ),
     "done": ((HEAD, b"data: one\n\ndata: [DONE]\n\n"), {"ends_with": "[DONE]"}, 2, ""),
     "cut off in a chunk": ((CHUNKED, chunked(b"data: one\n\n") + b"ff\r\nda"), {}, 1, "closed"),
@@ -147,7 +155,7 @@ FAULTS: dict[str, tuple[tuple[bytes, ...], dict[str, Any], int | None, str]] = {
     ),
     "another type": (
         (HEAD.replace(b"event-stream", b"event-streams"), b"data: one\n\n"), {}, 0,
-        "the answer is not text/event-stream",
+        "the answer does not have the Content-Type text/event-stream",
     ),
     "in capitals": ((HEAD.replace(b"text/event", b"Text/EVENT"), b"data: one\n\n"), {}, 1, ""),
     "no content": (
@@ -198,11 +206,19 @@ def test_a_packed_stream_comes_event_by_event() -> None:
 @pytest.mark.parametrize(
     ("parts", "options", "said"),
     [
-        ((), {}, "timed out: 0 of 1 events came within 0.2 s"),
+        ((), {}, "timed out: the server sent fewer than events_min events within 0.2 s (0 of 1)"),
         ((), {"events_min": 0}, ""),
         ((b"data: one\n\n",), {}, ""),
-        ((b"data: one\n\n",), {"ends_with": "[DONE]"}, "timed out: no '[DONE]' came within 0.2 s"),
-        ((b": alive\n\n", 0.05) * 50, {}, "timed out: 0 of 1 events came within 0.2 s"),
+        (
+            (b"data: one\n\n",),
+            {"ends_with": "[DONE]"},
+            "timed out: the server did not send '[DONE]' within 0.2 s",
+        ),
+        (
+            (b": alive\n\n", 0.05) * 50,
+            {},
+            "timed out: the server sent fewer than events_min events within 0.2 s (0 of 1)",
+        ),
     ],
 )
 def test_a_stream_that_goes_on_is_judged_at_its_bound(
@@ -217,7 +233,10 @@ def test_a_stream_that_goes_on_is_judged_at_its_bound(
 def test_a_server_that_never_answers_is_a_failure() -> None:
     with serve(60.0, head=b"HTTP/1.1 200") as user:
         user.listen("/", seconds_max=0.2)
-        assert fault(user) == "timed out: 0 of 1 events came within 0.2 s"
+        assert (
+            fault(user)
+            == "timed out: the server sent fewer than events_min events within 0.2 s (0 of 1)"
+        )
 
 
 def test_times_are_the_servers_own_whatever_the_user_does() -> None:

@@ -83,7 +83,7 @@ def prices(peer: Peer) -> None:
     [
         ("1000", 3, []),
         ("1001", 3, []),
-        ("1000", 5, [("WS receive", "fewer messages came than were recorded")]),
+        ("1000", 5, [("WS receive", "the server sent fewer messages than were recorded")]),
         ("1011", 5, [("WS receive", "the server closed the WebSocket with code 1011: so far")]),
         ("4001", 5, [("WS receive", "the server closed the WebSocket with code 4001: so far")]),
     ],

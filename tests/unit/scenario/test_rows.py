@@ -113,7 +113,7 @@ def test_a_path_is_relative_to_the_locustfile(tmp_path: Path, data: Path) -> Non
 
 @pytest.mark.parametrize("field", ["hand_out", "at_end"])
 def test_a_choice_that_is_none_is_refused(data: Path, field: str) -> None:
-    with pytest.raises(UsageError, match=f"{field}='twice': give "):
+    with pytest.raises(UsageError, match=f"{field} is 'twice': give "):
         Rows(data, **{field: "twice"})  # type: ignore[arg-type]
 
 

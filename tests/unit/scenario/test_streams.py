@@ -85,7 +85,7 @@ def test_a_token_stream_has_a_first_event_and_gaps(
         ("/events?count=3", {}, 3, None),
         ("/events?count=3", {"ends_with": "[DONE]"}, 3, "the stream ended without '[DONE]'"),
         ("/other", {}, 0, "the answer has status 404 instead of 200"),
-        ("/_state", {}, 0, "the answer is not text/event-stream"),
+        ("/_state", {}, 0, "the answer does not have the Content-Type text/event-stream"),
     ],
 )
 def test_a_stream_ends_at_its_bound_or_fails(
@@ -172,5 +172,5 @@ def test_a_recorded_websocket_is_opened_with_its_messages_in_their_time(
         rows = Counter(one["request_type"] for one in fired)
         assert rows == {"WS connect": 1, "WS send": 2, "WS receive": 2 + missed}
         faults = [str(one["exception"]) for one in fired if one["exception"]]
-        assert faults == ["fewer messages came than were recorded"] * missed
+        assert faults == ["the server sent fewer messages than were recorded"] * missed
     user.client.close()

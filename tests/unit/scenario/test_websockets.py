@@ -190,12 +190,12 @@ REFUSALS = {
     "HTTP/1.1 503 Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n": (
         "the answer has status 503 instead of 101"
     ),
-    "SSH-2.0-OpenSSH\r\n\r\n": "the server's handshake is wrong: Bad HTTP message",
+    "SSH-2.0-OpenSSH\r\n\r\n": "the server's WebSocket handshake is invalid: Bad HTTP message",
     "HTTP/1.1 101 Now\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n": (
-        "the server's handshake is wrong: Bad accept token"
+        "the server's WebSocket handshake is invalid: Bad accept token"
     ),
     "HTTP/1.1 101 Now\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n": (
-        "the server's handshake is wrong: Missing header, 'Upgrade: websocket'"
+        "the server's WebSocket handshake is invalid: Missing header, 'Upgrade: websocket'"
     ),
     "": "the server closed the connection without an answer",
 }
@@ -223,7 +223,9 @@ def test_a_handshake_that_never_ends_is_given_up() -> None:
         with pytest.raises(WebSocketFault):
             watch.user.connect("/talk")
         assert time.monotonic() - began < 5
-        assert watch.rows == [("WS connect", "timed out: no WebSocket was opened within 0.2 s")]
+        assert watch.rows == [
+            ("WS connect", "timed out: the WebSocket could not be opened within 0.2 s")
+        ]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ def test_a_handshake_that_never_ends_is_given_up() -> None:
         (
             "Sec-WebSocket-Protocol: mqtt",
             None,
-            "the server's handshake is wrong: unrecognized subprotocol mqtt",
+            "the server's WebSocket handshake is invalid: unrecognized subprotocol mqtt",
         ),
     ],
 )
@@ -313,7 +315,10 @@ def test_a_server_that_only_pings_sends_no_message() -> None:
     began = time.monotonic()
     message, rows = heard(ping)
     assert message is None
-    assert rows == [("WS connect", ""), ("WS receive", "timed out: no message came in time")]
+    assert rows == [
+        ("WS connect", ""),
+        ("WS receive", "timed out: the server did not send a whole message in time"),
+    ]
     assert 0.5 <= time.monotonic() - began < 5
 
 

@@ -21,5 +21,5 @@ def test_unpack_returns_what_was_packed() -> None:
     ],
 )
 def test_unpack_refuses_anything_else(message: bytes) -> None:
-    with pytest.raises(ValueError, match="not a snapshot"):
+    with pytest.raises(ValueError, match="can't read the snapshot"):
         unpack(message)

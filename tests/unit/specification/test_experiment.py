@@ -50,7 +50,7 @@ def test_options_win_over_the_files_fields(tmp_path: Path) -> None:
             "slos: [{measure: p95_seconds, at_most: 1, tag: x}]",
             "list the request names of this tag in request_tags",
         ),
-        ("sweep: {color: [red]}", "the sweep is over color, which is not a field of a run"),
+        ("sweep: {color: [red]}", "the sweep varies color, but a run has no such field"),
         ("sweep: {users: []}", "sweep over users has no values"),
         ("sweep: {users: [1, ten]}", "users 'ten': "),
         ("search: {}\nrepetitions: 3", "a search repeats its own runs"),

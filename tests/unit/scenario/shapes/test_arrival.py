@@ -107,7 +107,9 @@ def test_arrivals_beyond_the_bound_are_failures_and_not_forgotten() -> None:
     gate = Event()
     site = Site(lambda: gate.wait() and None, arrival_max_in_flight=3)
     site.start_late()
-    assert [str(row["exception"]) for row in site.rows] == ["not sent: 3 in flight"] * 7
+    assert [str(row["exception"]) for row in site.rows] == [
+        "not sent: 3 arrivals were in progress"
+    ] * 7
     gate.set()
     site.user.on_stop()
     assert len(site.rows) == 10
@@ -122,7 +124,7 @@ def test_arrivals_unfinished_after_the_stop_timeout_are_failures(stop_timeout: f
     site.user.on_stop()
     assert stop_timeout <= time.monotonic() - start < stop_timeout + 30
     assert len(site.rows) == 10
-    assert site.errors() == {"unfinished when the test stopped"}
+    assert site.errors() == {"the arrival was unfinished when the test stopped"}
 
 
 def test_arrival_that_raises_is_a_failure_with_its_reason() -> None:
