@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import tempfile
-import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,8 +82,8 @@ def _secrets(summary: Summary, environment: Mapping[str, str]) -> list[bytes]:
 
 def _pack(archive: zipfile.ZipFile, name: str, path: Path, secrets: Sequence[bytes]) -> None:
     """Add a file a piece at a time: a host's may have gigabytes."""
-    entry = zipfile.ZipInfo(name, time.localtime()[:6])
-    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+    entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
+    entry.compress_type = zipfile.ZIP_DEFLATED
     with open_regular(path) as file, archive.open(entry, "w", force_zip64=True) as packed:
         for piece in _cleaned(file, secrets, is_text=path.suffix in _TEXTS):
             packed.write(piece)
