@@ -219,8 +219,10 @@ def _checked(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
     if len(entries) > FILES_MAX or sum(entry.file_size for entry in entries) > BYTES_MAX:
         raise UsageError(f"{file} contains more than {FILES_MAX:,} files, or more than 2 GiB")
     for entry in entries:
-        parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-        if not parts or parts[0] in ("/", "") or ".." in parts or ":" in parts[0]:
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        parts = path.parts
+        # PurePosixPath keeps two slashes at the beginning apart from one.
+        if not parts or path.is_absolute() or ".." in parts or ":" in parts[0]:
             raise UsageError(
                 f"{file} contains {entry.filename!r}, whose path leads outside the run's directory"
             )
