@@ -19,9 +19,17 @@ def refusal(host: str, origin: str | None, loopback: bool) -> str | None:
             f"this web UI listens on loopback only, so it does not answer requests "
             f"for the host name {host}"
         )
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and _place(origin) != host:
         return f"requests from pages of {origin} are refused"
     return None
+
+
+def _place(origin: str) -> str:
+    """Return the host and port of an origin; empty for what is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def install(app: Flask, loopback: bool) -> None:

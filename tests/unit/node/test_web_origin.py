@@ -31,3 +31,8 @@ def test_own_pages_pass(host: str, origin: str | None, loopback: bool) -> None:
 )
 def test_other_sites_are_refused(host: str, origin: str | None, loopback: bool) -> None:
     assert refusal(host, origin, loopback) is not None
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "", "null", "http://\uff0f/"])
+def test_what_is_no_origin_is_refused_and_not_a_fault(origin: str) -> None:
+    assert refusal("localhost:8089", origin, loopback=True) is not None
