@@ -189,7 +189,7 @@ def _serve(options: Options, pages: Pages) -> MetricsServer:
     except OSError as error:
         raise BusyError(
             f"The exporter can't listen on {where}: {error.strerror or error}. "
-            "Free the port, or give another with --listen."
+            "Free the port, or give another address with --listen."
         ) from error
 
 

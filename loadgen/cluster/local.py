@@ -115,8 +115,8 @@ class LocalCluster:
         share = specification.users / self.workers_expected
         if share > MAXIMUM_USERS_PER_WORKER:
             raise UsageError(
-                f"--users {specification.users} on {self.workers_expected} workers makes "
-                f"{share:,.0f} users on each worker; a worker process can run at most "
+                f"--users {specification.users} on {self.workers_expected} workers means "
+                f"{share:,.0f} users on each worker, but a worker process can run at most "
                 f"{MAXIMUM_USERS_PER_WORKER:,}: give fewer users or more workers"
             )
         for path in (specification.tls_cert, specification.tls_key):

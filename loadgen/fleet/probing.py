@@ -146,8 +146,8 @@ def require_bearable(users: int, workers: int) -> None:
     each = users / workers
     if each > MAXIMUM_USERS_PER_WORKER:
         raise UsageError(
-            f"--users {users} on {workers} workers makes {each:,.0f} users on each worker; a"
-            f" worker process can run at most {MAXIMUM_USERS_PER_WORKER:,}: give fewer users"
+            f"--users {users} on {workers} workers means {each:,.0f} users on each worker, but"
+            f" a worker process can run at most {MAXIMUM_USERS_PER_WORKER:,}: give fewer users"
             f" or add worker hosts"
         )
 

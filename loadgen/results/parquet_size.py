@@ -110,7 +110,7 @@ class _Reader:
         kind, count = head & 15, head >> 4
         count = self._unsigned() if count == 15 else count
         if count > len(self._content) or depth > DEPTH_MAX:
-            raise ValueError("a list in it is too long, or nested too deeply")
+            raise ValueError("it contains a list that is too long or nested too deeply")
         if kind in (1, 2):
             return self._take(count)
         return [self._value(kind, depth + 1) for _ in range(count)]

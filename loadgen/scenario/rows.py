@@ -189,7 +189,7 @@ def _read_csv(text: str, path: Path) -> list[Row]:
     for number, line in lines:
         if len(line) != len(header):
             raise UsageError(
-                f"data file {path}, line {number}: {len(line)} columns, but the header "
+                f"data file {path}, line {number} has {len(line)} columns, but the header "
                 f"has {len(header)}; {_FORMAT}"
             )
     return [dict(zip(header, line, strict=True)) for _, line in lines]

@@ -59,7 +59,7 @@ def canonical(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        raise ValueError(f"{host!r} is not the name of a host: {error}; correct it") from error
+        raise ValueError(f"{host!r} is not a valid host name: {error}; correct it") from error
 
 
 def is_header(name: str, value: str) -> bool:

@@ -83,7 +83,7 @@ def read(text: str, time: float) -> Scrape:
     try:
         return _read(text, Scrape(time))
     except KeyError as error:
-        raise ValueError(f"the metrics lack the label {error}") from error
+        raise ValueError(f"the label {error} is missing from the metrics") from error
 
 
 def _read(text: str, scrape: Scrape) -> Scrape:
@@ -92,7 +92,7 @@ def _read(text: str, scrape: Scrape) -> Scrape:
             continue
         match = _LINE.fullmatch(line)
         if match is None:
-            raise ValueError(f"this is not a line of metrics: {line[:80]!r}")
+            raise ValueError(f"the metrics contain a line that is not valid: {line[:80]!r}")
         name, labels, text_of_value = match.groups()
         if labels and name not in _WANTED:
             continue

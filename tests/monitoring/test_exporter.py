@@ -184,7 +184,7 @@ def test_a_port_in_use_is_one_sentence_and_exit_code_2(start: Start) -> None:
     assert code == 2
     assert stderr == (
         f"The exporter can't listen on 127.0.0.1:{first.port}: Address already in use. "
-        "Free the port, or give another with --listen.\n"
+        "Free the port, or give another address with --listen.\n"
     )
 
 

@@ -48,7 +48,7 @@ def test_csv_and_json_lines_are_read(data: Path, tmp_path: Path) -> None:
         ("a.csv", "", "has no row"),
         ("a.csv", "sku,amount\n", "has no row"),
         ("a.csv", "sku,sku\n1,2\n", "an empty name or the same name twice"),
-        ("a.csv", "sku,amount\n1\n", r"line 2: 1 columns, but the header has 2"),
+        ("a.csv", "sku,amount\n1\n", r"line 2 has 1 columns, but the header has 2"),
         ("a.csv", 'sku\n"open\n', "is not a CSV file"),
         ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2: "),
         ("a.jsonl", "[1]\n", "line 1 is not a JSON object"),
