@@ -63,6 +63,12 @@ def _described(schema: Any) -> dict[str, Any]:
     }
 
 
+def _with_token() -> dict[str, Any]:
+    parameter = {"in": "path", "name": "key", "required": True, "example": RESET.split("/")[2]}
+    operation = {"parameters": [parameter], "responses": {"200": {"description": "x"}}}
+    return {"openapi": "3.1.0", "paths": {"/reset/{key}/confirm": {"get": operation}}}
+
+
 def _login() -> Entry:
     return entry(1, "POST", "/login", headers=FORM, body="user=ann&password=Zebra-9&csrf=x")
 
@@ -77,6 +83,7 @@ W3C = (
     "#Fields: date time cs-method cs-uri-stem c-ip sc-status\n"
     "2026-10-10 13:55:36 GET /a 192.0.2.1 200\n"
 )
+RESET = "/reset/3f9a0c1b2d4e5f60718293a4b5c6d7e8f9012345/confirm"
 NOISE = "".join(LINE.format(f"GET /{number * 7919}", 200) for number in range(300))
 # What it is, how it is made, and the line of the output, or the part of the file, that tells.
 SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
@@ -90,6 +97,14 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         r"secret removed: .*",
     ),
     "HAR: a token from a cookie": (_har(*_cookie()), r'"x-csrf": self.cookie\("tok"\)'),
+    "HAR: a token in a path": (_har(entry(1, "GET", RESET)), r"secret removed: .*"),
+    "HAR: a token in a path that a response had": (
+        _har(
+            entry(1, "GET", "/mail", content={"text": f"<a href='{RESET}'>"}),
+            entry(2, "GET", RESET),
+        ),
+        r"self.v\[.*\]",
+    ),
     "HAR: a request without a response": (_har(_odd()), r"left out: request 2.*"),
     "HAR: headers of a proxy": (
         _har(entry(1, "GET", "/a", headers={"via": "1.1 proxy"})),
@@ -130,6 +145,14 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         _log(LINE.format("GET /a?token=x", 200)),
         r"removed from the URLs.*",
     ),
+    "access log: a token in a path": (
+        _log(LINE.format(f"GET {RESET}", 200) + NOISE),
+        r"left out: .*a secret.*",
+    ),
+    "access log: times without a time zone": (
+        _log(NOISE.replace(" +0000", "")),
+        r"check this one: the times .*?UTC",
+    ),
     "access log: a truncated gzip file": (
         _log(NOISE, packed=True),
         r"check this one: .*after line",
@@ -140,6 +163,7 @@ SOURCES: dict[str, tuple[Callable[[Path], list[str | Path]], str]] = {
         _log("a line\n"),
         r".*can't be read as an access log.*?formats:",
     ),
+    "OpenAPI: a token as an example": (_api(_with_token()), r"secret: .*"),
     "OpenAPI: an API key": (_api(_described({})), r"secret: .*"),
     "OpenAPI: unsupported authentication": (
         _api(
