@@ -11,6 +11,7 @@ import gevent.event
 import pytest
 from locust.env import Environment
 
+from loadgen.node.statistics.users_left import waits_for_answer
 from loadgen.scenario import websocket_wire
 from loadgen.scenario.websockets import WebSocketFault, WebSocketUser
 from tests.unit.scenario.socket_server import (
@@ -420,6 +421,7 @@ def test_what_is_cut_off_at_the_end_is_in_no_row() -> None:
         while not watch.fired:
             gevent.sleep(0.01)
         gevent.sleep(0.05)
+        assert waits_for_answer(visitor), "the summary says how many waited"
         visitor.kill()
         assert watch.rows == [("WS connect", "")]
         assert visitor.dead
