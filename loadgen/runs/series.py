@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from loadgen.judging.check import NOTE
 from loadgen.judging.verdict import EXIT_CODES, Verdict
+from loadgen.results.archive import defuse
 from loadgen.results.journal import JOURNAL_FILE, Journal
 from loadgen.results.summary import Summary, load_summary
 from loadgen.runs.capacity_search import Capacity, TrialOutcome, find_capacity, with_curve
@@ -94,6 +95,7 @@ class Series:
             label = f"Run {cell.step + 1} of {len(cells)}: {cell.text}"
             rows.append(row(cell, self.step(cell.step, fields, label)))
             write_text(self.directory / TABLE_FILE, write_csv(rows))
+            defuse(self.directory / TABLE_FILE)
         return rows
 
     def search(self, settings: SearchSettings) -> Capacity:

@@ -162,3 +162,12 @@ def test_a_search_waits_after_a_trial_that_could_not_be_used(tmp_path: Path) -> 
 def test_a_directory_without_a_series_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="contains no sweep or capacity search"):
         load_series(tmp_path)
+
+
+def test_the_table_of_a_sweep_holds_no_formula(tmp_path: Path) -> None:
+    directory = begin(tmp_path, sweep={"description": ["=1+1", "@SUM(A1)", "plain"]})
+
+    series(directory, Target(tmp_path)).sweep()
+
+    lines = (directory / "table.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in lines[1:]] == ["'=1+1", "'@SUM(A1)", "plain"]
