@@ -82,7 +82,7 @@ def test_many_values_in_a_description_are_refused_before_they_take_memory(
     text: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "api.yml").write_bytes(text)
-    with pytest.raises(UsageError, match="but the limit is"):
+    with pytest.raises(UsageError, match=r"are the most|the limit is"):
         parsing.parse(tmp_path / "api.yml")
 
 
