@@ -42,6 +42,5 @@ VERBS = {
         _add_doctor_options,
         project.diagnose,
         ("loadgen doctor", "loadgen doctor --inventory inventory/mine"),
-        waits_for="the checks to end",
     ),
 }

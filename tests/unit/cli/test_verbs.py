@@ -207,7 +207,6 @@ def test_a_file_in_place_of_the_results_directory_is_refused(
         "stop",
         "logs",
         "drain",
-        "doctor",
         "results",
         "compare",
         "evaluate",
