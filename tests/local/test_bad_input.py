@@ -52,7 +52,7 @@ def test_missing_locustfile_is_named(loadgen: Runner) -> None:
 def test_unknown_user_class_names_the_known_ones(loadgen: Runner) -> None:
     output = usage_error(loadgen, "--user-classes", "Nobody")
 
-    assert "has no User class Nobody: it has HelloUser" in output
+    assert "has no User class Nobody: its User classes are HelloUser" in output
 
 
 def test_locustfile_that_fails_on_one_worker_only_ends_the_run(loadgen: Runner) -> None:

@@ -20,7 +20,7 @@ FACTOR = float(os.environ.get("FACTOR", "1"))
 random.seed(7)
 
 class Drawn(User):
-    wait_time = constant(0.02)
+    wait_time = constant(0.08)
     left = 40
 
     @task
@@ -55,7 +55,7 @@ def test_forty_thousand_requests_agree_in_log_histogram_and_report(loadgen: Runn
     write(loadgen, "drawn.py", DRAWN)
     code, run = loadgen.finish(
         *("-f", "drawn.py", "--skip-target-check", "--host", "http://127.0.0.1:9"),
-        *("--users", "1", "--workers", "1", "--run-time", "4s", "--request-log", "--quiet"),
+        *("--users", "1", "--workers", "1", "--run-time", "6s", "--request-log", "--quiet"),
     )
     assert code in (0, 3), run.output + run.logs()  # making them so fast may saturate the worker
     summary = run.summary
@@ -78,7 +78,7 @@ def test_forty_thousand_requests_agree_in_log_histogram_and_report(loadgen: Runn
     write(loadgen, "slower.yml", "locustfile: drawn.py\nenvironment: {FACTOR: '1.1'}\n")
     _, slower = loadgen.finish(
         *("--experiment", "slower.yml", "--skip-target-check", "--host", "http://127.0.0.1:9"),
-        *("--users", "1", "--workers", "1", "--run-time", "3s", "--quiet"),
+        *("--users", "1", "--workers", "1", "--run-time", "6s", "--quiet"),
     )
     code, output = verb(loadgen, "compare", first, "latest", "--allow-invalid")
     assert code == 1, slower.output + output
