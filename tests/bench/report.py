@@ -340,8 +340,8 @@ def _waiting_text(waiting: Waiting) -> str:
         f"users together sent {waiting.per_second:,.0f} requests/s and used "
         f"{waiting.cpu_ratio:.0%} of a core. Half of the users' waiting times ended at most "
         f"{waiting.late_p50_ms:.1f} ms late, and 99 % of them at most {waiting.late_p99_ms:.1f} ms "
-        "late. Many waiting times end together because users start in groups, one group in each "
-        "tenth of a second.\n"
+        "late. Users start in groups, one group in each tenth of a second. The users of a group "
+        "finish waiting at the same moment, so they send their requests together.\n"
     )
 
 

@@ -116,8 +116,8 @@ def _add_evaluate_options(verb: VerbParser) -> None:
     verb.add_argument(
         "--beside",
         type=Path,
-        help="the directory of a capacity search, whose result is drawn beside the "
-        "search in the log file",
+        help="the directory of one of your capacity searches, to draw it in the same chart as "
+        "the search that the log file records",
     )
     verb.add_argument(
         "--limits",
