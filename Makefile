@@ -213,7 +213,7 @@ fix: $(VENV)/.dev ## Format and fix what can be fixed
 # All tests run in one session: tests/sharing_out.py lets the quick tests use the cores that the
 # load runs leave idle.
 test: check ## Check and run every test that this machine can run within minutes
-	$(PYTEST) -n 6 tests/local tests/monitoring tests/unit tests/attackers/quick
+	$(PYTEST) -n 5 tests/local tests/monitoring tests/unit tests/attackers/quick
 
 lock: $(VENV)/.dev ## Update the locked requirements and their hashes
 	for role in node results target controller dev bench; do \

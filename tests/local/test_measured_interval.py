@@ -10,7 +10,7 @@ from tests.local.conftest import Runner
 
 SERVICE_SECONDS = 0.05
 CAPACITY_PER_SECOND = 1 / SERVICE_SECONDS
-BURST = 1.5 * CAPACITY_PER_SECOND
+BURST = 2.5 * CAPACITY_PER_SECOND
 """A worker that waited for a core counts what came meanwhile in one second."""
 SLOW = """
 import time

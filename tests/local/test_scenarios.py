@@ -62,10 +62,12 @@ def start(
     )
 
 
-def test_sites_and_store_without_failures_and_all_counts_agree(loadgen: Runner) -> None:
+def test_sites_and_store_without_failures_and_all_counts_agree(
+    loadgen: Runner, tmp_path: Path
+) -> None:
     with ExitStack() as stack:
         sites = [
-            start(stack, loadgen, DSPACE, "dspace"),
+            start(stack, loadgen, DSPACE, "dspace", tls=make_certificate(tmp_path)),
             start(stack, loadgen, DJANGO, "django_site"),
         ]
         store = start(stack, loadgen, TEASTORE, "teastore")
@@ -76,16 +78,8 @@ def test_sites_and_store_without_failures_and_all_counts_agree(loadgen: Runner) 
     assert counts["POST", "/loginAction"] == 40, "every visitor logs in and out once"
 
 
-def test_sites_over_https_and_the_alarm_centre_likewise(loadgen: Runner, tmp_path: Path) -> None:
-    tls = make_certificate(tmp_path)
+def test_the_alarm_centre_likewise(loadgen: Runner) -> None:
     with ExitStack() as stack:
-        sites = [
-            start(stack, loadgen, DSPACE, "dspace", tls=tls),
-            start(stack, loadgen, DJANGO, "django_site", tls=tls),
-        ]
-        centre = start(stack, loadgen, ALARM, "alarm_receiver", options=REGRESSION)
-        for site in sites:
-            site.check()
-        counts = centre.check()
+        counts = start(stack, loadgen, ALARM, "alarm_receiver", options=REGRESSION).check()
     assert len(counts) == 8, "alarms and seven other kinds"
     assert counts["POST", "/"] > 30

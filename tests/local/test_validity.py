@@ -104,7 +104,7 @@ exec "$@"
 
 @pytest.mark.fault("Load", "A load generator uses the whole of its CPU core.")
 def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
-    run = start(loadgen, spoiled(BUSY), "--users", "2", "--run-time", "7s")
+    run = start(loadgen, spoiled(BUSY), "--users", "2", "--run-time", "6s")
     require_invalid(run)
     sentence = sentences(run, "generator_cpu")
     assert "of its core for" in sentence
