@@ -117,6 +117,7 @@ record: $(VENV)/.controller ## Make a locustfile from a browser's recording: HAR
 .PHONY: test-studies
 test-studies: $(VENV)/.dev ## Test the published studies as a whole, on a machine that does nothing else (35 minutes)
 	$(PYTEST) -s tests/studies
+	$(PYTEST) -m 'slow and not fault' tests/local
 
 .PHONY: results coverage
 takes_results = RESULTS
@@ -213,7 +214,7 @@ fix: $(VENV)/.dev ## Format and fix what can be fixed
 # All tests run in one session: tests/sharing_out.py lets the quick tests use the cores that the
 # load runs leave idle.
 test: check ## Check and run every test that this machine can run within minutes
-	$(PYTEST) -n 5 tests/local tests/monitoring tests/unit tests/attackers/quick
+	$(PYTEST) -n 6 -m 'not slow' tests/local tests/monitoring tests/unit tests/attackers/quick
 
 lock: $(VENV)/.dev ## Update the locked requirements and their hashes
 	for role in node results target controller dev bench; do \

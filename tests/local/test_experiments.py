@@ -51,6 +51,7 @@ def series_directory(run: Run) -> Path:
     return next(run.results.glob("*/journal.jsonl")).parent
 
 
+@pytest.mark.slow
 def test_forty_thousand_requests_agree_in_log_histogram_and_report(loadgen: Runner) -> None:
     write(loadgen, "drawn.py", DRAWN)
     code, run = loadgen.finish(

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle
 from typing import ClassVar
 
+import pytest
+
 from tests.local.conftest import Run, Runner
 from tests.local.scenarios import ended, start_scenario
 from tests.servers import simulator
@@ -57,6 +59,7 @@ def misbehaving() -> Iterator[str]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_faults_of_the_target_are_counted_by_cause_and_rise_with_its_overload(
     loadgen: Runner,
 ) -> None:

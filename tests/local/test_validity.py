@@ -102,6 +102,7 @@ exec "$@"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Load", "A load generator uses the whole of its CPU core.")
 def test_a_saturated_generator(loadgen: Runner, outcome: Outcome) -> None:
     run = start(loadgen, spoiled(BUSY), "--users", "2", "--run-time", "6s")
@@ -136,6 +137,7 @@ def test_lost_samples_a_clock_apart_and_another_locust_are_each_named(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.fault(
     "Resources",
     "A worker has no free file descriptors, and it can't send requests at the given arrival rate.",
@@ -166,6 +168,7 @@ def test_descriptors_that_ran_out_and_arrivals_that_were_not_sent(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace of its own needs root")
 @pytest.mark.fault("Resources", "A worker has no free local ports.")
 def test_ports_that_ran_out(loadgen: Runner, tmp_path: Path, outcome: Outcome) -> None:
