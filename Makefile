@@ -30,8 +30,9 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- environments: one stamp a role of machine -----------------------------------------------
+comma := ,
 define install
-@echo "Installing $$(cat $(1) | grep -c '^[a-z].*==') packages with $(2): half a minute to some minutes, once"
+@echo "Installing $$(cat $(1) | grep -c '^[a-z].*==') packages ($(2)). This is done once, and takes from half a minute to a few minutes."
 @$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: $(addprefix -r ,$(1))
 endef
 
@@ -39,7 +40,7 @@ endef
 $(VENV)/.node: requirements/node.txt requirements/results.txt pyproject.toml
 	@test -x $(BIN)/python || "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and $(if $(PYTHON),$(PYTHON) is none of these,was not found on PATH): install it, or give PYTHON=/path/to/python" >&2; exit 2; }
 	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null || { echo "Setting up $(VENV), once"; "$(or $(PYTHON),$(BIN)/python)" -m venv $(VENV); }
-	$(call install,requirements/node.txt requirements/results.txt,Locust and what judges a run)
+	$(call install,requirements/node.txt requirements/results.txt,Locust$(comma) and the packages for results and reports)
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
@@ -52,7 +53,7 @@ $(VENV)/.controller: requirements/controller.txt $(VENV)/.node
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.target $(VENV)/.controller
-	$(call install,requirements/dev.txt,what checks and tests the kit)
+	$(call install,requirements/dev.txt,the packages for checks and tests)
 	@touch $@
 
 # --- runs ------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def watched(place: Path) -> Iterator[None]:
         _places.remove(place)
 
 
-def _waited_for_a_core(summary: dict[str, Any]) -> bool:
+def waited_for_a_core(summary: dict[str, Any]) -> bool:
     """Say whether nothing but the machine's other work speaks against a run; notes don't."""
     kinds = set(summary.get("reason_kinds", ())) - {"note"}
     return summary.get("verdict") == "invalid" and bool(kinds) and kinds <= BUSY
@@ -43,7 +43,7 @@ def machine_was_busy() -> bool:
     for place in _places:
         for path in place.rglob("summary.json"):
             with contextlib.suppress(OSError, ValueError):
-                if _waited_for_a_core(json.loads(path.read_text())):
+                if waited_for_a_core(json.loads(path.read_text())):
                     return True
     return False
 

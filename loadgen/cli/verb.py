@@ -63,6 +63,7 @@ KINDS: Mapping[object, str] = {int: "give a whole number", float: "give a number
 CHOICE = re.compile(
     r"(argument (?P<place>\S+): )?invalid choice: (?P<word>.+) \(choose from (?P<choices>.+)\)"
 )
+NAMED = re.compile(r"^(\S+): (.+ can't be used)")
 REQUIRED = "the following arguments are required: "
 
 
@@ -126,7 +127,8 @@ class VerbParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:  # noqa: ANN401 - argparse says NoReturn
         """Raise the mistake as one sentence."""
-        said = CHOICE.sub(_unknown_choice, message)
+        said = CHOICE.sub(_unknown_choice, message).removeprefix("argument ")
+        said = NAMED.sub(r"\1 \2", said).replace(": expected one argument", " needs a value")
         if message.startswith(REQUIRED):
             needed = _and(message.removeprefix(REQUIRED).split(", "))
             example = f", as in: {self._example}" if self._example else ""
@@ -163,7 +165,8 @@ def _unknown_choice(found: re.Match[str]) -> str:
     choices = [choice.strip("'") for choice in found["choices"].split(", ")]
     near = difflib.get_close_matches(word.strip("'").lower(), choices, 1)
     meant = f": is {near[0]} meant? Choose" if near else "; choose"
-    return f"{place}{word} can't be used{meant} from {', '.join(choices)}"
+    fault = f"there is no command {word}" if place == "VERB: " else f"{place}{word} can't be used"
+    return f"{fault}{meant} from {', '.join(choices)}"
 
 
 def _and(names: Sequence[str]) -> str:
@@ -184,3 +187,19 @@ def positive(text: str) -> float:
         rule = "give a number above 0, such as 0.5"
         raise argparse.ArgumentTypeError(f"{text!r} can't be used; {rule}")
     return value
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return what reads a whole number in a range; argparse's own `int` takes any."""
+    rule = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{text!r} can't be used; give a whole number {rule}")
+        return value
+
+    return read

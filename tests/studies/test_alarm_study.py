@@ -70,5 +70,5 @@ def test_scaled_hour_reproduces_the_published_one(seed: int, tmp_path: Path) -> 
 def test_impossible_speed_is_refused_in_a_sentence(tmp_path: Path) -> None:
     code, output, errors = _study(tmp_path, "--speed", "0")
     assert (code, output) == (2, "")
-    assert "--speed: '0' can't be used; give a number above 0" in errors
+    assert "--speed '0' can't be used; give a number above 0" in errors
     assert len(errors.splitlines()) == 1

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
 from loadgen.cli.options.results_directory import add_results
-from loadgen.cli.verb import Late, Verb, VerbParser
+from loadgen.cli.verb import Late, Verb, VerbParser, whole_number
 
 if TYPE_CHECKING:
     from loadgen.cli import fleet
@@ -28,7 +28,7 @@ def _add_logs_options(verb: VerbParser) -> None:
     )
     verb.add_argument(
         "--lines",
-        type=int,
+        type=whole_number(1),
         default=200,
         help="how many of the newest lines to print for each systemd unit (default: 200)",
     )

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from loadgen.cli.options.results_directory import add_results
-from loadgen.cli.verb import Late, Verb, VerbParser, positive
+from loadgen.cli.verb import Late, Verb, VerbParser, positive, whole_number
 
 if TYPE_CHECKING:
     from loadgen.studies.alarm import command
@@ -35,7 +35,7 @@ def _add_alarm_options(verb: VerbParser) -> None:
     )
     add(
         "--checklist-position",
-        type=int,
+        type=whole_number(1),
         default=1,
         help=(
             "the receiver's position, from 1, on the checklist that the operators "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loadgen.cli.options.inventory import add_inventory
 from loadgen.cli.options.results_directory import add_results
-from loadgen.cli.verb import Late, Verb, VerbParser, positive
+from loadgen.cli.verb import Late, Verb, VerbParser, positive, whole_number
 from loadgen.shared.project import own_directory
 from loadgen.watch.endpoints import DEFAULT_GRAFANA, SCRAPE_SECONDS, Ports, add_exporter_options
 
@@ -55,7 +55,9 @@ def _add_watch_options(verb: VerbParser) -> None:
 def _add_monitoring_options(verb: VerbParser) -> None:
     for field in fields(Ports):
         words = f"the port of {PROGRAMS[field.name]} on loopback (default: {field.default})"
-        verb.add_argument(f"--{field.name}-port", type=int, default=field.default, help=words)
+        verb.add_argument(
+            f"--{field.name}-port", type=whole_number(1, 65535), default=field.default, help=words
+        )
     verb.add_argument(
         "--directory",
         type=Path,

@@ -22,6 +22,7 @@ import zmq
 from loadgen.shared.snapshot import Snapshot
 from loadgen.watch import monitoring
 from loadgen.watch.endpoints import Ports
+from tests import busy_machine
 from tests.monitoring.cluster import ROOT
 from tests.monitoring.prometheus_api import Prometheus
 from tests.ports import free_port
@@ -79,6 +80,8 @@ def loadgen(results: Path, exporter_port: int, seconds: int, *options: str) -> W
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     directory = (results / "latest").resolve()
     summary = json.loads((directory / "summary.json").read_text())
+    if busy_machine.waited_for_a_core(summary):
+        raise busy_machine.MachineWasBusyError(done.stdout)
     metrics = (directory / "metrics.prom").read_text()
     return WatchedRun(summary, began, time.time(), metrics)
 

@@ -14,10 +14,9 @@ NO_VARIABLES = {"SSH", "HTTPS"}
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
 
 
-def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    # -n prints what would run; what is refused is refused all the same.
+def made(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "-n", *words],
+        ["make", *words],
         check=False,
         cwd=PROJECT,
         env=CLEAN | environment,
@@ -25,6 +24,11 @@ def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # -n prints what would run; what is refused is refused all the same.
+    return made("-n", *words, **environment)
 
 
 @pytest.mark.parametrize(
@@ -102,15 +106,7 @@ def test_tools_variables_are_taken_everywhere() -> None:
     ],
 )
 def test_who_typed_make_reads_of_makes_variables(line: str, said: str) -> None:
-    refused = subprocess.run(
-        ["make", *line.split()],
-        check=False,
-        cwd=PROJECT,
-        env=CLEAN,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    refused = made(*line.split())
     assert refused.returncode == 2
     assert said in refused.stderr
 
@@ -129,15 +125,7 @@ def set_up(tmp_path: Path, python: str) -> subprocess.CompletedProcess[str]:
     program = tmp_path / "python"
     program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n{python}\n')
     program.chmod(0o755)
-    return subprocess.run(
-        ["make", "run-distributed", f"PYTHON={program}", f"VENV={tmp_path}/venv"],
-        check=False,
-        cwd=PROJECT,
-        env=CLEAN,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return made("run-distributed", f"PYTHON={program}", f"VENV={tmp_path}/venv")
 
 
 def test_a_python_that_is_too_old_is_named_and_nothing_is_set_up(tmp_path: Path) -> None:

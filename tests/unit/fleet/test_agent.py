@@ -2,15 +2,17 @@
 
 import contextlib
 import io
+import os
 from pathlib import Path
 
 import pytest
 
-from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_units
+from loadgen.fleet import agent, agent_files, agent_report, agent_run, agent_units, collecting
 from loadgen.fleet.agent_units import EXPORTER_UNIT, MASTER_UNIT, Units, parse_units
 from loadgen.fleet.requests import (
     Abort,
     AgentAnswer,
+    Collect,
     Drain,
     Finish,
     Halt,
@@ -282,6 +284,27 @@ def test_the_exporter_is_given_the_verdicts_of_the_newest_runs(
     assert kept == {
         f"20261121T10150{second}Z-hello-0001": f'{{"requests": {second}}}' for second in (2, 3)
     }
+
+
+def test_what_a_run_left_is_packed_quickly_and_arrives_whole(
+    systemd: Systemd,
+    node: NodeSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    systemd.enable()
+    monkeypatch.setattr(agent, "RUNS", tmp_path / "runs")
+    chunk = tmp_path / "runs" / RUN_1 / "requests" / "worker-00000.parquet"
+    chunk.parent.mkdir(parents=True)
+    chunk.write_bytes(rows := os.urandom(1 << 16))
+    agent.collect(node, Collect(run_id=RunId(RUN_1)))
+    sent = capsysbinary.readouterr().out
+    # gzip's header says how it packed (RFC 1952, XFL): 4 is the fastest, 2 takes 58 times as long.
+    assert sent[8] == 4
+    collecting.unpack(io.BytesIO(sent), tmp_path / "here", "node1", into_run=False)
+    found = tmp_path / "here" / "hosts" / "node1" / "requests" / chunk.name
+    assert found.read_bytes() == rows
 
 
 def test_every_verb_has_a_handler_and_one_model() -> None:

@@ -98,13 +98,33 @@ def frame(opcode: int, content: bytes = b"", *, last: bool = True, rsv: int = 0)
 
 
 @contextmanager
+def listening(handle: Callable[[Any], object]) -> Iterator[str]:
+    """Listen on a free port, and give each connection to `handle`; yields the base URL."""
+
+    def talk(sock: Any, _: object) -> None:
+        try:
+            handle(sock)
+        except OSError:
+            pass  # the client has left
+        finally:
+            sock.close()
+
+    server = StreamServer(("127.0.0.1", 0), talk)
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.stop(timeout=1)
+
+
+@contextmanager
 def serve(
     script: Callable[[Peer], object], handshake: Callable[[Peer], object] = Peer.accept
 ) -> Iterator[tuple[str, list[Peer]]]:
     """Serve on a free port; yields the base URL and the peers, one a connection."""
     peers: list[Peer] = []
 
-    def handle(sock: Any, _: object) -> None:
+    def handle(sock: Any) -> None:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             part = sock.recv(65536)
@@ -112,44 +132,26 @@ def serve(
                 return
             head += part
         peers.append(Peer(sock, head.decode("latin-1")))
-        try:
-            handshake(peers[-1])
-            script(peers[-1])
-        except OSError:
-            pass  # the client has left
-        finally:
-            sock.close()
+        handshake(peers[-1])
+        script(peers[-1])
 
-    server = StreamServer(("127.0.0.1", 0), handle)
-    server.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", peers
-    finally:
-        server.stop(timeout=1)
+    with listening(handle) as url:
+        yield url, peers
 
 
 @contextmanager
 def echo(*, compress: bool) -> Iterator[str]:
     """Serve a WebSocket of wsproto's that answers each message with itself."""
 
-    def handle(sock: Any, _: object) -> None:
+    def handle(sock: Any) -> None:
         talk = WSConnection(ConnectionType.SERVER)
-        try:
-            while data := sock.recv(65536):
-                talk.receive_data(data)
-                for event in talk.events():
-                    sock.sendall(_answer(talk, event, compress))
-        except OSError:
-            pass  # the client has left
-        finally:
-            sock.close()
+        while data := sock.recv(65536):
+            talk.receive_data(data)
+            for event in talk.events():
+                sock.sendall(_answer(talk, event, compress))
 
-    server = StreamServer(("127.0.0.1", 0), handle)
-    server.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.stop(timeout=1)
+    with listening(handle) as url:
+        yield url
 
 
 def _answer(talk: WSConnection, event: object, compress: bool) -> bytes:

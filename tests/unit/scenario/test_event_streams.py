@@ -9,12 +9,12 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent.server import StreamServer
 from hypothesis import given
 from hypothesis import strategies as st
 from locust.env import Environment
 
 from loadgen.scenario.streams import EventParser, Heard, StreamEvent, StreamUser, parse
+from tests.unit.scenario.socket_server import listening
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n"
 ONE = StreamEvent("one")
@@ -82,37 +82,28 @@ def test_comments_that_keep_a_stream_alive_are_no_part_of_an_event() -> None:
 def serve(*parts: bytes | float, head: bytes = HEAD, hold: bool = False) -> Iterator[Any]:
     """Serve an answer whose parts are bytes, and seconds of silence; yields a user."""
 
-    def handle(sock: Any, _: object) -> None:
+    def handle(sock: Any) -> None:
         while b"\r\n\r\n" not in sock.recv(65536):
             pass
-        try:
-            for part in (head + b"\r\n", *parts):
-                if isinstance(part, bytes):
-                    sock.sendall(part)
-                else:
-                    gevent.sleep(part)
-            if hold:
-                gevent.sleep(60)
-        except OSError:
-            pass  # the client has left
-        finally:
-            sock.close()
+        for part in (head + b"\r\n", *parts):
+            if isinstance(part, bytes):
+                sock.sendall(part)
+            else:
+                gevent.sleep(part)
+        if hold:
+            gevent.sleep(60)
 
-    server = StreamServer(("127.0.0.1", 0), handle)
-    server.start()
-    environment = Environment()
-    kind: Any = type(
-        "Own", (StreamUser,), {"host": f"http://127.0.0.1:{server.server_port}", "tasks": []}
-    )
-    user = kind(environment)
-    user.fired = []
-    environment.events.request.add_listener(lambda **meta: user.fired.append(meta))
-    try:
-        with gevent.Timeout(20):
-            yield user
-    finally:
-        user.client.close()
-        server.stop(timeout=1)
+    with listening(handle) as url:
+        environment = Environment()
+        kind: Any = type("Own", (StreamUser,), {"host": url, "tasks": []})
+        user = kind(environment)
+        user.fired = []
+        environment.events.request.add_listener(lambda **meta: user.fired.append(meta))
+        try:
+            with gevent.Timeout(20):
+                yield user
+        finally:
+            user.client.close()
 
 
 def fault(user: Any) -> str:
